@@ -1,7 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
-  test: {
-    projects: ['packages/*', 'apps/*'],
-  },
+/**
+ * Three suites over one workspace, chosen with `--mode`:
+ *
+ * - (default) `*.test.ts`: needs nothing but Node and the npm registry;
+ * - `pages`: `*.page.test.ts`, needs a Chromium;
+ * - `containers`: `*.containers.test.ts` and the integration tests again, needs a Docker engine.
+ */
+const suites = {
+  test: { include: ['**/*.test.ts'], exclude: ['**/*.page.test.ts', '**/*.containers.test.ts'] },
+  pages: { include: ['**/*.page.test.ts'], exclude: [] },
+  containers: { include: ['**/*.containers.test.ts', '**/*.integration.test.ts'], exclude: [] },
+};
+
+export default defineConfig(({ mode }) => {
+  const suite = suites[mode as keyof typeof suites] ?? suites.test;
+  return {
+    test: {
+      projects: workspaces().map(({ name, root }) => ({
+        test: {
+          name,
+          root,
+          include: suite.include,
+          exclude: ['**/node_modules/**', '**/dist/**', '**/data/**', ...suite.exclude],
+          passWithNoTests: true,
+        },
+      })),
+    },
+  };
 });
+
+function workspaces(): { name: string; root: string }[] {
+  return ['packages', 'apps'].flatMap((folder) =>
+    readdirSync(folder).map((entry) => {
+      const root = join(folder, entry);
+      return { name: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name as string, root };
+    }),
+  );
+}
