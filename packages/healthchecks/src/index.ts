@@ -1,1 +1,6 @@
-export {};
+export { describe, HealthError, type HealthErrorCode } from './health-error.ts';
+export { type HttpOptions, http } from './http.ts';
+export { type PgClient, type PgDriver, postgres, type Queryable } from './postgres.ts';
+export { type Probe, type ProbeOnceOptions, probeOnce } from './probe.ts';
+export { type TcpTarget, tcp } from './tcp.ts';
+export { type Waited, type WaitUntilOptions, waitUntil } from './wait-until.ts';
