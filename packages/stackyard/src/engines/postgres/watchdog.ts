@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+
+/**
+ * Ends a server when this process dies, even by SIGKILL, and then deletes `temporary`. A shell holds the other end of
+ * a pipe: a line through it means that all is well, an end of file that nobody is left to stop the server.
+ *
+ * Not available on Windows, where the operating system offers no such shell.
+ */
+export function watchdog(pid: number, temporary: string | undefined): Disposable {
+  if (process.platform === 'win32') return { [Symbol.dispose]() {} };
+  const shell = spawn('/bin/sh', ['-c', script, 'watchdog', String(pid), temporary ?? ''], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: '/',
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+  });
+  shell.once('error', () => {});
+  shell.stdin.once('error', () => {});
+  shell.unref();
+  return {
+    [Symbol.dispose]() {
+      shell.stdin.end('done\n');
+    },
+  };
+}
+
+/** SIGQUIT makes PostgreSQL end its children at once and free its shared memory; SIGKILL would leave both. */
+const script = `
+if read -r line; then exit 0; fi
+kill -s QUIT "$1"
+tries=0
+while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+kill -s KILL "$1" 2>/dev/null
+[ -z "$2" ] || rm -rf -- "$2"
+`;
