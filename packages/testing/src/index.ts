@@ -1,1 +1,1 @@
-export {};
+export { postgresUrl } from './postgres-url.ts';
