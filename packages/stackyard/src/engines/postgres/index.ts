@@ -1,1 +1,2 @@
+export { postgresEngine } from './engine.ts';
 export { type RunningPostgres, type StartPostgresOptions, startPostgres } from './start-postgres.ts';

@@ -1,0 +1,1 @@
+export { postgresEngine as engine } from '../../engines/postgres/engine.ts';
