@@ -4,9 +4,12 @@ import { inspect } from 'node:util';
 import pg from 'pg';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startPostgresServer } from '../test/postgres-server.ts';
+import { convex } from './convex.ts';
 import { http } from './http.ts';
 import { postgres } from './postgres.ts';
 import { probeOnce } from './probe.ts';
+import { redis } from './redis.ts';
+import { s3 } from './s3.ts';
 import { tcp } from './tcp.ts';
 
 const opened: Server[] = [];
@@ -157,4 +160,100 @@ describe('postgres', () => {
     );
     expect(() => postgres('mysql://127.0.0.1/app', pg)).toThrow('needs a postgresql:// URL');
   });
+});
+
+describe('redis', () => {
+  /** Answers like a server with a password, one byte at a time. */
+  async function startRedis(state: { loading: boolean }): Promise<number> {
+    return listen(
+      createServer((socket) => {
+        let authenticated = false;
+        const reply = (text: string) => {
+          for (const byte of text) socket.write(byte);
+        };
+        socket.on('data', (data) => {
+          const words = data
+            .toString()
+            .split('\r\n')
+            .filter((_, index) => index > 0 && index % 2 === 0);
+          if (words[0] === 'AUTH') {
+            authenticated = words.at(-1) === 'pä:ss';
+            reply(authenticated ? '+OK\r\n' : '-WRONGPASS invalid username-password pair\r\n');
+          } else if (!authenticated) reply('-NOAUTH Authentication required.\r\n');
+          else reply(state.loading ? '-LOADING Redis is loading the dataset in memory\r\n' : '+PONG\r\n');
+        });
+      }),
+    );
+  }
+
+  test('is ready when PING is answered, after AUTH', async () => {
+    const state = { loading: true };
+    const port = await startRedis(state);
+    const probe = redis(`redis://app:p%C3%A4%3Ass@127.0.0.1:${port}/0`);
+    await expect(probe(signal())).rejects.toThrow(`Redis at 127.0.0.1:${port} answered: -LOADING`);
+    state.loading = false;
+    await probe(signal());
+    await redis(`redis://:p%C3%A4%3Ass@127.0.0.1:${port}`)(signal());
+  });
+
+  test('repeats a refusal but not the password', async () => {
+    const port = await startRedis({ loading: false });
+    await expect(redis(`redis://127.0.0.1:${port}`)(signal())).rejects.toThrow(
+      '-NOAUTH Authentication required.',
+    );
+    const error = await redis(`redis://:hunter2@127.0.0.1:${port}`)(signal()).catch(
+      (reason: unknown) => reason,
+    );
+    expect(String(error)).toContain('WRONGPASS');
+    expect(inspect(error, { depth: 10 })).not.toContain('hunter2');
+  });
+
+  test('says that the server closed the connection, that nobody listens, or that the target is no Redis URL', async () => {
+    const closing = await listen(createServer((socket) => socket.end()));
+    await expect(redis(`redis://127.0.0.1:${closing}`)(signal())).rejects.toMatchObject({
+      code: 'HEALTH_UNREADY',
+    });
+    const port = await freePort();
+    await expect(redis(`redis://127.0.0.1:${port}`)(signal())).rejects.toThrow('refused the connection');
+    expect(() => redis('http://127.0.0.1')).toThrow(expect.objectContaining({ code: 'HEALTH_TARGET' }));
+  });
+});
+
+describe('s3', () => {
+  test("asks what the caller wants to know through the caller's client", async () => {
+    const sent: unknown[] = [];
+    const command = { Bucket: 'documents' };
+    await s3({ send: async (given: typeof command) => sent.push(given) }, command)(signal());
+    expect(sent).toEqual([command]);
+    const missing = {
+      send: () => Promise.reject(Object.assign(new Error('UnknownError'), { name: 'NotFound' })),
+    };
+    await expect(s3(missing, command)(signal())).rejects.toThrow(
+      'The object store answered: NotFound (UnknownError)',
+    );
+  });
+
+  test('takes the refusal of an anonymous request for life', async () => {
+    let status = 403;
+    const port = await serve((_, res) =>
+      res.writeHead(status).end('<Error><Code>AccessDenied</Code></Error>'),
+    );
+    await s3(`http://127.0.0.1:${port}/`)(signal());
+    status = 500;
+    await expect(s3(`http://127.0.0.1:${port}/`)(signal())).rejects.toThrow('answered 500');
+  });
+});
+
+test('convex is ready when /version answers, "unknown" included, and not when it is a page', async () => {
+  let body = 'unknown';
+  const paths: (string | undefined)[] = [];
+  const port = await serve((req, res) => {
+    paths.push(req.url);
+    res.end(body);
+  });
+  const probe = convex(`http://127.0.0.1:${port}/`);
+  await probe(signal());
+  body = '<!doctype html>';
+  await expect(probe(signal())).rejects.toThrow('unexpected body');
+  expect(paths).toEqual(['/version', '/version']);
 });

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { HealthError } from './health-error.ts';
 
@@ -19,7 +19,9 @@ export async function withSocket<T>(
   use: (socket: Socket) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  const socket = tls ? connectTls({ host, port, servername: host }) : connect({ host, port });
+  const socket = tls
+    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }) })
+    : connect({ host, port });
   const { promise: broken, reject: breakOff } = Promise.withResolvers<never>();
   broken.catch(() => {});
   const onAbort = () => breakOff(signal.reason);
