@@ -1,0 +1,1 @@
+export { pgvector } from '../../engines/pgvector/index.ts';
