@@ -1,0 +1,81 @@
+import { cleanText } from '../text/clean.ts';
+import type { Note, Position, Segment } from '../types.ts';
+import type { Budget } from './budget.ts';
+
+type SegmentInfo = Omit<Segment, 'start' | 'end' | keyof Position>;
+
+/**
+ * Grows the extracted text of a document. What goes in is cleaned first, so offsets taken here are true for good.
+ * Segments get the position that is current when they close.
+ */
+export class TextBuilder {
+  readonly budget: Budget;
+  readonly notes: Note[] = [];
+  readonly segments: Segment[] = [];
+  readonly metadata: Record<string, unknown> = {};
+  title: string | undefined;
+  pages: number | undefined;
+  #pieces: string[] = [];
+  #length = 0;
+  #file: string[] = [];
+
+  constructor(budget: Budget) {
+    this.budget = budget;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Appends and returns where the text ends now. */
+  append(text: string): number {
+    const clean = cleanText(text);
+    if (clean === '') return this.#length;
+    this.budget.text(clean.length);
+    this.#pieces.push(clean);
+    this.#length += clean.length;
+    return this.#length;
+  }
+
+  /** A line that stands apart from what is before it, if anything is. */
+  gap(): void {
+    if (this.#length > 0) this.append('\n\n');
+  }
+
+  /** One segment from `start` to the end of the text; nothing when that is empty. */
+  segment(start: number, info: SegmentInfo, position: Position = {}): void {
+    this.add({ ...info, ...position, start, end: this.#length });
+  }
+
+  add(segment: Segment): void {
+    if (segment.end <= segment.start) return;
+    if (this.#file.length > 0) segment.file = this.#file;
+    this.segments.push(segment);
+  }
+
+  note(code: Note['code'], message: string): void {
+    // A hostile archive could note every entry.
+    if (this.notes.length < 100) this.notes.push({ code, message: cleanText(message) });
+  }
+
+  /** Runs `work` with `name` added to the file path of every segment made meanwhile. */
+  async within(name: string, work: () => Promise<void>): Promise<void> {
+    const outer = this.#file;
+    this.#file = [...outer, name];
+    try {
+      await work();
+    } finally {
+      this.#file = outer;
+    }
+  }
+
+  get depth(): number {
+    return this.#file.length;
+  }
+
+  text(): string {
+    const text = this.#pieces.join('');
+    this.#pieces = [text];
+    return text;
+  }
+}

@@ -1,0 +1,31 @@
+import mammoth from 'mammoth';
+import type { TextBuilder } from './builder.ts';
+import type { ByteSource } from './byte-source.ts';
+import { html } from './html.ts';
+import { coreProperties, openPackage } from './ooxml.ts';
+import { malformed } from './zip.ts';
+
+/** Word documents: paragraphs, lists, tables and notes, with the heading styles as sections. Images are not read. */
+export async function docx(source: ByteSource, builder: TextBuilder): Promise<void> {
+  const pack = await openPackage(source, builder);
+  await coreProperties(pack, builder);
+  // The reader below inflates without counting, so every part that it can ask for is counted first.
+  for (const part of pack.parts()) {
+    if (!/\.(?:xml|rels)$/i.test(part.name)) continue;
+    for await (const _ of part.chunks());
+  }
+  const buffer = Buffer.from(await source.read(0, source.size));
+  const { value } = await mammoth
+    .convertToHtml(
+      { buffer },
+      {
+        externalFileAccess: false,
+        ignoreEmptyParagraphs: true,
+        convertImage: mammoth.images.imgElement(async () => ({ src: '' })),
+      },
+    )
+    .catch((cause) => {
+      throw malformed('The Word document', cause);
+    });
+  html(value, builder);
+}

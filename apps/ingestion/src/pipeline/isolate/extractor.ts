@@ -1,0 +1,182 @@
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultChunkOptions, defaultLimits } from '../defaults.ts';
+import { PipelineError } from '../errors.ts';
+import { Budget } from '../extract/budget.ts';
+import type {
+  Chunk,
+  ChunkOptions,
+  DocumentInput,
+  ExtractedDocument,
+  Limits,
+  Progress,
+  Source,
+} from '../types.ts';
+import { cancelled, type Reader, startReader } from './reader.ts';
+
+export interface ExtractorOptions {
+  /** Child processes at most; they start when there is work. Default: one less than the cores, at least one. */
+  processes?: number | undefined;
+  limits?: Partial<Limits> | undefined;
+  chunking?: Partial<ChunkOptions> | undefined;
+}
+
+export interface ProcessOptions {
+  /** What the chunk ids depend on besides place and text; e.g. the keys of tenant, document and version. */
+  seed: string;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Overrides for this document. Memory is a matter of the process and stays as it is. */
+  limits?: Partial<Omit<Limits, 'memoryBytes'>> | undefined;
+  chunking?: Partial<ChunkOptions> | undefined;
+  /** For PDF: read only these pages, both counted from 1. */
+  pageRange?: readonly [first: number, last: number] | undefined;
+}
+
+/** A document that was read and cut. */
+export interface ProcessedDocument {
+  document: ExtractedDocument;
+  chunks: Chunk[];
+}
+
+/** Reads and cuts documents in child processes that can be stopped. */
+export interface Extractor extends AsyncDisposable {
+  /** Fails with a {@link PipelineError} only. */
+  process(input: DocumentInput, options: ProcessOptions): Promise<ProcessedDocument>;
+}
+
+/** A child is replaced after this many documents: parsers leak. */
+const documentsPerReader = 2000;
+
+/** Opens a pool of readers. Dispose it to end them; documents in work then fail as cancelled. */
+export function openExtractor(options: ExtractorOptions = {}): Extractor {
+  const limits: Limits = { ...defaultLimits, ...options.limits };
+  const chunking: ChunkOptions = { ...defaultChunkOptions, ...options.chunking };
+  const pool = new ReaderPool(
+    options.processes ?? Math.max(1, availableParallelism() - 1),
+    limits.memoryBytes,
+  );
+  let nextId = 1;
+  return {
+    async process(input, settings) {
+      const own: Limits = { ...limits, ...settings.limits, memoryBytes: limits.memoryBytes };
+      await using stored = await storedSource(input.source, own);
+      using lease = await pool.lease(settings.signal);
+      const { document, chunks } = await lease.reader.read(
+        {
+          id: nextId++,
+          name: input.name,
+          declaredType: input.declaredType,
+          source: stored.source,
+          limits: own,
+          chunking: { ...chunking, ...settings.chunking },
+          seed: settings.seed,
+          pageRange: settings.pageRange,
+        },
+        settings,
+      );
+      return {
+        document,
+        chunks: chunks.map((place) => ({ ...place, text: document.text.slice(place.start, place.end) })),
+      };
+    },
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}
+
+class ReaderPool {
+  readonly #size: number;
+  readonly #memoryBytes: number;
+  readonly #idle: { reader: Reader; documents: number }[] = [];
+  readonly #all = new Set<Reader>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #closing = new AbortController();
+  #busy = 0;
+
+  constructor(size: number, memoryBytes: number) {
+    this.#size = size;
+    this.#memoryBytes = memoryBytes;
+  }
+
+  async lease(signal: AbortSignal | undefined): Promise<{ reader: Reader } & Disposable> {
+    while (this.#busy >= this.#size && !this.#closing.signal.aborted && !signal?.aborted)
+      await this.#turn(signal);
+    if (this.#closing.signal.aborted || signal?.aborted) {
+      // The turn that may have come goes to the next in line.
+      if (this.#busy < this.#size) this.#waiting.shift()?.();
+      throw cancelled(signal?.reason ?? this.#closing.signal.reason);
+    }
+    this.#busy++;
+    const held = this.#idle.pop() ?? this.#start();
+    const { reader } = held;
+    return {
+      reader,
+      [Symbol.dispose]: () => {
+        this.#busy--;
+        held.documents++;
+        if (reader.usable && held.documents < documentsPerReader) this.#idle.push(held);
+        else {
+          this.#all.delete(reader);
+          void reader[Symbol.asyncDispose]();
+        }
+        this.#waiting.shift()?.();
+      },
+    };
+  }
+
+  #start() {
+    const reader = startReader(this.#memoryBytes);
+    this.#all.add(reader);
+    return { reader, documents: 0 };
+  }
+
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const leave = () => {
+      const at = this.#waiting.indexOf(resolve);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      resolve();
+    };
+    this.#waiting.push(resolve);
+    signal?.addEventListener('abort', leave, { once: true });
+    await promise;
+    signal?.removeEventListener('abort', leave);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The extractor is closed'));
+    for (const wake of this.#waiting.splice(0)) wake();
+    await Promise.all([...this.#all].map((reader) => reader[Symbol.asyncDispose]()));
+    this.#all.clear();
+  }
+}
+
+/** Streams are written to a private file first, so that any format can be read at random. */
+async function storedSource(
+  source: Source,
+  limits: Limits,
+): Promise<{ source: Exclude<Source, { stream: unknown }> } & AsyncDisposable> {
+  if (!('stream' in source)) return { source, [Symbol.asyncDispose]: async () => {} };
+  const budget = new Budget(limits);
+  const folder = await mkdtemp(join(tmpdir(), 'ingest-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const path = join(folder, 'document');
+    await using file = await open(path, 'wx', 0o600);
+    let size = 0;
+    for await (const bytes of source.stream) {
+      size += bytes.byteLength;
+      budget.input(size);
+      await file.writeFile(bytes);
+    }
+    return { source: { path }, [Symbol.asyncDispose]: remove };
+  } catch (cause) {
+    await remove();
+    if (cause instanceof PipelineError) throw cause;
+    throw new PipelineError('INGEST_SOURCE_UNAVAILABLE', 'The stored bytes could not be read', {
+      hint: 'Check that the object storage is reachable and that the disk for temporary files has room.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import type { JsonValue } from '../types.ts';
+
+/** Well-formed Unicode without NUL, which PostgreSQL refuses: NULs vanish, lone surrogates become U+FFFD. */
+export function cleanText(text: string): string {
+  const whole = text.isWellFormed() ? text : text.toWellFormed();
+  return whole.includes('\0') ? whole.replaceAll('\0', '') : whole;
+}
+
+/** Bounds of metadata: it travels with every search hit. */
+const bounds = { depth: 8, keys: 200, items: 200, length: 4096 };
+
+/**
+ * Any value as clean, bounded JSON: strings as in {@link cleanText}, dates as ISO strings, numbers that JSON cannot
+ * hold as null, functions and cycles left out.
+ */
+export function cleanMetadata(value: unknown, depth = 0): JsonValue {
+  if (typeof value === 'string') return cleanText(value.slice(0, bounds.length));
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value === 'boolean') return value;
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (typeof value !== 'object' || value === null || depth >= bounds.depth) return null;
+  if (Array.isArray(value)) return value.slice(0, bounds.items).map((item) => cleanMetadata(item, depth + 1));
+  return cleanRecord(value, depth);
+}
+
+/** The same for an object: keys are cleaned too, and entries without a value are dropped. */
+export function cleanRecord(value: object, depth = 0): { [key: string]: JsonValue } {
+  const entries: [string, JsonValue][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined || typeof item === 'function' || typeof item === 'symbol') continue;
+    if (entries.length >= bounds.keys) break;
+    entries.push([cleanText(key.slice(0, 200)), cleanMetadata(item, depth + 1)]);
+  }
+  // fromEntries defines own properties, so a key such as __proto__ stays a key.
+  return Object.fromEntries(entries);
+}
+
+const controls = /[\p{Cc}\p{Bidi_Control}]/gu;
+
+/**
+ * A file name as it may be shown: one line, no control or direction characters, no drive, no leading slash, no `..`
+ * steps. It is still only a label; nothing opens a file by it.
+ */
+export function displayName(name: string): string {
+  const parts = cleanText(name.slice(0, 1024))
+    .replace(controls, '')
+    .split(/[\\/]/)
+    .filter((part) => part !== '' && part !== '.' && part !== '..' && !/^[a-z]:$/i.test(part));
+  return parts.join('/').slice(0, 255).toWellFormed() || 'unnamed';
+}
