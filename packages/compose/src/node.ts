@@ -1,0 +1,151 @@
+import { composeError, type Place } from './errors.ts';
+
+/** Where a value was written, and the folder against which the paths in it resolve. */
+export interface Origin extends Place {
+  readonly folder: string;
+}
+
+/** `!reset` removes what earlier files say at a path, `!override` puts its own value in place of theirs. */
+export type Tag = 'reset' | 'override';
+
+/**
+ * A document between parsing and the model: plain data that still knows where each value was written.
+ * Nodes are never changed once built; every phase returns new ones.
+ */
+export type Node = MapNode | ListNode | ScalarNode;
+
+export interface MapNode {
+  readonly kind: 'map';
+  readonly entries: ReadonlyMap<string, Node>;
+  readonly at: Origin;
+  readonly tag?: Tag;
+}
+
+export interface ListNode {
+  readonly kind: 'list';
+  readonly items: readonly Node[];
+  readonly at: Origin;
+  readonly tag?: Tag;
+}
+
+export interface ScalarNode {
+  readonly kind: 'scalar';
+  readonly value: Scalar;
+  readonly at: Origin;
+  readonly tag?: Tag;
+}
+
+export type Scalar = string | number | boolean | null;
+
+export type Path = readonly string[];
+
+export const map = (entries: Iterable<readonly [string, Node]>, at: Origin): MapNode => ({
+  kind: 'map',
+  entries: new Map(entries),
+  at,
+});
+
+export const list = (items: readonly Node[], at: Origin): ListNode => ({ kind: 'list', items, at });
+
+export const scalar = (value: Scalar, at: Origin): ScalarNode => ({ kind: 'scalar', value, at });
+
+export const isNull = (node: Node | undefined): boolean => node?.kind === 'scalar' && node.value === null;
+
+/** The entry `key` of a map, undefined for anything else. */
+export const entry = (node: Node | undefined, key: string): Node | undefined =>
+  node?.kind === 'map' ? node.entries.get(key) : undefined;
+
+/** The string of a scalar, undefined for anything else. */
+export function text(node: Node | undefined): string | undefined {
+  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined;
+}
+
+/** A copy of a map in which some entries have other values; `undefined` leaves an entry out. */
+export function withEntries(node: MapNode, changes: Readonly<Record<string, Node | undefined>>): MapNode {
+  const entries = new Map(node.entries);
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === undefined) entries.delete(key);
+    else entries.set(key, value);
+  }
+  return { ...node, entries };
+}
+
+export function mapEntries(node: MapNode, change: (value: Node, key: string) => Node | undefined): MapNode {
+  const entries = new Map<string, Node>();
+  for (const [key, value] of node.entries) {
+    const changed = change(value, key);
+    if (changed !== undefined) entries.set(key, changed);
+  }
+  return { ...node, entries };
+}
+
+/** `services.api.ports[0]`, for messages. */
+export const showPath = (path: Path): string =>
+  path.reduce(
+    (shown, step) => (step.startsWith('[') || shown === '' ? shown + step : `${shown}.${step}`),
+    '',
+  );
+
+/** Whether a path has the shape of `services.*.ports.*`; `*` stands for one step. */
+export function matches(path: Path, pattern: string): boolean {
+  const steps = pattern.split('.');
+  return steps.length === path.length && steps.every((step, index) => step === '*' || step === path[index]);
+}
+
+const MAX_DEPTH = 200;
+
+/** Wraps parsed data (what `yaml` gives); its places are all `origin`. */
+export function fromPlain(value: unknown, origin: Origin, depth = 0): Node {
+  if (depth > MAX_DEPTH) throw tooDeep(origin);
+  if (Array.isArray(value)) {
+    return list(
+      value.map((item) => fromPlain(item, origin, depth + 1)),
+      origin,
+    );
+  }
+  if (value !== null && typeof value === 'object') {
+    const entries = Object.entries(value).map(
+      ([key, item]) => [key, fromPlain(item, origin, depth + 1)] as const,
+    );
+    return map(entries, origin);
+  }
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return scalar(value, origin);
+  }
+  return scalar(typeof value === 'bigint' ? String(value) : null, origin);
+}
+
+/** Plain data again; `visit` is told of each container that is built. */
+export function toPlain(node: Node, visit?: (container: object, node: MapNode | ListNode) => void): unknown {
+  if (node.kind === 'scalar') return node.value;
+  // Object.fromEntries defines properties, so that a key named __proto__ stays an ordinary key.
+  const container =
+    node.kind === 'list'
+      ? node.items.map((item) => toPlain(item, visit))
+      : Object.fromEntries([...node.entries].map(([key, value]) => [key, toPlain(value, visit)]));
+  visit?.(container, node);
+  return container;
+}
+
+export function equalNodes(a: Node, b: Node): boolean {
+  if (a.kind === 'scalar' || b.kind === 'scalar') {
+    return a.kind === 'scalar' && b.kind === 'scalar' && a.value === b.value;
+  }
+  if (a.kind === 'list' || b.kind === 'list') {
+    if (a.kind !== 'list' || b.kind !== 'list' || a.items.length !== b.items.length) return false;
+    return a.items.every((item, index) => equalNodes(item, b.items[index] as Node));
+  }
+  if (a.entries.size !== b.entries.size) return false;
+  return [...a.entries].every(([key, value]) => {
+    const other = b.entries.get(key);
+    return other !== undefined && equalNodes(value, other);
+  });
+}
+
+export const tooDeep = (at: Place) =>
+  composeError(
+    'COMPOSE_LIMIT',
+    `nested more than ${MAX_DEPTH} deep`,
+    at,
+    'no Compose file needs that; flatten it',
+  );

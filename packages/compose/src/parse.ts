@@ -1,0 +1,211 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type ParsedNode,
+  parseAllDocuments,
+  type YAMLMap,
+  type Scalar as YamlScalar,
+} from 'yaml';
+import { composeError, Problems } from './errors.ts';
+import { list, type MapNode, map, type Node, type Origin, type Scalar, scalar, type Tag } from './node.ts';
+
+/** Beyond these a file is an attack (a "billion laughs" of aliases), not a description of services. */
+const MAX_CHARACTERS = 4_000_000;
+const MAX_NODES = 100_000;
+const MAX_DEPTH = 100;
+
+const TAGS: Readonly<Record<string, Tag>> = { '!reset': 'reset', '!override': 'override' };
+const PLAIN_TAGS = new Set(['tag:yaml.org,2002:str', 'tag:yaml.org,2002:int', 'tag:yaml.org,2002:float']);
+for (const name of ['bool', 'null', 'map', 'seq']) PLAIN_TAGS.add(`tag:yaml.org,2002:${name}`);
+
+/**
+ * Parses a Compose file into its documents, with anchors and `<<` resolved. Later documents override earlier ones.
+ *
+ * @param folder the folder against which relative paths in the file resolve
+ * @throws ComposeError COMPOSE_SYNTAX with every error of the file, COMPOSE_LIMIT, COMPOSE_UNSUPPORTED for other tags
+ */
+export function parseCompose(content: string, file: string, folder: string): MapNode[] {
+  const start: Origin = { file, line: 1, column: 1, folder };
+  if (content.length > MAX_CHARACTERS) {
+    throw composeError(
+      'COMPOSE_LIMIT',
+      `the file is larger than ${MAX_CHARACTERS} characters`,
+      start,
+      'split it',
+    );
+  }
+  const counter = new LineCounter();
+  const documents = parseDocuments(content, counter, start);
+  const problems = new Problems();
+  for (const { errors } of documents) {
+    for (const error of errors) {
+      const { line, col } = counter.linePos(error.pos[0]);
+      const message = error.message.split(/ at line \d+, column \d+/)[0] as string;
+      const hint = error.code === 'DUPLICATE_KEY' ? 'keep one of the two' : 'correct the YAML';
+      problems.add('COMPOSE_SYNTAX', message, { file, line, column: col }, hint);
+    }
+  }
+  problems.throwIfAny();
+  return documents
+    .filter(({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null))
+    .map((document) => {
+      const root = new Reader(document, counter, file, folder).read();
+      if (root.kind === 'map') return root;
+      throw composeError(
+        'COMPOSE_SYNTAX',
+        'the top level must be a mapping',
+        root.at,
+        'start with `services:`',
+      );
+    });
+}
+
+function parseDocuments(content: string, counter: LineCounter, start: Origin): Document.Parsed[] {
+  try {
+    const parsed = parseAllDocuments(content, { lineCounter: counter, merge: true, logLevel: 'silent' });
+    return 'empty' in parsed ? [] : parsed;
+  } catch (error) {
+    // The parser recurses: what nests thousands deep overflows the stack.
+    const [code, message] =
+      error instanceof RangeError
+        ? (['COMPOSE_LIMIT', 'the file nests too deep'] as const)
+        : (['COMPOSE_SYNTAX', `not YAML: ${(error as Error).message}`] as const);
+    throw composeError(code, message, start, 'correct the YAML', error);
+  }
+}
+
+class Reader {
+  readonly #document: Document.Parsed;
+  readonly #counter: LineCounter;
+  readonly #file: string;
+  readonly #folder: string;
+  #nodes = 0;
+
+  constructor(document: Document.Parsed, counter: LineCounter, file: string, folder: string) {
+    this.#document = document;
+    this.#counter = counter;
+    this.#file = file;
+    this.#folder = folder;
+  }
+
+  read(): Node {
+    return this.#node(this.#document.contents as ParsedNode, 0);
+  }
+
+  #node(source: ParsedNode | null, depth: number, fallback?: Origin): Node {
+    const at = this.#origin(source) ?? fallback ?? this.#start();
+    this.#nodes += 1;
+    if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
+      const what = depth > MAX_DEPTH ? `nested more than ${MAX_DEPTH} deep` : `more than ${MAX_NODES} values`;
+      throw composeError('COMPOSE_LIMIT', what, at, 'aliases count as often as they are used');
+    }
+    if (source === null) return scalar(null, at);
+    if (isAlias(source)) return this.#node(this.#target(source, at), depth + 1);
+    const tag = this.#tag(source.tag, at);
+    const node = this.#content(source, at, depth);
+    return tag === undefined ? node : { ...node, tag };
+  }
+
+  #content(source: ParsedNode, at: Origin, depth: number): Node {
+    if (isMap(source)) return this.#map(source as YAMLMap.Parsed, at, depth);
+    if (isSeq(source)) {
+      return list(
+        source.items.map((item) => this.#node(item as ParsedNode | null, depth + 1, at)),
+        at,
+      );
+    }
+    return scalar(scalarValue(source as YamlScalar), at);
+  }
+
+  #map(source: YAMLMap.Parsed, at: Origin, depth: number): MapNode {
+    const own = new Map<string, Node>();
+    const merged = new Map<string, Node>();
+    for (const { key, value } of source.items) {
+      const place = this.#origin(key) ?? at;
+      if (isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol') && key.type === 'PLAIN') {
+        for (const [name, node] of this.#mergeKey(value as ParsedNode | null, place, depth)) {
+          if (!merged.has(name)) merged.set(name, node);
+        }
+        continue;
+      }
+      if (!isScalar(key) || typeof key.value !== 'string') {
+        const shown = isScalar(key) ? String(key.value) : 'a collection';
+        throw composeError(
+          'COMPOSE_SYNTAX',
+          `a key must be a string, not ${shown}`,
+          place,
+          'put it in quotes',
+        );
+      }
+      // A value that is left out stands where its key does.
+      own.set(key.value, this.#node(value as ParsedNode | null, depth + 1, place));
+    }
+    return map([...merged, ...own], at);
+  }
+
+  #mergeKey(value: ParsedNode | null, at: Origin, depth: number): [string, Node][] {
+    const node = this.#node(value, depth + 1, at);
+    const sources = node.kind === 'list' ? node.items : [node];
+    return sources.flatMap((source) => {
+      if (source.kind === 'map') return [...source.entries];
+      throw composeError(
+        'COMPOSE_SYNTAX',
+        '`<<` takes a mapping or a list of mappings',
+        at,
+        'merge an anchor: <<: *name',
+      );
+    });
+  }
+
+  #target(alias: Alias.Parsed, at: Origin): ParsedNode {
+    const target = alias.resolve(this.#document);
+    if (target !== undefined) return target as ParsedNode;
+    throw composeError(
+      'COMPOSE_SYNTAX',
+      `the anchor &${alias.source} is not defined`,
+      at,
+      'define it above its use',
+    );
+  }
+
+  #tag(tag: string | undefined, at: Origin): Tag | undefined {
+    if (tag === undefined || PLAIN_TAGS.has(tag)) return undefined;
+    const known = TAGS[tag];
+    if (known !== undefined) return known;
+    throw composeError(
+      'COMPOSE_UNSUPPORTED',
+      `the tag ${tag} is not supported`,
+      at,
+      'use !reset or !override',
+    );
+  }
+
+  #origin(source: unknown): Origin | undefined {
+    const range = (source as ParsedNode | null)?.range;
+    if (!range) return undefined;
+    const { line, col } = this.#counter.linePos(range[0]);
+    return { file: this.#file, line, column: col, folder: this.#folder };
+  }
+
+  #start(): Origin {
+    return { file: this.#file, line: 1, column: 1, folder: this.#folder };
+  }
+}
+
+/** Compose reads integers as YAML 1.1 does where they start with 0, and keeps all digits of large ones. */
+function scalarValue({ value, type, source }: YamlScalar): Scalar {
+  if (typeof value === 'number') {
+    if (type === 'PLAIN' && source !== undefined && /^[-+]?0[0-7]+$/.test(source))
+      return Number.parseInt(source, 8);
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+      ? value
+      : (source ?? null);
+  }
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+  return source ?? null;
+}

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { parseEnvFile } from './env-file.ts';
+import { composeError, type OnWarning, type Place } from './errors.ts';
+import type { Environment } from './interpolate.ts';
+
+/** A Compose file: its path, or its path and content when it is not on the disk. */
+export type ComposeFile = string | { readonly path: string; readonly content: string };
+
+export interface Source {
+  /** As it is shown in errors. */
+  readonly path: string;
+  readonly content: string;
+}
+
+/**
+ * Reads a Compose file. A relative path is looked for in the working directory, then in the project directory.
+ *
+ * @throws ComposeError COMPOSE_FILE
+ */
+export function readSource(file: ComposeFile, projectDirectory: string | undefined): Source {
+  if (typeof file !== 'string') return { path: resolve(file.path), content: file.content };
+  const inProject = projectDirectory === undefined ? undefined : join(projectDirectory, file);
+  const path =
+    !isAbsolute(file) && !existsSync(file) && inProject !== undefined && existsSync(inProject)
+      ? resolve(inProject)
+      : resolve(file);
+  return { path, content: readText(path, undefined) };
+}
+
+/** @throws ComposeError COMPOSE_FILE that says who asked for the file */
+export function readText(path: string, at: Place | undefined): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'it does not exist' : code === 'EISDIR' ? 'it is a folder' : String(code);
+    const place = at ?? { file: path, line: 1 };
+    throw composeError('COMPOSE_FILE', `cannot read ${path}: ${why}`, place, 'check the path', error);
+  }
+}
+
+/** The folder of the first file, when nobody names a project directory. */
+export function projectDirectoryOf(files: readonly ComposeFile[], given: string | undefined): string {
+  if (given !== undefined) return resolve(given);
+  const first = files[0];
+  return first === undefined
+    ? resolve('.')
+    : dirname(resolve(typeof first === 'string' ? first : first.path));
+}
+
+/**
+ * The environment that interpolation sees: the process environment over the env files, of which a later one wins.
+ * Without a list of files that is `.env` in the project directory, if there is one.
+ *
+ * @throws ComposeError COMPOSE_FILE for a named file that is missing, COMPOSE_ENV_FILE
+ */
+export function projectEnvironment(
+  env: Environment,
+  envFiles: readonly string[] | undefined,
+  projectDirectory: string,
+  onWarning?: OnWarning,
+): Environment {
+  const fallback = join(projectDirectory, '.env');
+  const files =
+    envFiles?.map((file) => resolve(projectDirectory, file)) ?? (existsSync(fallback) ? [fallback] : []);
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  let variables: Environment = {};
+  for (const file of files) {
+    const parsed = parseEnvFile(readText(file, undefined), {
+      env: { ...variables, ...given },
+      file,
+      ...(onWarning === undefined ? {} : { onWarning }),
+    });
+    variables = { ...variables, ...parsed };
+  }
+  return { ...variables, ...given };
+}
