@@ -1,0 +1,159 @@
+import pg, { type ClientBase, type PoolClient } from 'pg';
+import { type Listener, type ListenOptions, listen } from './listen.ts';
+import { toPostgresError } from './postgres-error.ts';
+import { type Lend, type Queryable, queryableOver } from './queryable.ts';
+import { type Transaction, type TransactionOptions, transact } from './transaction.ts';
+import { types } from './types.ts';
+
+export interface ClientOptions {
+  readonly url: string;
+  /** How many connections may be open at once. 10 where absent. */
+  readonly connections?: number;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string;
+  /** How long to wait for a connection, free or new. 10 s where absent. */
+  readonly connectTimeoutMs?: number;
+  /** An unused connection closes after this. 30 s where absent. */
+  readonly idleTimeoutMs?: number;
+  /** The server cancels a statement that runs longer. No limit where absent. */
+  readonly statementTimeoutMs?: number;
+  /** The server cancels a statement that waits longer for a lock. No limit where absent. */
+  readonly lockTimeoutMs?: number;
+  /** The server ends a transaction that does nothing for longer. 60 s where absent. */
+  readonly idleInTransactionTimeoutMs?: number;
+  /** Told when an idle connection breaks, as on a restart of the server; the pool replaces it by itself. */
+  readonly onConnectionError?: (error: Error) => void;
+}
+
+export interface CloseOptions {
+  /** How long statements and transactions that run may take to end; then their connections are cut. 10 s where absent. */
+  readonly graceMs?: number;
+}
+
+/** A pool of connections to one database. Nothing connects before the first use. */
+export interface Client extends Queryable, AsyncDisposable {
+  /**
+   * Runs `fn` in a transaction: committed when it returns, rolled back when it throws, run again as a whole after a
+   * serialization failure or a deadlock. `fn` must therefore have no effects outside the database.
+   */
+  tx<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Listens to notifications on a connection of its own, which comes back after it was lost. */
+  listen(channels: string | readonly string[], options: ListenOptions): Promise<Listener>;
+  /** Lends a connection of the driver, for what this interface does not cover. */
+  connection<T>(use: (connection: ClientBase) => Promise<T>): Promise<T>;
+  /** Waits for what runs, and closes every connection. Later calls change nothing. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/**
+ * Opens a client for one database.
+ *
+ * Types: as `pg` has them (`bigint` and `numeric` as strings), but `date` stays the text `YYYY-MM-DD`, because a Date
+ * would be another day in another time zone.
+ *
+ * ```ts
+ * await using client = createClient({ url });
+ * const rows = await client.query<{ id: string }>('SELECT id FROM person WHERE name = $1', ['Ada']);
+ * ```
+ */
+export function createClient(options: ClientOptions): Client {
+  const pool = new pg.Pool(poolConfig(options));
+  // Without a listener, an idle connection that breaks would end the process.
+  pool.on('error', (error) => options.onConnectionError?.(error));
+  const busy = new Set<PoolClient>();
+  const listeners = new Set<Listener>();
+  let closing: Promise<void> | undefined;
+
+  const lend: Lend = async (use, { signal } = {}) => {
+    let client: PoolClient;
+    try {
+      client = await acquire(pool, signal);
+    } catch (error) {
+      throw signal?.aborted ? error : toPostgresError(error);
+    }
+    busy.add(client);
+    let broken = false;
+    const onError = () => {
+      broken = true;
+    };
+    client.on('error', onError);
+    try {
+      return await use(client);
+    } catch (error) {
+      throw signal?.aborted ? error : toPostgresError(error);
+    } finally {
+      busy.delete(client);
+      client.removeListener('error', onError);
+      client.release(broken);
+    }
+  };
+
+  const close = async ({ graceMs = 10_000 }: CloseOptions = {}) => {
+    for (const listener of listeners) await listener.close();
+    const cut = setTimeout(() => {
+      for (const client of busy) destroy(client);
+    }, graceMs);
+    await pool.end();
+    clearTimeout(cut);
+  };
+
+  return {
+    ...queryableOver(lend, false),
+    tx: (fn, transactionOptions) => transact(lend, fn, transactionOptions),
+    connection: (use) => lend(use),
+    async listen(channels, listenOptions) {
+      const names = typeof channels === 'string' ? [channels] : channels;
+      const listener = await listen(poolConfig(options), names, listenOptions);
+      listeners.add(listener);
+      return listener;
+    },
+    close(closeOptions) {
+      closing ??= close(closeOptions);
+      return closing;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close();
+    },
+  };
+}
+
+function poolConfig(options: ClientOptions): pg.PoolConfig {
+  return {
+    connectionString: options.url,
+    max: options.connections ?? 10,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    idleTimeoutMillis: options.idleTimeoutMs ?? 30_000,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 60_000,
+    keepAlive: true,
+    types,
+    ...(options.applicationName !== undefined && { application_name: options.applicationName }),
+    ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
+    ...(options.lockTimeoutMs !== undefined && { lock_timeout: options.lockTimeoutMs }),
+  };
+}
+
+/** A connection of the pool. One that comes after the wait was given up goes straight back. */
+async function acquire(pool: pg.Pool, signal: AbortSignal | undefined): Promise<PoolClient> {
+  if (!signal) return pool.connect();
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  const coming = pool.connect();
+  try {
+    return await Promise.race([coming, aborted]);
+  } catch (error) {
+    if (signal.aborted)
+      coming.then(
+        (late) => late.release(),
+        () => undefined,
+      );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function destroy(client: PoolClient): void {
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+}

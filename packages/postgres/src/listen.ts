@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { toPostgresError } from './postgres-error.ts';
+import { quoteIdentifier } from './statement.ts';
+
+export interface Notification {
+  readonly channel: string;
+  /** What the sender passed to `pg_notify`; empty where nothing. */
+  readonly payload: string;
+}
+
+export interface ListenOptions {
+  readonly onNotification: (notification: Notification) => void;
+  /**
+   * Called whenever the connection listens again after it was lost. Notifications sent in between are gone: read the
+   * tables for what they would have said.
+   */
+  readonly onReconnect: () => void;
+  /** Told why the connection was lost, or why it could not be made again. */
+  readonly onError?: (error: Error) => void;
+  /** How often to check that the connection still lives. 30 s where absent. */
+  readonly heartbeatMs?: number;
+}
+
+/** A subscription that survives a restart of the server. */
+export interface Listener extends AsyncDisposable {
+  close(): Promise<void>;
+}
+
+const firstDelayMs = 20;
+const longestDelayMs = 5000;
+
+/** Subscribes to `channels`, and resolves once the server has them. */
+export async function listen(
+  config: pg.ClientConfig,
+  channels: readonly string[],
+  options: ListenOptions,
+): Promise<Listener> {
+  const closed = new AbortController();
+  let session = await openSession(config, channels, options).catch((error: unknown) => {
+    throw toPostgresError(error);
+  });
+  const watching = (async () => {
+    for (;;) {
+      const error = await session.lost;
+      if (closed.signal.aborted) return;
+      options.onError?.(error);
+      const next = await reopen();
+      if (!next) return;
+      session = next;
+      options.onReconnect();
+    }
+  })();
+
+  async function reopen(): Promise<Session | undefined> {
+    for (let delay = firstDelayMs; !closed.signal.aborted; delay = Math.min(delay * 2, longestDelayMs)) {
+      await sleep(delay * (0.5 + Math.random() / 2), undefined, { signal: closed.signal }).catch(
+        () => undefined,
+      );
+      if (closed.signal.aborted) return undefined;
+      try {
+        return await openSession(config, channels, options);
+      } catch (error) {
+        options.onError?.(toPostgresError(error));
+      }
+    }
+    return undefined;
+  }
+
+  const close = async () => {
+    closed.abort();
+    await session.end();
+    await watching;
+  };
+  return { close, [Symbol.asyncDispose]: close };
+}
+
+interface Session {
+  /** Resolves with the reason when the connection is gone. */
+  readonly lost: Promise<Error>;
+  end(): Promise<void>;
+}
+
+async function openSession(
+  config: pg.ClientConfig,
+  channels: readonly string[],
+  { onNotification, heartbeatMs = 30_000 }: ListenOptions,
+): Promise<Session> {
+  const client = new pg.Client(config);
+  const { promise: lost, resolve: lose } = Promise.withResolvers<Error>();
+  client.on('error', lose);
+  client.once('end', () => lose(new Error('Connection terminated')));
+  client.on('notification', ({ channel, payload = '' }) => onNotification({ channel, payload }));
+  const end = async () => {
+    clearInterval(heartbeat);
+    await client.end().catch(() => undefined);
+  };
+  // A connection that a firewall dropped silently shows only when it is used.
+  const heartbeat = setInterval(() => {
+    const answer = setTimeout(() => lose(new Error('The server does not answer')), heartbeatMs);
+    client.query('SELECT 1').then(
+      () => clearTimeout(answer),
+      (error: Error) => lose(error),
+    );
+  }, heartbeatMs);
+  void lost.then(end);
+  try {
+    await client.connect();
+    await client.query(channels.map((channel) => `LISTEN ${quoteIdentifier(channel)}`).join('; '));
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return { lost, end };
+}
