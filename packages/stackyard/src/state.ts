@@ -1,0 +1,153 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { identify, isAlive, type ProcessIdentity } from './processes.ts';
+
+/** Life of a service as the state file tells it. */
+export type ServiceState = 'waiting' | 'starting' | 'healthy' | 'completed' | 'running' | 'failed' | 'stopped' | 'not started';
+
+export interface ServiceRecord {
+  readonly state: ServiceState;
+  /** What runs, with its version. */
+  readonly source?: string;
+  /** Where the host reaches it, without credentials. */
+  readonly url?: string;
+  readonly ports?: readonly PortRecord[];
+  /** Leader of the service's process group. */
+  readonly process?: ProcessIdentity;
+  /** From start to healthy, in milliseconds. */
+  readonly startMs?: number;
+  readonly note?: string;
+}
+
+export interface PortRecord {
+  readonly container: number;
+  readonly host: number;
+}
+
+export interface StackState {
+  readonly variant: string;
+  readonly root: string;
+  readonly driver: string;
+  /** `up`: a supervisor in the background. `dev`: a terminal. */
+  readonly mode: 'up' | 'dev';
+  readonly owner: ProcessIdentity;
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  readonly startedAt: string;
+  readonly profiles: readonly string[];
+  /** Start to ready, in milliseconds. */
+  readonly readyMs?: number;
+  readonly services: Readonly<Record<string, ServiceRecord>>;
+  readonly notes: readonly string[];
+}
+
+/** The state file of a stack, or undefined when it has none or an unreadable one. */
+export function readState(stateDirectory: string): StackState | undefined {
+  return readJson(path.join(stateDirectory, 'state.json'));
+}
+
+/** The state of a stack whose owner lives. */
+export function readLiveState(stateDirectory: string): StackState | undefined {
+  const state = readState(stateDirectory);
+  return state && isAlive(state.owner) ? state : undefined;
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch {
+    return undefined; // absent, or cut short by a crash: as good as absent
+  }
+}
+
+/** Replaces the file in one step: a reader sees the old or the new text, never a part. */
+export function writeJson(file: string, value: unknown): void {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`);
+  renameSync(draft, file);
+}
+
+/** The owner's view of its state: each change is on disk at once. */
+export class StateFile {
+  readonly #file: string;
+  #state: StackState;
+
+  constructor(stateDirectory: string, initial: StackState) {
+    this.#file = path.join(stateDirectory, 'state.json');
+    this.#state = initial;
+    writeJson(this.#file, initial);
+  }
+
+  get current(): StackState {
+    return this.#state;
+  }
+
+  update(change: Partial<StackState>): void {
+    this.#state = { ...this.#state, ...change };
+    writeJson(this.#file, this.#state);
+  }
+
+  service(name: string, change: Partial<ServiceRecord>): void {
+    const record = { ...(this.#state.services[name] ?? { state: 'waiting' as const }), ...change };
+    this.update({ services: { ...this.#state.services, [name]: record } });
+  }
+
+  remove(): void {
+    rmSync(this.#file, { force: true });
+  }
+}
+
+/** An exclusive right, held by a process and void when that process is dead. */
+export interface Lock {
+  release(): void;
+}
+
+/** Takes the lock, or says which live process holds it. A dead holder's lock is taken over. */
+export function acquireLock(file: string): Lock | { readonly holder: ProcessIdentity } {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const self = identify(process.pid)!;
+  const draft = `${file}.${process.pid}.new`;
+  writeFileSync(draft, JSON.stringify(self));
+  try {
+    for (;;) {
+      try {
+        linkSync(draft, file); // with its whole content, or not at all
+        return { release: () => releaseLock(file, self) };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const holder = lockHolder(file);
+      if (holder) return { holder };
+      removeStale(file);
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** The live process that holds the lock. */
+export function lockHolder(file: string): ProcessIdentity | undefined {
+  const holder = readJson<ProcessIdentity>(file);
+  return holder && isAlive(holder) ? holder : undefined;
+}
+
+/** Moves a dead holder's lock away; puts it back if another process was quicker and the lock is live again. */
+function removeStale(file: string): void {
+  const aside = `${file}.${process.pid}.stale`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return; // another process removed it
+  }
+  try {
+    if (lockHolder(aside)) linkSync(aside, file);
+  } catch {
+    // a third process holds it by now
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function releaseLock(file: string, self: ProcessIdentity): void {
+  const holder = readJson<ProcessIdentity>(file);
+  if (holder?.pid === self.pid && holder.startTime === self.startTime) rmSync(file, { force: true });
+}
