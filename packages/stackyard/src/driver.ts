@@ -23,7 +23,8 @@ export interface Driver {
 
 export type Placement =
   | { readonly kind: 'run'; /** `engine postgres`, `image postgres:17` */ readonly as: string }
-  | { readonly kind: 'skip'; readonly reason: string };
+  | { readonly kind: 'skip'; readonly reason: string }
+  | { readonly kind: 'refuse'; readonly reason: string };
 
 /** One variant, loaded: everything that is known before anything runs. */
 export interface Stack {

@@ -17,7 +17,9 @@ export interface EngineContext {
   readonly service: Service;
   /** `x-embedded` of the service, without `engine`. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** The service's environment, resolved. */
+  /** Absolute path of the checkout. */
+  readonly root: string;
+  /** The service's environment, resolved, as a process on the host must see it. */
   readonly environment: Readonly<Record<string, string>>;
   /** Absolute path that a container would see as the mount `target`, or undefined where nothing is mounted. */
   mount(target: string): string | undefined;
@@ -46,6 +48,8 @@ export interface Launch {
   readonly stopGraceMs: number;
   /** One probe of readiness, over the protocol a client would use. Resolves when ready, rejects with the answer. */
   ready(signal: AbortSignal): Promise<void>;
+  /** Where a client connects, credentials included; people are shown it with the password masked. */
+  readonly url?: string;
   /** A remark for the summary: what this engine is not, where data went. */
   readonly note?: string;
 }

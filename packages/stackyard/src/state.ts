@@ -51,11 +51,12 @@ export function readLiveState(stateDirectory: string): StackState | undefined {
   return state && isAlive(state.owner) ? state : undefined;
 }
 
-function readJson<T>(file: string): T | undefined {
+/** The parsed file; undefined when it is absent or cut short by a crash. */
+export function readJson<T>(file: string): T | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;
   } catch {
-    return undefined; // absent, or cut short by a crash: as good as absent
+    return undefined;
   }
 }
 

@@ -35,6 +35,8 @@ export class ManagedProcess {
   readonly identity: ProcessIdentity;
   /** Settles when the leader of the group has ended; never rejects. */
   readonly exited: Promise<Exit>;
+  /** Settles when its output has been read to the end, at the latest 200 ms after the exit: an orphan may hold it open. */
+  readonly drained: Promise<void>;
   readonly #spec: ProcessSpec;
   readonly #watchdog: Watchdog;
   #stopping: Promise<Exit> | undefined;
@@ -54,10 +56,13 @@ export class ManagedProcess {
     });
     // What the leader leaves behind ends with it.
     this.exited.then(() => this.#stopping ?? this.#sweep());
-    // Its output is not waited for: an orphan may hold the pipe.
-    if ('line' in spec.output) {
-      for (const stream of [child.stdout, child.stderr]) if (stream) eachLine(stream, spec.output.line);
-    }
+    const { output } = spec;
+    const streams = 'line' in output ? [child.stdout, child.stderr].filter((stream) => stream !== null) : [];
+    const ends = streams.map((stream) => {
+      if ('line' in output) eachLine(stream, output.line);
+      return new Promise<void>((resolve) => stream.once('close', resolve));
+    });
+    this.drained = Promise.race([Promise.all(ends), this.exited.then(() => pause(200))]).then(() => {});
   }
 
   static async start(spec: ProcessSpec, watchdog: Watchdog): Promise<ManagedProcess> {

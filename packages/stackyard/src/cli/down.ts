@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { InterruptedError } from '../errors.ts';
+import { loadDriver } from '../drivers/index.ts';
+import { isAlive } from '../processes.ts';
+import { ownerLock } from '../start-stack.ts';
+import { lockHolder, readState } from '../state.ts';
+import type { Variant } from '../workspace.ts';
+import { chooseVariants, newCommand, type Surroundings, withVariant } from './command-line.ts';
+import { Interrupts } from './interrupts.ts';
+import { ProgressDisplay } from './terminal.ts';
+
+export function command(surroundings: Surroundings): Command {
+  return withVariant(newCommand('down', 'stop a stack; its data stays'))
+    .addHelpText(
+      'after',
+      `
+Stops the services in reverse order, each with its grace period, and waits for them; Ctrl-C ends the waiting
+and the services at once. Also stops the stack of a "stackyard dev". From the root without a variant: every
+variant. Nothing is deleted.`,
+    )
+    .action((variant: string | undefined) => down(surroundings, variant));
+}
+
+async function down(surroundings: Surroundings, name: string | undefined): Promise<void> {
+  using interrupts = new Interrupts();
+  for (const variant of chooseVariants(surroundings, name).variants) {
+    const was = await stopStack(variant, surroundings, interrupts);
+    surroundings.stdout.write(`${variant.name} ${was ? 'stopped' : 'is not up'}\n`);
+  }
+}
+
+/** Stops a stack whoever owns it, and cleans up after a dead owner; false when there was nothing to stop. */
+export async function stopStack(variant: Variant, surroundings: Surroundings, interrupts: Interrupts): Promise<boolean> {
+  const owner = lockHolder(ownerLock(variant.stateDirectory));
+  const state = readState(variant.stateDirectory);
+  if (!owner) {
+    if (!state) return false;
+    await (await loadDriver(state.driver)).recover(state);
+    return true;
+  }
+  using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
+  display.progress(variant.name, `stopping (process ${owner.pid})`);
+  process.kill(owner.pid, 'SIGTERM');
+  const hurry = () => isAlive(owner) && process.kill(owner.pid, 'SIGTERM');
+  interrupts.stop.addEventListener('abort', hurry, { once: true });
+  while (isAlive(owner)) await sleep(10);
+  if (interrupts.stop.aborted) throw new InterruptedError();
+  return true;
+}

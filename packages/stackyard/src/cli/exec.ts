@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import type { Command } from 'commander';
+import { splitProfiles } from '../configuration.ts';
+import { StackyardError, UsageError } from '../errors.ts';
+import { load } from '../load.ts';
+import { hostAddresses } from '../plan.ts';
+import { processVariables } from '../process-environment.ts';
+import { scriptEnvironment } from '../scripts.ts';
+import { chooseVariant, ExitWith, newCommand, type StackOptions, type Surroundings, withStackOptions } from './command-line.ts';
+
+export function command(surroundings: Surroundings): Command {
+  return withStackOptions(newCommand('exec', 'run a command with the environment of a process of the stack'))
+    .usage('[variant] [options] -- <command> [arguments...]')
+    .argument('[words...]', 'variant (not needed inside its folder), then after -- the command')
+    .option('--as <process>', 'whose environment: setup, a dev script or a service (default: setup, else the first)')
+    .addHelpText('after', '\nThe command runs in the folder it was called from and sees the stack as its scripts do.')
+    .action((words: string[], options: ExecOptions, self: Command) => exec(surroundings, words, options, self));
+}
+
+interface ExecOptions extends StackOptions {
+  readonly as?: string;
+}
+
+async function exec(surroundings: Surroundings, words: readonly string[], options: ExecOptions, self: Command): Promise<void> {
+  // Commander drops the `--`: what was before it is what the raw arguments have before it.
+  const raw = (self.parent as Command & { rawArgs: string[] }).rawArgs;
+  const before = raw.includes('--') ? words.length - (raw.length - raw.indexOf('--') - 1) : 0;
+  const [program, ...args] = words.slice(before);
+  if (before > 1 || program === undefined) {
+    throw new UsageError('exec needs a command', { hint: 'for example: stackyard exec school-erp-ddl -- node report.ts' });
+  }
+  const variant = chooseVariant(surroundings, words.slice(0, before)[0]);
+  const loaded = await load(variant, {
+    processEnvironment: surroundings.environment,
+    driver: options.driver,
+    profiles: splitProfiles(options.profile ?? []),
+  });
+  const { services } = processVariables(loaded, options.as);
+  const addresses = hostAddresses(loaded.stack, loaded.driver);
+  const environment = scriptEnvironment(loaded.stack, services, addresses, surroundings.environment);
+  const code = await runInForeground(program, args, environment, surroundings.cwd);
+  if (code !== 0) throw new ExitWith(code);
+}
+
+/** Hands the terminal to the command. Signals reach it as they reach this process; its exit code is the answer. */
+function runInForeground(program: string, args: string[], env: Record<string, string>, cwd: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
+    const ignore = () => {}; // the terminal sends Ctrl-C to the child too
+    const forward = () => void child.kill('SIGTERM');
+    process.on('SIGINT', ignore);
+    process.on('SIGTERM', forward);
+    const done = () => {
+      process.off('SIGINT', ignore);
+      process.off('SIGTERM', forward);
+    };
+    child.once('error', (cause) => {
+      done();
+      reject(
+        new StackyardError('STACKYARD_SPAWN', `${program} cannot be started: ${cause.message}`, {
+          hint: 'check its name; commands of the variant and of the root are on the PATH',
+          cause,
+          exitCode: 127,
+        }),
+      );
+    });
+    child.once('exit', (code, signal) => {
+      done();
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    });
+  });
+}

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { UsageError } from '../errors.ts';
+import { follow, listLogs, logFile, tail } from '../log-files.ts';
+import { newCommand, paints, splitVariant, type Surroundings } from './command-line.ts';
+import { Interrupts } from './interrupts.ts';
+import { prefixer } from './terminal.ts';
+
+export function command(surroundings: Surroundings): Command {
+  return newCommand('logs', 'show the output of services and scripts')
+    .argument('[names...]', 'variant (not needed inside its folder), then service or script names; all of them if none')
+    .option('-f, --follow', 'go on with what comes, until Ctrl-C')
+    .option('-n, --lines <count>', 'how many of the last lines', '100')
+    .action((names: string[], options: LogsOptions) => logs(surroundings, names, options));
+}
+
+interface LogsOptions {
+  readonly follow?: boolean;
+  readonly lines: string;
+}
+
+async function logs(surroundings: Surroundings, names: readonly string[], options: LogsOptions): Promise<void> {
+  const count = Number(options.lines);
+  if (!Number.isInteger(count) || count < 0) throw new UsageError('--lines needs a number', { hint: 'for example: --lines 50' });
+  const { variant, rest: wanted } = splitVariant(surroundings, names);
+  const known = listLogs(variant.stateDirectory);
+  const missing = wanted.filter((name) => !known.includes(name));
+  if (missing.length > 0) {
+    throw new UsageError(`${variant.name} has no log of ${missing.join(', ')}`, {
+      hint: known.length ? `it has logs of ${known.join(', ')}` : 'nothing has run yet',
+    });
+  }
+  const shown = wanted.length ? wanted : known;
+  const format = prefixer(shown, paints(surroundings).out);
+  const print = (name: string) => (line: string) => surroundings.stdout.write(`${format(name, line)}\n`);
+  if (!options.follow) {
+    for (const name of shown) tail(logFile(variant.stateDirectory, name), count).forEach(print(name));
+    return;
+  }
+  using interrupts = new Interrupts();
+  for (const name of shown) follow(logFile(variant.stateDirectory, name), count, print(name), interrupts.stop);
+  await interrupts.stopped;
+}

@@ -1,0 +1,69 @@
+import { rmSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { splitProfiles } from '../configuration.ts';
+import type { StoredData } from '../driver.ts';
+import { formatBytes } from '../units.ts';
+import { StackyardError } from '../errors.ts';
+import { load } from '../load.ts';
+import { chooseVariant, newCommand, type StackOptions, type Surroundings, withStackOptions, withVariant } from './command-line.ts';
+import { stopStack } from './down.ts';
+import { Interrupts } from './interrupts.ts';
+import { formatTable } from './terminal.ts';
+
+export function command(surroundings: Surroundings): Command {
+  return withStackOptions(withVariant(newCommand('reset', 'delete what the services of a stack have stored')))
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', '\nSays what it would delete and asks; stops the stack first. Settings (.env) stay.')
+    .action((variant: string | undefined, options: ResetOptions) => reset(surroundings, variant, options));
+}
+
+interface ResetOptions extends StackOptions {
+  readonly yes?: boolean;
+}
+
+async function reset(surroundings: Surroundings, name: string | undefined, options: ResetOptions): Promise<void> {
+  const variant = chooseVariant(surroundings, name);
+  const { stack, driver } = await load(variant, {
+    processEnvironment: surroundings.environment,
+    driver: options.driver,
+    profiles: splitProfiles(options.profile ?? []),
+  });
+  const stored = driver.data(stack).flatMap((data) => {
+    const bytes = data.size();
+    return bytes === undefined ? [] : [{ data, bytes }];
+  });
+  const { stdout } = surroundings;
+  if (stored.length === 0) {
+    stdout.write(`${variant.name} has stored nothing\n`);
+    return;
+  }
+  stdout.write(`reset deletes, for good:\n${describe(stored).join('\n')}\n`);
+  if (!options.yes && !(await confirm(surroundings, variant.name))) {
+    stdout.write('nothing was deleted\n');
+    return;
+  }
+  using interrupts = new Interrupts();
+  await stopStack(variant, surroundings, interrupts);
+  for (const { data } of stored) await data.remove();
+  rmSync(variant.stateDirectory, { recursive: true, force: true });
+  stdout.write(`${variant.name} is reset; the next start makes it anew\n`);
+}
+
+function describe(stored: readonly { data: StoredData; bytes: number }[]): string[] {
+  return formatTable(stored.map(({ data, bytes }) => [`  ${data.label}`, formatBytes(bytes), `(${data.service})`]));
+}
+
+async function confirm(surroundings: Surroundings, variant: string): Promise<boolean> {
+  if (!surroundings.interactive) {
+    throw new StackyardError('STACKYARD_RESET_UNCONFIRMED', 'reset asks first, and here is nobody to ask', {
+      hint: `add --yes when you are sure: stackyard reset ${variant} --yes`,
+    });
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await prompt.question('Delete this? [y/N] ')).trim());
+  } finally {
+    prompt.close();
+  }
+}

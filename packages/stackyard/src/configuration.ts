@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ComposeError, type ComposeModel, loadCompose, type Problem, parseEnvFile } from '@stackyard/compose';
+import type { Stack } from './driver.ts';
+import { StackyardError, UsageError } from './errors.ts';
+import { choosePort } from './ports.ts';
+import { type PortRecord, readState } from './state.ts';
+import type { Variant } from './workspace.ts';
+
+export interface LoadOptions {
+  /** The environment of this process. */
+  readonly processEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly profiles?: readonly string[];
+  /** `--driver`; stronger than `STACKYARD_DRIVER`, which may also stand in `.env`. */
+  readonly driver?: string | undefined;
+}
+
+/** Reads the env files and the Compose files of a variant. Throws one error that lists every problem in them. */
+export async function loadStack(variant: Variant, options: LoadOptions): Promise<Stack> {
+  const { environment, problems } = readEnvironment(variant, options.processEnvironment);
+  const profiles = options.profiles ?? [];
+  let model: ComposeModel | undefined;
+  try {
+    model = loadCompose({ files: variant.files, env: environment, projectDirectory: variant.root, profiles });
+  } catch (error) {
+    if (!(error instanceof ComposeError)) throw error;
+    // A variable may only be missing because its env file could not be read.
+    problems.push(...error.problems.filter((p) => problems.length === 0 || p.code !== 'COMPOSE_VARIABLE_REQUIRED'));
+  }
+  if (problems.length > 0 || !model) throw configurationError(variant, problems);
+  const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
+  return { variant, model, driver, profiles, environment, ports: await resolvePorts(model, variant) };
+}
+
+function readEnvironment(variant: Variant, processEnvironment: LoadOptions['processEnvironment']) {
+  const given = Object.fromEntries(
+    Object.entries(processEnvironment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const problems: Problem[] = [];
+  let fromFiles: Record<string, string> = {};
+  for (const file of variant.envFiles) {
+    try {
+      const env = { ...fromFiles, ...given };
+      fromFiles = { ...fromFiles, ...parseEnvFile(readFileSync(file, 'utf8'), { env, file }) };
+    } catch (error) {
+      if (!(error instanceof ComposeError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  return { environment: { ...fromFiles, ...given }, problems };
+}
+
+function configurationError(variant: Variant, problems: readonly Problem[]): StackyardError {
+  const details = problems.flatMap((problem) => {
+    const file = problem.file === undefined ? '' : path.relative(variant.root, problem.file);
+    const place = [file, problem.line, problem.column].filter((part) => part !== undefined && part !== '').join(':');
+    return [`${place ? `${place}: ` : ''}${problem.message}`, `  ${problem.hint} (${problem.code})`];
+  });
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  return new StackyardError('STACKYARD_CONFIGURATION', `${variant.name} has ${count} in its Compose or env files`, {
+    details,
+    hint: 'correct them, then run this again; nothing was started',
+  });
+}
+
+/** Host ports by service. A port that the files leave open is the one of the running stack, else a free one. */
+async function resolvePorts(model: ComposeModel, variant: Variant): Promise<Record<string, PortRecord[]>> {
+  const ports: Record<string, PortRecord[]> = {};
+  const previous = readState(variant.stateDirectory)?.services;
+  for (const [name, service] of Object.entries(model.services)) {
+    for (const { target, published, protocol } of service.ports ?? []) {
+      if (protocol !== 'tcp') continue;
+      const known = previous?.[name]?.ports?.find((port) => port.container === target)?.host;
+      const host = published === undefined ? (known ?? (await choosePort())) : Number.parseInt(published, 10);
+      ports[name] = [...(ports[name] ?? []), { container: target, host }];
+    }
+  }
+  return ports;
+}
+
+/** `--profile` may be given several times, each with several names. */
+export function splitProfiles(values: readonly string[]): string[] {
+  const profiles = values.flatMap((value) => value.split(',')).map((value) => value.trim());
+  if (profiles.includes('')) throw new UsageError('--profile needs a name', { hint: 'for example: --profile tools' });
+  return profiles;
+}

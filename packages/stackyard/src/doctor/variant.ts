@@ -1,0 +1,91 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describeError } from '../errors.ts';
+import { load } from '../load.ts';
+import { describePortOwner, findBusyPorts } from '../ports.ts';
+import { ownerLock } from '../start-stack.ts';
+import { lockHolder, readState } from '../state.ts';
+import type { Variant } from '../workspace.ts';
+import type { Check } from './index.ts';
+
+export async function checkVariant(
+  variant: Variant,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Check[]> {
+  const checks = [...variant.envFiles.flatMap((file) => checkEnvFile(variant, file)), checkState(variant)];
+  try {
+    const { plan } = await load(variant, { processEnvironment: environment });
+    checks.unshift({ subject: `${variant.name} files`, result: 'ok', message: 'the Compose and env files can be used' });
+    const ports = plan.operations.flatMap((operation) => (operation.kind === 'check-ports' ? operation.ports : []));
+    checks.push(...(await checkPorts(variant, ports)));
+  } catch (error) {
+    const { message, details, hint } = describeError(error);
+    checks.unshift({
+      subject: `${variant.name} files`,
+      result: 'failure',
+      message: [message, ...details].join('\n    '),
+      ...(hint === undefined ? {} : { fix: hint }),
+    });
+  }
+  return checks;
+}
+
+async function checkPorts(variant: Variant, ports: Parameters<typeof findBusyPorts>[0]): Promise<Check[]> {
+  const subject = `${variant.name} ports`;
+  const busy = await findBusyPorts(ports);
+  const own = ({ owner }: (typeof busy)[number]) =>
+    owner?.stack?.root === variant.root && owner.stack.variant === variant.name;
+  const foreign = busy.filter((port) => !own(port));
+  if (foreign.length === 0) {
+    const used = busy.length ? ', in use by this stack' : ' free';
+    return [{ subject, result: 'ok', message: `${ports.map(({ port }) => port).join(', ') || 'none needed'}${ports.length ? used : ''}` }];
+  }
+  return foreign.map((port) => ({
+    subject,
+    result: 'failure',
+    message: `${port.port} (${port.service}) is held by ${describePortOwner(port.owner)}`,
+    fix: port.variable ? `write ${port.variable}=${port.free} to .env, or stop the owner` : 'stop the owner',
+  }));
+}
+
+function checkState(variant: Variant): Check {
+  const subject = `${variant.name} state`;
+  const holder = lockHolder(ownerLock(variant.stateDirectory));
+  if (holder) return { subject, result: 'ok', message: `up, owned by process ${holder.pid}` };
+  if (!readState(variant.stateDirectory)) return { subject, result: 'ok', message: 'not up' };
+  return {
+    subject,
+    result: 'warning',
+    message: 'its supervisor died without cleaning up',
+    fix: 'nothing: the next start does it, or stackyard down',
+  };
+}
+
+/** Values that other readers of env files understand differently, and files that others may read. */
+function checkEnvFile(variant: Variant, file: string): Check[] {
+  const subject = `${variant.name} env`;
+  const name = path.relative(variant.root, file);
+  const checks: Check[] = [];
+  if ((statSync(file).mode & 0o004) !== 0 && process.platform !== 'win32') {
+    checks.push({
+      subject,
+      result: 'warning',
+      message: `${name} can be read by every user of this machine`,
+      fix: `chmod 600 ${name}`,
+    });
+  }
+  readFileSync(file, 'utf8')
+    .split(/\r?\n/)
+    .forEach((line, index) => {
+      const value = /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*([^'"\s].*)$/.exec(line)?.[1];
+      const odd = value && /[$#`]/.exec(value.replaceAll(/\$\{?[A-Za-z_]\w*/g, '').replace(/\s#.*$/, ''))?.[0];
+      if (!odd) return;
+      checks.push({
+        subject,
+        result: 'warning',
+        message: `${name}:${index + 1} has an unquoted ${odd}, which tools read differently`,
+        fix: 'put the value in single quotes',
+      });
+    });
+  return checks;
+}

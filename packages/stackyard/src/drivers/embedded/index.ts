@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Service } from '@stackyard/compose';
+import type { Driver, DriverContext, DriverSession, Placement, Running, Stack, StoredData } from '../../driver.ts';
+import { isAlive, signalGroup } from '../../processes.ts';
+import type { StackState } from '../../state.ts';
+import { engineNames } from './engines.ts';
+import { embeddedField, engineDirectory } from './fields.ts';
+import { folderSize } from './folder-size.ts';
+import { mounts } from './mounts.ts';
+
+/** Runs services as processes of this machine, each by an engine that its `x-embedded` names. */
+export const embedded: Driver = {
+  name: 'embedded',
+  place,
+  open: async (context) => new EmbeddedSession(context),
+  recover,
+  data,
+};
+
+function place(_name: string, service: Service): Placement {
+  const field = service['x-embedded'];
+  if (field === undefined || field === null || field === false) {
+    return { kind: 'skip', reason: 'it has no x-embedded, so only a driver with containers runs it' };
+  }
+  const engine = embeddedField(service)?.engine;
+  if (typeof engine !== 'string' || !engineNames.includes(engine)) {
+    const given = engine === undefined ? 'names no engine' : `names the engine ${JSON.stringify(engine)}`;
+    return { kind: 'refuse', reason: `its x-embedded ${given}; the engines are ${engineNames.join(', ')}` };
+  }
+  return { kind: 'run', as: `engine ${engine}` };
+}
+
+class EmbeddedSession implements DriverSession {
+  readonly #context: DriverContext;
+
+  constructor(context: DriverContext) {
+    this.#context = context;
+  }
+
+  async start(name: string): Promise<Running> {
+    const { startService } = await import('./service.ts');
+    return startService(name, this.#context);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Ends processes that outlived their supervisor and its watchdog: only those that are provably the recorded ones. */
+async function recover(state: StackState): Promise<void> {
+  for (const record of Object.values(state.services)) {
+    if (record.process && isAlive(record.process)) signalGroup(record.process.pid, 'SIGKILL');
+  }
+}
+
+function data(stack: Stack): StoredData[] {
+  const { root, stateDirectory } = stack.variant;
+  const found: StoredData[] = [];
+  const home = path.join(root, 'data') + path.sep;
+  for (const [name, service] of Object.entries(stack.model.services)) {
+    if (!embeddedField(service)) continue;
+    // Only below data/: a bind mount of anything else holds what Stackyard did not make.
+    const folders = mounts(stack, service).filter((mount) => !mount.readOnly && mount.path.startsWith(home));
+    for (const folder of [...folders.map((mount) => mount.path), engineDirectory(stateDirectory, name)]) {
+      found.push({
+        service: name,
+        label: path.relative(root, folder),
+        size: () => (existsSync(folder) ? folderSize(folder) : undefined),
+        remove: async () => {
+          if (await stat(folder).catch(() => undefined)) await rm(folder, { recursive: true, force: true });
+        },
+      });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,163 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import type { Driver, DriverContext, Stack } from './driver.ts';
+import { describeError, type ErrorReport, InterruptedError, StackyardError } from './errors.ts';
+import { hostEnvironment } from './host-environment.ts';
+import { hostAddresses, type Plan } from './plan.ts';
+import { busyPortsError, findBusyPorts } from './ports.ts';
+import { identify, type ProcessIdentity } from './processes.ts';
+import { Releasers } from './releasers.ts';
+import type { Reporter } from './reporter.ts';
+import { runServices } from './run.ts';
+import { runScript } from './scripts.ts';
+import { acquireLock, readState, StateFile, writeJson } from './state.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+
+export interface StartOptions {
+  readonly stack: Stack;
+  readonly driver: Driver;
+  readonly plan: Plan;
+  readonly mode: 'up' | 'dev';
+  readonly reporter: Reporter;
+  readonly processEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Aborted to give up the start. */
+  readonly signal: AbortSignal;
+  /** Aborted to end every grace period at once. */
+  readonly hurry: AbortSignal;
+}
+
+/** A stack that this process owns. */
+export interface RunningStack {
+  readonly state: StateFile;
+  readonly supervisor: Supervisor;
+  /** Rejects when a service ends by itself; pending otherwise. */
+  readonly failed: Promise<never>;
+  /** Stops everything in reverse order; with a failure, that is kept for `status`. */
+  stop(failure?: unknown): Promise<void>;
+}
+
+/** The file that the owner of a stack locks. */
+export const ownerLock = (stateDirectory: string): string => path.join(stateDirectory, 'owner.lock');
+
+/** Why the last run of a stack ended, when it did not end by request. */
+export const failureFile = (stateDirectory: string): string => path.join(stateDirectory, 'failure.json');
+
+/** Another live process owns the stack. */
+export class OwnedError extends StackyardError {
+  override readonly name = 'OwnedError';
+  readonly holder: ProcessIdentity;
+
+  constructor(variant: string, holder: ProcessIdentity) {
+    super('STACKYARD_OWNED', `${variant} is being started or stopped by process ${holder.pid}`, {
+      hint: `wait for it (stackyard wait ${variant}), or stop it (stackyard down ${variant})`,
+    });
+    this.holder = holder;
+  }
+}
+
+/** Brings a stack up: ports, services, setup script. On failure or interruption nothing is left running. */
+export async function startStack(options: StartOptions): Promise<RunningStack> {
+  const { stack, driver, plan, signal } = options;
+  const { variant } = stack;
+  const lock = acquireLock(ownerLock(variant.stateDirectory));
+  if ('holder' in lock) throw new OwnedError(variant.name, lock.holder);
+  const releasers = new Releasers();
+  releasers.push('lock', () => lock.release());
+  const began = performance.now();
+  const stop = async (failure?: unknown) => {
+    if (failure !== undefined && !(failure instanceof InterruptedError)) {
+      writeJson(failureFile(variant.stateDirectory), describeError(failure) satisfies ErrorReport);
+    }
+    await releasers.release();
+  };
+  try {
+    const previous = readState(variant.stateDirectory);
+    if (previous) await driver.recover(previous);
+    rmSync(failureFile(variant.stateDirectory), { force: true });
+    const state = openState(options);
+    releasers.push('state', () => state.remove());
+    const supervisor = new Supervisor();
+    releasers.push('watchdog', () => supervisor[Symbol.dispose]());
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => {}); // whoever needs it awaits it
+    await checkPorts(plan);
+    interrupted(signal);
+
+    const addresses = hostAddresses(stack, driver);
+    const session: DriverContext = {
+      stack,
+      hostEnvironment: (service) => hostEnvironment(stack.model, service, addresses).values,
+      spawn: (spec) => supervisor.spawn(spec),
+      progress: (service, message) => options.reporter.progress(service, message),
+      signal,
+    };
+    releasers.push('phase', () => state.update({ phase: 'stopping' }));
+    const onDeath = (error: Error) => failed.reject(error);
+    const { reporter, hurry } = options;
+    await runServices(plan.operations, { stack, driver, session, state, releasers, hurry, reporter, onDeath });
+    const setup = plan.operations.find((operation) => operation.kind === 'script' && operation.script === 'setup');
+    if (setup?.kind === 'script') {
+      reporter.progress('setup', 'running');
+      const { processEnvironment } = options;
+      const output = (name: string, line: string) => reporter.output(name, line);
+      const run = runScript(setup, { stack, addresses, supervisor, processEnvironment, output }, signal);
+      await Promise.race([run, failed.promise]);
+      reporter.done('setup');
+    }
+    interrupted(signal);
+    state.update({ phase: 'ready', readyMs: Math.round(performance.now() - began) });
+    return { state, supervisor, failed: failed.promise, stop };
+  } catch (error) {
+    // Whatever an abort broke on its way, the interruption is what happened.
+    const failure = signal.aborted ? new InterruptedError() : error;
+    await stop(failure);
+    throw failure;
+  }
+}
+
+function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
+  const { variant } = stack;
+  const services = Object.fromEntries(
+    plan.operations.flatMap((operation) => {
+      if (operation.kind === 'start') return [[operation.service, { state: 'waiting' as const }]];
+      if (operation.kind === 'skip') {
+        return [[operation.service, { state: 'not started' as const, note: operation.reason }]];
+      }
+      return [];
+    }),
+  );
+  return new StateFile(variant.stateDirectory, {
+    variant: variant.name,
+    root: variant.root,
+    driver: driver.name,
+    mode,
+    owner: identify(process.pid)!,
+    phase: 'starting',
+    startedAt: new Date().toISOString(),
+    profiles: stack.profiles,
+    services,
+    notes: planNotes(plan),
+  });
+}
+
+/** Remarks for the summary that are known before anything runs. */
+function planNotes(plan: Plan): string[] {
+  const notes = plan.operations.flatMap((operation) =>
+    operation.kind === 'script'
+      ? operation.unset.map(({ name, service }) => `${name} is unset for ${operation.script}: ${service} does not run here`)
+      : [],
+  );
+  return [...new Set(notes)];
+}
+
+async function checkPorts(plan: Plan): Promise<void> {
+  for (const operation of plan.operations) {
+    if (operation.kind !== 'check-ports') continue;
+    const busy = await findBusyPorts(operation.ports);
+    if (busy.length > 0) throw busyPortsError(busy);
+  }
+}
+
+function interrupted(signal: AbortSignal): void {
+  if (signal.aborted) throw new InterruptedError();
+}
