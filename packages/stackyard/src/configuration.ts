@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ComposeError, type ComposeModel, loadCompose, type Problem, parseEnvFile } from '@stackyard/compose';
+import {
+  ComposeError,
+  type ComposeModel,
+  loadCompose,
+  normalizeProjectName,
+  type Problem,
+  parseEnvFile,
+} from '@stackyard/compose';
 import type { Stack } from './driver.ts';
 import { StackyardError, UsageError } from './errors.ts';
 import { choosePort } from './ports.ts';
@@ -21,11 +28,20 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
   const profiles = options.profiles ?? [];
   let model: ComposeModel | undefined;
   try {
-    model = loadCompose({ files: variant.files, env: environment, projectDirectory: variant.root, profiles });
+    model = loadCompose({
+      files: variant.files,
+      env: environment,
+      envFiles: [], // read above, two of them
+      projectDirectory: variant.root,
+      projectName: normalizeProjectName(variant.name),
+      ...(profiles.length > 0 ? { profiles } : {}),
+    });
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
     // A variable may only be missing because its env file could not be read.
-    problems.push(...error.problems.filter((p) => problems.length === 0 || p.code !== 'COMPOSE_VARIABLE_REQUIRED'));
+    problems.push(
+      ...error.problems.filter((p) => problems.length === 0 || p.code !== 'COMPOSE_VARIABLE_REQUIRED'),
+    );
   }
   if (problems.length > 0 || !model) throw configurationError(variant, problems);
   const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
@@ -53,14 +69,20 @@ function readEnvironment(variant: Variant, processEnvironment: LoadOptions['proc
 function configurationError(variant: Variant, problems: readonly Problem[]): StackyardError {
   const details = problems.flatMap((problem) => {
     const file = problem.file === undefined ? '' : path.relative(variant.root, problem.file);
-    const place = [file, problem.line, problem.column].filter((part) => part !== undefined && part !== '').join(':');
+    const place = [file, problem.line, problem.column]
+      .filter((part) => part !== undefined && part !== '')
+      .join(':');
     return [`${place ? `${place}: ` : ''}${problem.message}`, `  ${problem.hint} (${problem.code})`];
   });
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
-  return new StackyardError('STACKYARD_CONFIGURATION', `${variant.name} has ${count} in its Compose or env files`, {
-    details,
-    hint: 'correct them, then run this again; nothing was started',
-  });
+  return new StackyardError(
+    'STACKYARD_CONFIGURATION',
+    `${variant.name} has ${count} in its Compose or env files`,
+    {
+      details,
+      hint: 'correct them, then run this again; nothing was started',
+    },
+  );
 }
 
 /** Host ports by service. A port that the files leave open is the one of the running stack, else a free one. */
@@ -81,6 +103,7 @@ async function resolvePorts(model: ComposeModel, variant: Variant): Promise<Reco
 /** `--profile` may be given several times, each with several names. */
 export function splitProfiles(values: readonly string[]): string[] {
   const profiles = values.flatMap((value) => value.split(',')).map((value) => value.trim());
-  if (profiles.includes('')) throw new UsageError('--profile needs a name', { hint: 'for example: --profile tools' });
+  if (profiles.includes(''))
+    throw new UsageError('--profile needs a name', { hint: 'for example: --profile tools' });
   return profiles;
 }

@@ -22,7 +22,7 @@ export interface Driver {
 }
 
 export type Placement =
-  | { readonly kind: 'run'; /** `engine postgres`, `image postgres:17` */ readonly as: string }
+  | { readonly kind: 'run' /** `engine postgres`, `image postgres:17` */; readonly as: string }
   | { readonly kind: 'skip'; readonly reason: string }
   | { readonly kind: 'refuse'; readonly reason: string };
 

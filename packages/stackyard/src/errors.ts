@@ -60,7 +60,8 @@ export interface ErrorReport {
 
 /** Describes any thrown value; errors of the sibling packages carry `code` and `hint` too. */
 export function describeError(error: unknown): ErrorReport {
-  if (!(error instanceof Error)) return { code: 'STACKYARD_INTERNAL', message: String(error), details: [], exitCode: 1 };
+  if (!(error instanceof Error))
+    return { code: 'STACKYARD_INTERNAL', message: String(error), details: [], exitCode: 1 };
   const { code, hint, details, exitCode } = error as Partial<StackyardError>;
   const planned = typeof hint === 'string' || error instanceof StackyardError;
   return {

@@ -34,7 +34,11 @@ const defaultPorts: Readonly<Record<string, number>> = {
  * Rewrites references to other services (`postgres:5432`, `http://api`, a `PGHOST`/`PGPORT` pair) to
  * 127.0.0.1 and the published port. A variable that refers to a service which does not run is left out.
  */
-export function hostEnvironment(model: ComposeModel, service: string, addresses: HostAddresses): HostEnvironment {
+export function hostEnvironment(
+  model: ComposeModel,
+  service: string,
+  addresses: HostAddresses,
+): HostEnvironment {
   const values: Record<string, string> = {};
   const unset: { name: string; service: string }[] = [];
   const environment = model.services[service]?.environment ?? {};
@@ -70,7 +74,9 @@ function rewrite(
   );
   const result = value.replace(reference, (match: string, before: string, ...rest: unknown[]) => {
     const groups = rest.at(-1) as { scheme?: string; host: string; port?: string };
-    const target = groups.port ? Number(groups.port) : defaultPorts[groups.scheme?.split('+')[0]?.toLowerCase() ?? ''];
+    const target = groups.port
+      ? Number(groups.port)
+      : defaultPorts[groups.scheme?.split('+')[0]?.toLowerCase() ?? ''];
     // A bare word is no reference: `LOG_NAME: postgres` stays as it is.
     if (target === undefined || (!groups.scheme && !isPortOf(model, groups.host, target))) return match;
     const port = addresses.runs(groups.host) ? addresses.port(groups.host, target) : undefined;

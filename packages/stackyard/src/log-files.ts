@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, statSync, watch } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  statSync,
+  watch,
+} from 'node:fs';
 import path from 'node:path';
 
 /** Where a stack keeps the output of a service or script. */
@@ -53,7 +64,12 @@ function readTail(file: string, count: number): { lines: string[]; end: number }
  * Calls back for the last lines of a log and then for each new one, also across a restart of its service, until
  * the signal aborts.
  */
-export function follow(file: string, count: number, callback: (line: string) => void, signal: AbortSignal): void {
+export function follow(
+  file: string,
+  count: number,
+  callback: (line: string) => void,
+  signal: AbortSignal,
+): void {
   const first = readTail(file, count);
   for (const line of first.lines) callback(line);
   let position = first.end;

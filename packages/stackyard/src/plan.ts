@@ -1,11 +1,11 @@
 import type { Dependency } from '@stackyard/compose';
 import { startOrder } from '@stackyard/compose';
 import type { Driver, Stack } from './driver.ts';
-import { formatDuration } from './units.ts';
 import { StackyardError } from './errors.ts';
 import { healthTimeout } from './health-timeout.ts';
 import { type HostAddresses, hostEnvironment } from './host-environment.ts';
 import type { NeededPort } from './ports.ts';
+import { formatDuration } from './units.ts';
 
 /** One step of a start, as data. The text form of each is {@link describeOperation}. */
 export type Operation = CheckPorts | StartService | SkipService | RunScript;
@@ -55,18 +55,24 @@ export interface Plan {
 export function scriptNames(scripts: Readonly<Record<string, string>>): { setup: boolean; dev: string[] } {
   return {
     setup: 'setup' in scripts,
-    dev: Object.keys(scripts).flatMap((script) => (script.startsWith('dev:') ? [script.slice('dev:'.length)] : [])),
+    dev: Object.keys(scripts).flatMap((script) =>
+      script.startsWith('dev:') ? [script.slice('dev:'.length)] : [],
+    ),
   };
 }
 
 /** Everything that a start would do, in order. Pure; throws one error that lists every problem of the files. */
-export function planStack(stack: Stack, driver: Driver, variableOfPort: (port: number) => string | undefined): Plan {
+export function planStack(
+  stack: Stack,
+  driver: Driver,
+  variableOfPort: (port: number) => string | undefined,
+): Plan {
   const { model, variant } = stack;
   const { setup, dev } = scriptNames(variant.scripts);
   const starts: StartService[] = [];
   const skips: SkipService[] = [];
   const refused: string[] = [];
-  const order = startOrder(model);
+  const order = startOrder(model).flat();
   const placements = new Map(order.map((name) => [name, driver.place(name, model.services[name]!)]));
   const runs = (name: string) => placements.get(name)?.kind === 'run';
   const completes = new Set(
@@ -147,7 +153,13 @@ function planScripts(stack: Stack, addresses: HostAddresses): RunScript[] {
     const reason = environmentOf.length
       ? `package.json has it, for the service ${name}`
       : `package.json has it; the Compose files have no service ${name}, so it gets no variables from them`;
-    scripts.push({ kind: 'script', script: `dev:${name}`, environmentOf, unset: unsetOf(environmentOf), reason });
+    scripts.push({
+      kind: 'script',
+      script: `dev:${name}`,
+      environmentOf,
+      unset: unsetOf(environmentOf),
+      reason,
+    });
   }
   return scripts;
 }
@@ -163,7 +175,9 @@ function setupServices({ model }: Stack, dev: readonly string[]): string[] {
 
 function neededBy(name: string, { model }: Stack): string {
   const dependents = Object.entries(model.services).filter(([, service]) => service.depends_on?.[name]);
-  return dependents.length ? `${dependents.map(([key]) => key).join(', ')} needs it` : 'the Compose files have it';
+  return dependents.length
+    ? `${dependents.map(([key]) => key).join(', ')} needs it`
+    : 'the Compose files have it';
 }
 
 function neededPorts(
@@ -187,7 +201,9 @@ export function describeOperation(operation: Operation): string {
       return `check that nobody holds ${ports.join(', ')}: ${operation.reason}`;
     }
     case 'start': {
-      const after = operation.after.map(({ service, condition }) => `${service} ${afterCondition[condition]}`);
+      const after = operation.after.map(
+        ({ service, condition }) => `${service} ${afterCondition[condition]}`,
+      );
       const gate = after.length ? `once ${after.join(' and ')}, ` : '';
       const limit = formatDuration(operation.healthTimeoutMs);
       return `${gate}start ${operation.service} with ${operation.as}, healthy within ${limit}: ${operation.reason}`;
@@ -195,7 +211,9 @@ export function describeOperation(operation: Operation): string {
     case 'skip':
       return `leave out ${operation.service}: ${operation.reason}`;
     case 'script': {
-      const environment = operation.environmentOf.length ? ` with the environment of ${operation.environmentOf.join(', ')}` : '';
+      const environment = operation.environmentOf.length
+        ? ` with the environment of ${operation.environmentOf.join(', ')}`
+        : '';
       const unset = operation.unset.map(({ name, service }) => `${name} (${service} does not run)`);
       const without = unset.length ? `, without ${unset.join(', ')}` : '';
       return `run the script ${operation.script}${environment}${without}: ${operation.reason}`;

@@ -101,7 +101,9 @@ export function stackOf(pid: number): StackReference | undefined {
     for (const variant of stateDirectories(root)) {
       const state = readState(path.join(root, '.stackyard', 'run', variant));
       if (!state) continue;
-      const service = Object.entries(state.services).find(([, record]) => record.process?.pid === ancestor)?.[0];
+      const service = Object.entries(state.services).find(
+        ([, record]) => record.process?.pid === ancestor,
+      )?.[0];
       if (service !== undefined) return { root, variant, service };
       if (state.owner.pid === ancestor) return { root, variant };
     }

@@ -5,7 +5,9 @@ import type { Stack } from './driver.ts';
 export function portVariables(stack: Stack): (port: number) => string | undefined {
   const byPort = new Map<number, string>();
   for (const file of stack.variant.files) {
-    for (const [, name, fallback] of readFileSync(file, 'utf8').matchAll(/\$\{([A-Za-z_]\w*)(?::?-([^}]*))?\}/g)) {
+    for (const [, name, fallback] of readFileSync(file, 'utf8').matchAll(
+      /\$\{([A-Za-z_]\w*)(?::?-([^}]*))?\}/g,
+    )) {
       const port = Number(stack.environment[name!] || fallback);
       if (name!.includes('PORT') && Number.isInteger(port) && port > 0) byPort.set(port, name!);
     }

@@ -73,24 +73,34 @@ export function busyPortsError(busy: readonly BusyPort[]): StackyardError {
   const lines = busy.map((entry) => `${entry.variable}=${entry.free}`).join(' ');
   return new StackyardError(
     'STACKYARD_PORT_BUSY',
-    busy.length === 1 ? `port ${busy[0]!.port} is taken` : `ports ${busy.map((b) => b.port).join(', ')} are taken`,
+    busy.length === 1
+      ? `port ${busy[0]!.port} is taken`
+      : `ports ${busy.map((b) => b.port).join(', ')} are taken`,
     {
       details,
-      hint: variables ? `write ${lines} to .env, or stop the owner, then start again` : 'stop the owner, or move the port',
+      hint: variables
+        ? `write ${lines} to .env, or stop the owner, then start again`
+        : 'stop the owner, or move the port',
     },
   );
 }
 
 const moveIt = (entry: BusyPort): string =>
-  entry.variable === undefined ? 'publish that one in the Compose file' : `set ${entry.variable}=${entry.free}`;
+  entry.variable === undefined
+    ? 'publish that one in the Compose file'
+    : `set ${entry.variable}=${entry.free}`;
 
 /** One phrase: pid, command, folder and stack. */
 export function describePortOwner(owner: PortOwner | undefined): string {
   if (!owner) return "a process of another user, or of the system's (it cannot be named without its rights)";
   const parts = [`pid ${owner.pid}`];
-  if (owner.command) parts.push(`(${owner.command.length > 100 ? `${owner.command.slice(0, 99)}…` : owner.command})`);
+  if (owner.command)
+    parts.push(`(${owner.command.length > 100 ? `${owner.command.slice(0, 99)}…` : owner.command})`);
   if (owner.workingDirectory) parts.push(`in ${owner.workingDirectory}`);
   const { stack } = owner;
-  if (stack) parts.push(`: the Stackyard stack ${stack.variant}${stack.service ? `, service ${stack.service},` : ''} of ${stack.root}`);
+  if (stack)
+    parts.push(
+      `: the Stackyard stack ${stack.variant}${stack.service ? `, service ${stack.service},` : ''} of ${stack.root}`,
+    );
   return parts.join(' ').replace(' :', ':');
 }

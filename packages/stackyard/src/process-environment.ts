@@ -1,6 +1,6 @@
-import type { LoadedStack } from './load.ts';
 import { UsageError } from './errors.ts';
 import { hostEnvironment } from './host-environment.ts';
+import type { LoadedStack } from './load.ts';
 import { hostAddresses, type RunScript } from './plan.ts';
 
 /** What one process of a stack gets from the Compose files. */
@@ -20,8 +20,12 @@ export function processVariables({ stack, driver, plan }: LoadedStack, name?: st
   const addresses = hostAddresses(stack, driver);
   const scripts = plan.operations.filter((operation): operation is RunScript => operation.kind === 'script');
   const services = Object.keys(stack.model.services);
-  const script = name === undefined ? scripts[0] : scripts.find((operation) => [name, `dev:${name}`].includes(operation.script));
-  const of = script?.environmentOf ?? (name === undefined ? services.slice(0, 1) : services.filter((key) => key === name));
+  const script =
+    name === undefined
+      ? scripts[0]
+      : scripts.find((operation) => [name, `dev:${name}`].includes(operation.script));
+  const first = stack.model.services.setup ? 'setup' : services[0];
+  const of = script?.environmentOf ?? services.filter((key) => key === (name ?? first));
   if (!script && of.length === 0) {
     const known = new Set([...scripts.map((operation) => operation.script), ...services]);
     throw new UsageError(`${stack.variant.name} has no process ${JSON.stringify(name)}`, {
@@ -30,5 +34,10 @@ export function processVariables({ stack, driver, plan }: LoadedStack, name?: st
   }
   const resolved = of.map((service) => hostEnvironment(stack.model, service, addresses));
   const values = Object.assign({}, ...resolved.map((entry) => entry.values).reverse());
-  return { process: script?.script ?? of[0]!, services: of, values, unset: resolved.flatMap((entry) => entry.unset) };
+  return {
+    process: script?.script ?? of[0]!,
+    services: of,
+    values,
+    unset: resolved.flatMap((entry) => entry.unset),
+  };
 }

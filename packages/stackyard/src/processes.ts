@@ -45,15 +45,24 @@ function readStat(pid: number): Stat | undefined {
 function readStatWithPs(pid: number): Stat | undefined {
   try {
     const format = ['-o', 'state=', '-o', 'ppid=', '-o', 'pgid=', '-o', 'lstart='];
-    const text = execFileSync('ps', ['-p', String(pid), ...format], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const text = execFileSync('ps', ['-p', String(pid), ...format], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const [state = '', parent, group, ...start] = text.trim().split(/\s+/);
-    return { state: state[0] ?? '', parent: Number(parent), group: Number(group), startTime: start.join(' ') };
+    return {
+      state: state[0] ?? '',
+      parent: Number(parent),
+      group: Number(group),
+      startTime: start.join(' '),
+    };
   } catch {
     return undefined;
   }
 }
 
-const isDead = (stat: Stat | undefined): stat is undefined => !stat || stat.state === 'Z' || stat.state === 'X';
+const isDead = (stat: Stat | undefined): stat is undefined =>
+  !stat || stat.state === 'Z' || stat.state === 'X';
 
 /** The identity of a live process; undefined when it does not run (a zombie does not). */
 export function identify(pid: number): ProcessIdentity | undefined {
@@ -99,7 +108,9 @@ export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
 /** Pids of every process of the machine; empty where there is no /proc. */
 export function listProcesses(): number[] {
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   } catch {
     return [];
   }

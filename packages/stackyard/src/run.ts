@@ -8,7 +8,6 @@ import type { Reporter } from './reporter.ts';
 import { serviceDied } from './service-died.ts';
 import type { StateFile } from './state.ts';
 
-
 export interface RunContext {
   readonly stack: Stack;
   readonly driver: Driver;
@@ -29,7 +28,7 @@ export async function runServices(operations: readonly Operation[], context: Run
   const abort = new AbortController();
   const signal = AbortSignal.any([context.session.signal, abort.signal]);
   const session = await context.driver.open({ ...context.session, signal });
-  context.releasers.push('driver', () => session[Symbol.asyncDispose]());
+  context.releasers.push('driver', async () => session[Symbol.asyncDispose]());
   const stages = new Map(starts.map((start) => [start.service, new Stages()]));
 
   const startOne = async (start: StartService): Promise<void> => {
@@ -98,7 +97,8 @@ async function startService(
   stages.reach('service_healthy');
 }
 
-const lastLines = ({ stack }: RunContext, name: string): string[] => tail(logFile(stack.variant.stateDirectory, name), 12);
+const lastLines = ({ stack }: RunContext, name: string): string[] =>
+  tail(logFile(stack.variant.stateDirectory, name), 12);
 
 function throwIfInterrupted({ session }: RunContext): void {
   if (session.signal.aborted) throw new InterruptedError();

@@ -25,7 +25,11 @@ export interface ScriptContext {
 export const scriptLabel = (script: string): string => script.replace(/^dev:/, '');
 
 /** The variables that Compose gives the services of a script; the first service wins. */
-export function scriptVariables(stack: Stack, services: readonly string[], addresses: HostAddresses): Record<string, string> {
+export function scriptVariables(
+  stack: Stack,
+  services: readonly string[],
+  addresses: HostAddresses,
+): Record<string, string> {
   const all = services.map((service) => hostEnvironment(stack.model, service, addresses).values);
   return Object.assign({}, ...all.reverse());
 }
@@ -63,7 +67,12 @@ export async function startScript(operation: RunScript, context: ScriptContext):
       name: operation.script,
       command: '/bin/sh',
       args: ['-c', variant.scripts[operation.script]!],
-      environment: scriptEnvironment(stack, operation.environmentOf, context.addresses, context.processEnvironment),
+      environment: scriptEnvironment(
+        stack,
+        operation.environmentOf,
+        context.addresses,
+        context.processEnvironment,
+      ),
       cwd: variant.directory,
       stopSignal: 'SIGTERM',
       stopGraceMs: scriptGraceMs,
@@ -78,7 +87,11 @@ export async function startScript(operation: RunScript, context: ScriptContext):
 }
 
 /** Runs a script to its end; throws when it fails. */
-export async function runScript(operation: RunScript, context: ScriptContext, signal: AbortSignal): Promise<void> {
+export async function runScript(
+  operation: RunScript,
+  context: ScriptContext,
+  signal: AbortSignal,
+): Promise<void> {
   const child = await startScript(operation, context);
   const onAbort = () => void child.stop();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -96,5 +109,7 @@ export async function runScript(operation: RunScript, context: ScriptContext, si
 /** The error for a script that ended by itself. */
 export function scriptFailed(operation: RunScript, child: ManagedProcess, stack: Stack): Error {
   const lines = tail(logFile(stack.variant.stateDirectory, scriptLabel(operation.script)), 12);
-  return serviceDied(`the script ${operation.script}`, child.exit!, lines, { code: 'STACKYARD_SCRIPT_FAILED' });
+  return serviceDied(`the script ${operation.script}`, child.exit!, lines, {
+    code: 'STACKYARD_SCRIPT_FAILED',
+  });
 }

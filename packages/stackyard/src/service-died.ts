@@ -3,15 +3,51 @@ import { type Exit, formatExit } from './supervisor/managed-process.ts';
 
 /** What the last lines of a log give away, and what to do about it. First match wins. */
 const causes: readonly { readonly pattern: RegExp; readonly cause: string; readonly hint: string }[] = [
-  { pattern: /no space left on device|ENOSPC/i, cause: 'the disk is full', hint: 'free some space, then start again' },
-  { pattern: /address already in use|EADDRINUSE/i, cause: 'its port is taken', hint: 'stackyard doctor names the owner' },
-  { pattern: /permission denied|EACCES|EPERM/i, cause: 'it may not read or write a file', hint: 'check who owns the folders named above' },
-  { pattern: /out of memory|ENOMEM|heap out of memory|cannot allocate memory/i, cause: 'it ran out of memory', hint: 'close other programs, or give it less to do' },
-  { pattern: /incompatible with server|was initialized by PostgreSQL version/i, cause: 'its data was made by another version', hint: 'restore that version, migrate the data, or stackyard reset' },
-  { pattern: /password authentication failed/i, cause: 'its data was made with another password', hint: 'restore the old password in .env, or stackyard reset' },
-  { pattern: /Cannot find (module|package)|ERR_MODULE_NOT_FOUND/, cause: 'a package is missing', hint: 'run ./pnpmw install' },
-  { pattern: /command not found|: not found|ENOENT/, cause: 'a file or command is missing', hint: 'check the path or command named above' },
-  { pattern: /ECONNREFUSED/, cause: 'something it needs does not answer', hint: 'stackyard status shows what runs' },
+  {
+    pattern: /no space left on device|ENOSPC/i,
+    cause: 'the disk is full',
+    hint: 'free some space, then start again',
+  },
+  {
+    pattern: /address already in use|EADDRINUSE/i,
+    cause: 'its port is taken',
+    hint: 'stackyard doctor names the owner',
+  },
+  {
+    pattern: /permission denied|EACCES|EPERM/i,
+    cause: 'it may not read or write a file',
+    hint: 'check who owns the folders named above',
+  },
+  {
+    pattern: /out of memory|ENOMEM|heap out of memory|cannot allocate memory/i,
+    cause: 'it ran out of memory',
+    hint: 'close other programs, or give it less to do',
+  },
+  {
+    pattern: /incompatible with server|was initialized by PostgreSQL version/i,
+    cause: 'its data was made by another version',
+    hint: 'restore that version, migrate the data, or stackyard reset',
+  },
+  {
+    pattern: /password authentication failed/i,
+    cause: 'its data was made with another password',
+    hint: 'restore the old password in .env, or stackyard reset',
+  },
+  {
+    pattern: /Cannot find (module|package)|ERR_MODULE_NOT_FOUND/,
+    cause: 'a package is missing',
+    hint: 'run ./pnpmw install',
+  },
+  {
+    pattern: /command not found|: not found|ENOENT/,
+    cause: 'a file or command is missing',
+    hint: 'check the path or command named above',
+  },
+  {
+    pattern: /ECONNREFUSED/,
+    cause: 'something it needs does not answer',
+    hint: 'stackyard status shows what runs',
+  },
 ];
 
 /** The error for a service or script that ended by itself: how, its last words, and the likely reason. */
@@ -23,10 +59,14 @@ export function serviceDied(
 ): StackyardError {
   const known = causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ?? killed(exit);
   const when = options.beforeHealthy ? ' before it was healthy' : '';
-  return new StackyardError(options.code ?? 'STACKYARD_SERVICE_DIED', `${name} ended${when} (${formatExit(exit)})`, {
-    details: [...lastLines.map((line) => `| ${line}`), ...(known ? [`likely cause: ${known.cause}`] : [])],
-    hint: known?.hint ?? `read its whole log: stackyard logs ${name}`,
-  });
+  return new StackyardError(
+    options.code ?? 'STACKYARD_SERVICE_DIED',
+    `${name} ended${when} (${formatExit(exit)})`,
+    {
+      details: [...lastLines.map((line) => `| ${line}`), ...(known ? [`likely cause: ${known.cause}`] : [])],
+      hint: known?.hint ?? `read its whole log: stackyard logs ${name}`,
+    },
+  );
 }
 
 function killed(exit: Exit): { cause: string; hint: string } | undefined {

@@ -10,7 +10,7 @@ import { Releasers } from './releasers.ts';
 import type { Reporter } from './reporter.ts';
 import { runServices } from './run.ts';
 import { runScript } from './scripts.ts';
-import { acquireLock, readState, StateFile, writeJson } from './state.ts';
+import { acquireLock, readState, type ServiceRecord, StateFile, writeJson } from './state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 
 export interface StartOptions {
@@ -94,8 +94,19 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     releasers.push('phase', () => state.update({ phase: 'stopping' }));
     const onDeath = (error: Error) => failed.reject(error);
     const { reporter, hurry } = options;
-    await runServices(plan.operations, { stack, driver, session, state, releasers, hurry, reporter, onDeath });
-    const setup = plan.operations.find((operation) => operation.kind === 'script' && operation.script === 'setup');
+    await runServices(plan.operations, {
+      stack,
+      driver,
+      session,
+      state,
+      releasers,
+      hurry,
+      reporter,
+      onDeath,
+    });
+    const setup = plan.operations.find(
+      (operation) => operation.kind === 'script' && operation.script === 'setup',
+    );
     if (setup?.kind === 'script') {
       reporter.progress('setup', 'running');
       const { processEnvironment } = options;
@@ -117,15 +128,12 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
 
 function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
   const { variant } = stack;
-  const services = Object.fromEntries(
-    plan.operations.flatMap((operation) => {
-      if (operation.kind === 'start') return [[operation.service, { state: 'waiting' as const }]];
-      if (operation.kind === 'skip') {
-        return [[operation.service, { state: 'not started' as const, note: operation.reason }]];
-      }
-      return [];
-    }),
-  );
+  const services: Record<string, ServiceRecord> = {};
+  for (const operation of plan.operations) {
+    if (operation.kind === 'start') services[operation.service] = { state: 'waiting' };
+    if (operation.kind === 'skip')
+      services[operation.service] = { state: 'not started', note: operation.reason };
+  }
   return new StateFile(variant.stateDirectory, {
     variant: variant.name,
     root: variant.root,
@@ -144,7 +152,9 @@ function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
 function planNotes(plan: Plan): string[] {
   const notes = plan.operations.flatMap((operation) =>
     operation.kind === 'script'
-      ? operation.unset.map(({ name, service }) => `${name} is unset for ${operation.script}: ${service} does not run here`)
+      ? operation.unset.map(
+          ({ name, service }) => `${name} is unset for ${operation.script}: ${service} does not run here`,
+        )
       : [],
   );
   return [...new Set(notes)];

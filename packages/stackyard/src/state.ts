@@ -3,7 +3,15 @@ import path from 'node:path';
 import { identify, isAlive, type ProcessIdentity } from './processes.ts';
 
 /** Life of a service as the state file tells it. */
-export type ServiceState = 'waiting' | 'starting' | 'healthy' | 'completed' | 'running' | 'failed' | 'stopped' | 'not started';
+export type ServiceState =
+  | 'waiting'
+  | 'starting'
+  | 'healthy'
+  | 'completed'
+  | 'running'
+  | 'failed'
+  | 'stopped'
+  | 'not started';
 
 export interface ServiceRecord {
   readonly state: ServiceState;

@@ -1,4 +1,12 @@
-const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 };
+const units: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6,
+};
 
 /** Milliseconds of a duration as Compose files write it (`1m30s`, `500ms`); undefined for anything else. */
 export function parseDuration(text: string | undefined): number | undefined {

@@ -30,9 +30,15 @@ export function notRunning(variant: Variant): StackyardError {
 }
 
 function notReady(variant: Variant, timeoutMs: number, state: StackState | undefined): StackyardError {
-  const waiting = Object.entries(state?.services ?? {}).filter(([, { state: s }]) => s === 'waiting' || s === 'starting');
-  return new StackyardError('STACKYARD_WAIT_TIMEOUT', `${variant.name} was not ready within ${timeoutMs / 1000} s`, {
-    details: waiting.map(([name, record]) => `${name} is ${record.state}`),
-    hint: `see what it does with "stackyard logs -f ${variant.name}", or give --timeout more seconds`,
-  });
+  const waiting = Object.entries(state?.services ?? {}).filter(
+    ([, { state: s }]) => s === 'waiting' || s === 'starting',
+  );
+  return new StackyardError(
+    'STACKYARD_WAIT_TIMEOUT',
+    `${variant.name} was not ready within ${timeoutMs / 1000} s`,
+    {
+      details: waiting.map(([name, record]) => `${name} is ${record.state}`),
+      hint: `see what it does with "stackyard logs -f ${variant.name}", or give --timeout more seconds`,
+    },
+  );
 }

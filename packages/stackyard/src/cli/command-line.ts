@@ -20,7 +20,10 @@ export interface StackOptions {
 }
 
 export function newCommand(name: string, description: string): Command {
-  return new Command(name).description(description).showHelpAfterError(false).helpOption('-h, --help', 'show this help');
+  return new Command(name)
+    .description(description)
+    .showHelpAfterError(false)
+    .helpOption('-h, --help', 'show this help');
 }
 
 export function withVariant(command: Command): Command {
@@ -38,7 +41,10 @@ export function chooseVariant(surroundings: Surroundings, name: string | undefin
 }
 
 /** The variants that a command for one or all means. */
-export function chooseVariants(surroundings: Surroundings, name: string | undefined): { workspace: Workspace; variants: Variant[] } {
+export function chooseVariants(
+  surroundings: Surroundings,
+  name: string | undefined,
+): { workspace: Workspace; variants: Variant[] } {
   const workspace = findWorkspace(surroundings.cwd);
   const names = name === undefined && workspace.current === undefined ? workspace.variants : [name];
   return { workspace, variants: names.map((entry) => selectVariant(workspace, entry)) };
@@ -48,8 +54,12 @@ export function chooseVariants(surroundings: Surroundings, name: string | undefi
 export function splitVariant(surroundings: Surroundings, names: readonly string[]) {
   const workspace = findWorkspace(surroundings.cwd);
   const [first, ...rest] = names;
-  const named = first !== undefined && (workspace.variants.includes(first) || (!workspace.current && workspace.variants.length > 1));
-  return named ? { variant: selectVariant(workspace, first), rest } : { variant: selectVariant(workspace), rest: [...names] };
+  const named =
+    first !== undefined &&
+    (workspace.variants.includes(first) || (!workspace.current && workspace.variants.length > 1));
+  return named
+    ? { variant: selectVariant(workspace, first), rest }
+    : { variant: selectVariant(workspace), rest: [...names] };
 }
 
 export function paints(surroundings: Surroundings): { out: Paint; err: Paint } {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import { StackyardError } from '../errors.ts';
-import { load, type LoadedStack } from '../load.ts';
+import { type LoadedStack, load } from '../load.ts';
 import { follow, logFile } from '../log-files.ts';
 import { hostAddresses, type RunScript } from '../plan.ts';
 import { isAlive } from '../processes.ts';
@@ -11,13 +11,23 @@ import { OwnedError, type RunningStack, startStack } from '../start-stack.ts';
 import { acquireLock, readLiveState, type StackState } from '../state.ts';
 import type { ManagedProcess } from '../supervisor/managed-process.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { chooseVariant, newCommand, paints, type StackOptions, type Surroundings, withStackOptions, withVariant } from './command-line.ts';
+import {
+  chooseVariant,
+  newCommand,
+  paints,
+  type StackOptions,
+  type Surroundings,
+  withStackOptions,
+  withVariant,
+} from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 import { formatSummary } from './summary.ts';
-import { prefixer, ProgressDisplay } from './terminal.ts';
+import { ProgressDisplay, prefixer } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
-  return withStackOptions(withVariant(newCommand('dev', 'start a stack, run its dev scripts, stop it on Ctrl-C')))
+  return withStackOptions(
+    withVariant(newCommand('dev', 'start a stack, run its dev scripts, stop it on Ctrl-C')),
+  )
     .addHelpText(
       'after',
       `
@@ -28,7 +38,11 @@ it is, and stays up afterwards. Ctrl-C stops what this command started; a second
     .action((variant: string | undefined, options: StackOptions) => dev(surroundings, variant, options));
 }
 
-async function dev(surroundings: Surroundings, name: string | undefined, options: StackOptions): Promise<void> {
+async function dev(
+  surroundings: Surroundings,
+  name: string | undefined,
+  options: StackOptions,
+): Promise<void> {
   using interrupts = new Interrupts();
   const variant = chooseVariant(surroundings, name);
   const loaded = await load(variant, {
@@ -61,8 +75,12 @@ class DevSession {
     this.#loaded = loaded;
     this.#interrupts = interrupts;
     const { operations } = loaded.plan;
-    this.#scripts = operations.filter((operation) => operation.kind === 'script' && operation.script !== 'setup') as RunScript[];
-    const services = operations.flatMap((operation) => (operation.kind === 'start' ? [operation.service] : []));
+    this.#scripts = operations.filter(
+      (operation) => operation.kind === 'script' && operation.script !== 'setup',
+    ) as RunScript[];
+    const services = operations.flatMap((operation) =>
+      operation.kind === 'start' ? [operation.service] : [],
+    );
     const names = this.#scripts.length ? this.#scripts.map(({ script }) => scriptLabel(script)) : services;
     this.#format = prefixer(['setup', ...names], paints(surroundings).out);
   }
@@ -76,7 +94,13 @@ class DevSession {
     const { failed, state, supervisor } = await this.#attachOrStart(releasers, display);
     stdout.write(`${formatSummary(state(), paints(this.#surroundings).out)}\n`);
     const output = (name: string, line: string) => display.output(name, line);
-    const context = { stack, addresses: hostAddresses(stack, driver), supervisor, processEnvironment, output };
+    const context = {
+      stack,
+      addresses: hostAddresses(stack, driver),
+      supervisor,
+      processEnvironment,
+      output,
+    };
     const ended: Promise<unknown>[] = [];
     for (const operation of this.#scripts) {
       const child = await startScript(operation, context);
@@ -84,7 +108,11 @@ class DevSession {
       ended.push(this.#watch(operation, child));
     }
     if (this.#scripts.length === 0) this.#followLogs(output, releasers);
-    await Promise.race([this.#interrupts.stopped, failed, ...(ended.length ? [Promise.all(ended).then(() => new Promise(() => {}))] : [])]);
+    await Promise.race([
+      this.#interrupts.stopped,
+      failed,
+      ...(ended.length ? [Promise.all(ended).then(() => new Promise(() => {}))] : []),
+    ]);
     void stop;
   }
 
@@ -105,7 +133,9 @@ class DevSession {
     await child.drained;
     if (this.#interrupts.stop.aborted) return;
     if (exit.code !== 0) throw scriptFailed(operation, child, this.#loaded.stack);
-    this.#surroundings.stdout.write(`${this.#format(scriptLabel(operation.script), 'ended (exit code 0)')}\n`);
+    this.#surroundings.stdout.write(
+      `${this.#format(scriptLabel(operation.script), 'ended (exit code 0)')}\n`,
+    );
   }
 
   #followLogs(output: (name: string, line: string) => void, releasers: Releasers): void {
@@ -125,7 +155,16 @@ class DevSession {
     const live = readLiveState(stack.variant.stateDirectory);
     if (live?.mode === 'up' && live.phase === 'ready') return this.#attach(live, releasers, display);
     if (live?.mode === 'dev') throw alreadyDeveloped(stack.variant.name, live.owner.pid);
-    const start = { stack, driver, plan, mode: 'dev' as const, reporter: display, processEnvironment, signal: stop, hurry };
+    const start = {
+      stack,
+      driver,
+      plan,
+      mode: 'dev' as const,
+      reporter: display,
+      processEnvironment,
+      signal: stop,
+      hurry,
+    };
     try {
       const running = await startStack(start);
       this.#running = running;
@@ -147,11 +186,19 @@ class DevSession {
     releasers.push('lock', () => lock.release());
     const supervisor = new Supervisor();
     releasers.push('watchdog', () => supervisor[Symbol.dispose]());
-    const setup = plan.operations.find((operation) => operation.kind === 'script' && operation.script === 'setup');
+    const setup = plan.operations.find(
+      (operation) => operation.kind === 'script' && operation.script === 'setup',
+    );
     if (setup?.kind === 'script') {
       const output = (name: string, line: string) => display.output(name, line);
       const { environment: processEnvironment } = this.#surroundings;
-      const context = { stack, addresses: hostAddresses(stack, driver), supervisor, processEnvironment, output };
+      const context = {
+        stack,
+        addresses: hostAddresses(stack, driver),
+        supervisor,
+        processEnvironment,
+        output,
+      };
       display.progress('setup', 'running');
       await runScript(setup, context, this.#interrupts.stop);
       display.done('setup');
@@ -162,7 +209,11 @@ class DevSession {
       if (!isAlive(state.owner)) failed.reject(stackWentDown(variant.name));
     }, 500);
     releasers.push('watch', () => clearInterval(timer));
-    return { state: () => readLiveState(variant.stateDirectory) ?? state, failed: failed.promise, supervisor };
+    return {
+      state: () => readLiveState(variant.stateDirectory) ?? state,
+      failed: failed.promise,
+      supervisor,
+    };
   }
 }
 
@@ -173,9 +224,13 @@ interface Attached {
 }
 
 function alreadyDeveloped(variant: string, pid: number): StackyardError {
-  return new StackyardError('STACKYARD_DEV_RUNNING', `"stackyard dev" of ${variant} runs already, as process ${pid}`, {
-    hint: `see what it prints with "stackyard logs -f ${variant}", or stop it with "stackyard down ${variant}"`,
-  });
+  return new StackyardError(
+    'STACKYARD_DEV_RUNNING',
+    `"stackyard dev" of ${variant} runs already, as process ${pid}`,
+    {
+      hint: `see what it prints with "stackyard logs -f ${variant}", or stop it with "stackyard down ${variant}"`,
+    },
+  );
 }
 
 function stackWentDown(variant: string): StackyardError {

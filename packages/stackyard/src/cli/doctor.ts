@@ -22,7 +22,11 @@ async function doctor(surroundings: Surroundings, options: { json?: boolean }): 
 function format(checks: readonly Check[], surroundings: Surroundings): string {
   const { out } = paints(surroundings);
   const width = Math.max(...checks.map(({ subject }) => subject.length));
-  const marks = { ok: out('green', 'ok     '), warning: out('yellow', 'warning'), failure: out('red', 'failure') };
+  const marks = {
+    ok: out('green', 'ok     '),
+    warning: out('yellow', 'warning'),
+    failure: out('red', 'failure'),
+  };
   return checks
     .flatMap(({ subject, result, message, fix }) => [
       `${marks[result]}  ${subject.padEnd(width)}  ${message}`,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { InterruptedError } from '../errors.ts';
 import { loadDriver } from '../drivers/index.ts';
+import { InterruptedError } from '../errors.ts';
 import { isAlive } from '../processes.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
@@ -31,7 +31,11 @@ async function down(surroundings: Surroundings, name: string | undefined): Promi
 }
 
 /** Stops a stack whoever owns it, and cleans up after a dead owner; false when there was nothing to stop. */
-export async function stopStack(variant: Variant, surroundings: Surroundings, interrupts: Interrupts): Promise<boolean> {
+export async function stopStack(
+  variant: Variant,
+  surroundings: Surroundings,
+  interrupts: Interrupts,
+): Promise<boolean> {
   const owner = lockHolder(ownerLock(variant.stateDirectory));
   const state = readState(variant.stateDirectory);
   if (!owner) {

@@ -3,14 +3,27 @@ import { splitProfiles } from '../configuration.ts';
 import { load } from '../load.ts';
 import { maskVariable } from '../mask.ts';
 import { processVariables } from '../process-environment.ts';
-import { newCommand, paints, type StackOptions, type Surroundings, splitVariant, withStackOptions } from './command-line.ts';
+import {
+  newCommand,
+  paints,
+  type StackOptions,
+  type Surroundings,
+  splitVariant,
+  withStackOptions,
+} from './command-line.ts';
 
 export function command(surroundings: Surroundings): Command {
   return withStackOptions(newCommand('env', 'show the environment that a process of the stack gets'))
-    .argument('[names...]', 'variant (not needed inside its folder), then the process: setup, a dev script, a service')
+    .argument(
+      '[names...]',
+      'variant (not needed inside its folder), then the process: setup, a dev script, a service',
+    )
     .option('--show-secrets', 'print passwords, tokens and keys in full')
     .option('--json', 'for programs: one object')
-    .addHelpText('after', '\nPrints what the Compose files give the process, with hosts and ports as this machine reaches them.')
+    .addHelpText(
+      'after',
+      '\nPrints what the Compose files give the process, with hosts and ports as this machine reaches them.',
+    )
     .action((names: string[], options: EnvOptions) => env(surroundings, names, options));
 }
 
@@ -28,7 +41,10 @@ async function env(surroundings: Surroundings, names: readonly string[], options
   });
   const { values, unset } = processVariables(loaded, rest[0]);
   const shown = Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [key, options.showSecrets ? value : maskVariable(key, value)]),
+    Object.entries(values).map(([key, value]) => [
+      key,
+      options.showSecrets ? value : maskVariable(key, value),
+    ]),
   );
   const { stdout } = surroundings;
   if (options.json) {
@@ -37,7 +53,8 @@ async function env(surroundings: Surroundings, names: readonly string[], options
   }
   const { out } = paints(surroundings);
   for (const [key, value] of Object.entries(shown)) stdout.write(`${key}=${quote(value)}\n`);
-  for (const { name, service } of unset) stdout.write(out('dim', `# ${name} is unset: ${service} does not run here\n`));
+  for (const { name, service } of unset)
+    stdout.write(out('dim', `# ${name} is unset: ${service} does not run here\n`));
 }
 
 /** As a shell and Compose both read it. */

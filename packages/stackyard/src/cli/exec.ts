@@ -7,28 +7,50 @@ import { load } from '../load.ts';
 import { hostAddresses } from '../plan.ts';
 import { processVariables } from '../process-environment.ts';
 import { scriptEnvironment } from '../scripts.ts';
-import { chooseVariant, ExitWith, newCommand, type StackOptions, type Surroundings, withStackOptions } from './command-line.ts';
+import {
+  chooseVariant,
+  ExitWith,
+  newCommand,
+  type StackOptions,
+  type Surroundings,
+  withStackOptions,
+} from './command-line.ts';
 
 export function command(surroundings: Surroundings): Command {
   return withStackOptions(newCommand('exec', 'run a command with the environment of a process of the stack'))
     .usage('[variant] [options] -- <command> [arguments...]')
     .argument('[words...]', 'variant (not needed inside its folder), then after -- the command')
-    .option('--as <process>', 'whose environment: setup, a dev script or a service (default: setup, else the first)')
-    .addHelpText('after', '\nThe command runs in the folder it was called from and sees the stack as its scripts do.')
-    .action((words: string[], options: ExecOptions, self: Command) => exec(surroundings, words, options, self));
+    .option(
+      '--as <process>',
+      'whose environment: setup, a dev script or a service (default: setup, else the first)',
+    )
+    .addHelpText(
+      'after',
+      '\nThe command runs in the folder it was called from and sees the stack as its scripts do.',
+    )
+    .action((words: string[], options: ExecOptions, self: Command) =>
+      exec(surroundings, words, options, self),
+    );
 }
 
 interface ExecOptions extends StackOptions {
   readonly as?: string;
 }
 
-async function exec(surroundings: Surroundings, words: readonly string[], options: ExecOptions, self: Command): Promise<void> {
+async function exec(
+  surroundings: Surroundings,
+  words: readonly string[],
+  options: ExecOptions,
+  self: Command,
+): Promise<void> {
   // Commander drops the `--`: what was before it is what the raw arguments have before it.
   const raw = (self.parent as Command & { rawArgs: string[] }).rawArgs;
   const before = raw.includes('--') ? words.length - (raw.length - raw.indexOf('--') - 1) : 0;
   const [program, ...args] = words.slice(before);
   if (before > 1 || program === undefined) {
-    throw new UsageError('exec needs a command', { hint: 'for example: stackyard exec school-erp-ddl -- node report.ts' });
+    throw new UsageError('exec needs a command', {
+      hint: 'for example: stackyard exec school-erp-ddl -- node report.ts',
+    });
   }
   const variant = chooseVariant(surroundings, words.slice(0, before)[0]);
   const loaded = await load(variant, {
@@ -44,7 +66,12 @@ async function exec(surroundings: Surroundings, words: readonly string[], option
 }
 
 /** Hands the terminal to the command. Signals reach it as they reach this process; its exit code is the answer. */
-function runInForeground(program: string, args: string[], env: Record<string, string>, cwd: string): Promise<number> {
+function runInForeground(
+  program: string,
+  args: string[],
+  env: Record<string, string>,
+  cwd: string,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
     const ignore = () => {}; // the terminal sends Ctrl-C to the child too

@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { follow, listLogs, logFile, tail } from '../log-files.ts';
-import { newCommand, paints, splitVariant, type Surroundings } from './command-line.ts';
+import { newCommand, paints, type Surroundings, splitVariant } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 import { prefixer } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
   return newCommand('logs', 'show the output of services and scripts')
-    .argument('[names...]', 'variant (not needed inside its folder), then service or script names; all of them if none')
+    .argument(
+      '[names...]',
+      'variant (not needed inside its folder), then service or script names; all of them if none',
+    )
     .option('-f, --follow', 'go on with what comes, until Ctrl-C')
     .option('-n, --lines <count>', 'how many of the last lines', '100')
     .action((names: string[], options: LogsOptions) => logs(surroundings, names, options));
@@ -18,9 +21,14 @@ interface LogsOptions {
   readonly lines: string;
 }
 
-async function logs(surroundings: Surroundings, names: readonly string[], options: LogsOptions): Promise<void> {
+async function logs(
+  surroundings: Surroundings,
+  names: readonly string[],
+  options: LogsOptions,
+): Promise<void> {
   const count = Number(options.lines);
-  if (!Number.isInteger(count) || count < 0) throw new UsageError('--lines needs a number', { hint: 'for example: --lines 50' });
+  if (!Number.isInteger(count) || count < 0)
+    throw new UsageError('--lines needs a number', { hint: 'for example: --lines 50' });
   const { variant, rest: wanted } = splitVariant(surroundings, names);
   const known = listLogs(variant.stateDirectory);
   const missing = wanted.filter((name) => !known.includes(name));
@@ -37,6 +45,7 @@ async function logs(surroundings: Surroundings, names: readonly string[], option
     return;
   }
   using interrupts = new Interrupts();
-  for (const name of shown) follow(logFile(variant.stateDirectory, name), count, print(name), interrupts.stop);
+  for (const name of shown)
+    follow(logFile(variant.stateDirectory, name), count, print(name), interrupts.stop);
   await interrupts.stopped;
 }

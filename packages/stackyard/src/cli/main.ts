@@ -31,21 +31,26 @@ export async function main(args: readonly string[], surroundings: Surroundings):
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
     const shown = error instanceof CommanderError ? usageError(error) : error;
     const code = shown instanceof StackyardError ? shown.exitCode : exitCodes.failure;
-    if (code === exitCodes.interrupted) surroundings.stderr.write('interrupted; everything that was started has stopped\n');
+    if (code === exitCodes.interrupted)
+      surroundings.stderr.write('interrupted; everything that was started has stopped\n');
     else surroundings.stderr.write(`${emphasize(formatError(shown), surroundings)}\n`);
     return code;
   }
 }
 
 async function parse(args: readonly string[], surroundings: Surroundings): Promise<void> {
-  const program = newCommand('stackyard', 'Runs the stack that Compose files describe, with or without Docker.')
+  const program = newCommand(
+    'stackyard',
+    'Runs the stack that Compose files describe, with or without Docker.',
+  )
     .usage('<command> [variant] [options]')
     .enablePositionalOptions()
     .addHelpText('after', exitCodeHelp);
   const named = args.find((argument) => !argument.startsWith('-')) ?? '';
   const wanted = Object.hasOwn(commands, named) ? [named] : Object.keys(commands);
   const modules = await Promise.all(wanted.map((name) => commands[name]!()));
-  for (const { command } of modules) program.addCommand(command(surroundings).addHelpText('after', exitCodeHelp));
+  for (const { command } of modules)
+    program.addCommand(command(surroundings).addHelpText('after', exitCodeHelp));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),

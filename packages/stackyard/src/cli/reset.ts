@@ -3,10 +3,17 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
-import { formatBytes } from '../units.ts';
 import { StackyardError } from '../errors.ts';
 import { load } from '../load.ts';
-import { chooseVariant, newCommand, type StackOptions, type Surroundings, withStackOptions, withVariant } from './command-line.ts';
+import { formatBytes } from '../units.ts';
+import {
+  chooseVariant,
+  newCommand,
+  type StackOptions,
+  type Surroundings,
+  withStackOptions,
+  withVariant,
+} from './command-line.ts';
 import { stopStack } from './down.ts';
 import { Interrupts } from './interrupts.ts';
 import { formatTable } from './terminal.ts';
@@ -14,7 +21,10 @@ import { formatTable } from './terminal.ts';
 export function command(surroundings: Surroundings): Command {
   return withStackOptions(withVariant(newCommand('reset', 'delete what the services of a stack have stored')))
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', '\nSays what it would delete and asks; stops the stack first. Settings (.env) stay.')
+    .addHelpText(
+      'after',
+      '\nSays what it would delete and asks; stops the stack first. Settings (.env) stay.',
+    )
     .action((variant: string | undefined, options: ResetOptions) => reset(surroundings, variant, options));
 }
 
@@ -22,7 +32,11 @@ interface ResetOptions extends StackOptions {
   readonly yes?: boolean;
 }
 
-async function reset(surroundings: Surroundings, name: string | undefined, options: ResetOptions): Promise<void> {
+async function reset(
+  surroundings: Surroundings,
+  name: string | undefined,
+  options: ResetOptions,
+): Promise<void> {
   const variant = chooseVariant(surroundings, name);
   const { stack, driver } = await load(variant, {
     processEnvironment: surroundings.environment,
@@ -51,7 +65,9 @@ async function reset(surroundings: Surroundings, name: string | undefined, optio
 }
 
 function describe(stored: readonly { data: StoredData; bytes: number }[]): string[] {
-  return formatTable(stored.map(({ data, bytes }) => [`  ${data.label}`, formatBytes(bytes), `(${data.service})`]));
+  return formatTable(
+    stored.map(({ data, bytes }) => [`  ${data.label}`, formatBytes(bytes), `(${data.service})`]),
+  );
 }
 
 async function confirm(surroundings: Surroundings, variant: string): Promise<boolean> {

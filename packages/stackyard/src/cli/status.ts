@@ -11,7 +11,9 @@ export function command(surroundings: Surroundings): Command {
   return withVariant(newCommand('status', 'show what runs, where, and since when'))
     .option('--json', 'for programs: one object per variant')
     .addHelpText('after', '\nFrom the root without a variant: every variant.')
-    .action((variant: string | undefined, options: { json?: boolean }) => status(surroundings, variant, options));
+    .action((variant: string | undefined, options: { json?: boolean }) =>
+      status(surroundings, variant, options),
+    );
 }
 
 /** One variant as `--json` prints it. */
@@ -28,13 +30,18 @@ function status(surroundings: Surroundings, name: string | undefined, options: {
   const found = chooseVariants(surroundings, name).variants.map(statusOf);
   const { stdout } = surroundings;
   if (options.json) {
-    stdout.write(`${JSON.stringify(name !== undefined || found.length === 1 ? found[0] : found, undefined, 2)}\n`);
+    stdout.write(
+      `${JSON.stringify(name !== undefined || found.length === 1 ? found[0] : found, undefined, 2)}\n`,
+    );
     return;
   }
   const { out } = paints(surroundings);
   for (const entry of found) {
     if (entry.stack) stdout.write(`${formatSummary(entry.stack, out)}\n`);
-    else stdout.write(`${entry.variant} is not up${entry.lastFailure ? `: ${entry.lastFailure.message}` : ''}\n`);
+    else
+      stdout.write(
+        `${entry.variant} is not up${entry.lastFailure ? `: ${entry.lastFailure.message}` : ''}\n`,
+      );
   }
 }
 

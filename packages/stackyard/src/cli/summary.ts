@@ -1,5 +1,5 @@
-import { formatDuration } from '../units.ts';
 import type { StackState } from '../state.ts';
+import { formatDuration } from '../units.ts';
 import { formatTable, type Paint } from './terminal.ts';
 
 /** The table of a stack's services with what a person wants to know next. */
@@ -12,11 +12,14 @@ export function formatSummary(state: StackState, paint: Paint): string {
     record.source ?? '',
     record.startMs === undefined ? '' : formatDuration(record.startMs),
   ]);
-  const lines = formatTable([['SERVICE', 'STATE', 'URL', 'SOURCE', 'START'], ...rows], (text, row, column) => {
-    if (row === 0) return paint('dim', text);
-    if (column !== 1) return text;
-    return paint(stateColours[entries[row - 1]![1].state] ?? 'dim', text);
-  });
+  const lines = formatTable(
+    [['SERVICE', 'STATE', 'URL', 'SOURCE', 'START'], ...rows],
+    (text, row, column) => {
+      if (row === 0) return paint('dim', text);
+      if (column !== 1) return text;
+      return paint(stateColours[entries[row - 1]![1].state] ?? 'dim', text);
+    },
+  );
   const title = `${state.variant} is ${state.phase}${state.readyMs === undefined ? '' : ` after ${formatDuration(state.readyMs)}`}`;
   const slowest = slowestStart(state);
   const notes = [

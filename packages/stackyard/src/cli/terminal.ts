@@ -1,5 +1,5 @@
-import { formatDuration } from '../units.ts';
 import type { Reporter } from '../reporter.ts';
+import { formatDuration } from '../units.ts';
 
 /** A stream that a person or a program reads. */
 export interface Output {
@@ -41,9 +41,14 @@ export function prefixer(names: readonly string[], paint: Paint): (name: string,
 }
 
 /** Rows as aligned columns; `paint` styles a cell after it has been padded. */
-export function formatTable(rows: readonly (readonly string[])[], paint?: (text: string, row: number, column: number) => string): string[] {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  paint?: (text: string, row: number, column: number) => string,
+): string[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows.map((row, index) => {
     const last = row.findLastIndex((cell) => cell !== '');
     const cells = row.slice(0, last + 1).map((cell, column) => {
@@ -110,7 +115,9 @@ export class ProgressDisplay implements Reporter, Disposable {
       }
       return;
     }
-    const parts = slow.map(([subject, entry]) => `${subject}: ${entry.message} (${formatDuration(now - entry.since)})`);
+    const parts = slow.map(
+      ([subject, entry]) => `${subject}: ${entry.message} (${formatDuration(now - entry.since)})`,
+    );
     const line = parts.join('   ').slice(0, (this.#output.columns ?? 80) - 1);
     this.#output.write(`\r\u001b[K${line}`);
     this.#shown = true;

@@ -13,13 +13,23 @@ import type { SupervisorRequest } from '../supervisor/background.ts';
 import { eachLine } from '../supervisor/lines.ts';
 import { waitUntilReady } from '../wait-ready.ts';
 import type { Variant } from '../workspace.ts';
-import { chooseVariants, newCommand, paints, type StackOptions, type Surroundings, withStackOptions, withVariant } from './command-line.ts';
+import {
+  chooseVariants,
+  newCommand,
+  paints,
+  type StackOptions,
+  type Surroundings,
+  withStackOptions,
+  withVariant,
+} from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 import { formatSummary } from './summary.ts';
-import { prefixer, ProgressDisplay } from './terminal.ts';
+import { ProgressDisplay, prefixer } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
-  return withStackOptions(withVariant(newCommand('up', 'start a stack and leave it running in the background')))
+  return withStackOptions(
+    withVariant(newCommand('up', 'start a stack and leave it running in the background')),
+  )
     .addHelpText(
       'after',
       `
@@ -30,7 +40,11 @@ left as it is.`,
     .action((variant: string | undefined, options: StackOptions) => up(surroundings, variant, options));
 }
 
-async function up(surroundings: Surroundings, name: string | undefined, options: StackOptions): Promise<void> {
+async function up(
+  surroundings: Surroundings,
+  name: string | undefined,
+  options: StackOptions,
+): Promise<void> {
   using interrupts = new Interrupts();
   const profiles = splitProfiles(options.profile ?? []);
   for (const variant of chooseVariants(surroundings, name).variants) {
@@ -51,7 +65,13 @@ async function upOne(
     display.progress(variant.name, `being started by process ${holder.pid}`);
     await waitUntilReady(variant, { timeoutMs: 600_000, signal: interrupts.stop });
   } else {
-    await startSupervisor({ variant: variant.name, root: variant.root, ...options }, variant, surroundings, display, interrupts);
+    await startSupervisor(
+      { variant: variant.name, root: variant.root, ...options },
+      variant,
+      surroundings,
+      display,
+      interrupts,
+    );
   }
   display[Symbol.dispose]();
   const state = readLiveState(variant.stateDirectory);
@@ -68,12 +88,16 @@ async function startSupervisor(
 ): Promise<void> {
   mkdirSync(variant.stateDirectory, { recursive: true });
   const log = openSync(path.join(variant.stateDirectory, 'supervisor.log'), 'w');
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'supervisor', 'background.ts'), JSON.stringify(request)], {
-    cwd: variant.root,
-    env: { ...surroundings.environment },
-    detached: true,
-    stdio: ['ignore', log, log, 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, '..', 'supervisor', 'background.ts'), JSON.stringify(request)],
+    {
+      cwd: variant.root,
+      env: { ...surroundings.environment },
+      detached: true,
+      stdio: ['ignore', log, log, 'pipe'],
+    },
+  );
   closeSync(log);
   const self = identify(child.pid!);
   const channel = child.stdio[3] as Readable;
@@ -107,7 +131,11 @@ async function startSupervisor(
 }
 
 function supervisorGone(variant: Variant): StackyardError {
-  return new StackyardError('STACKYARD_SUPERVISOR_GONE', `the supervisor of ${variant.name} ended before the stack was ready`, {
-    hint: `read ${path.join(variant.stateDirectory, 'supervisor.log')}, then start again: what it left is cleaned up`,
-  });
+  return new StackyardError(
+    'STACKYARD_SUPERVISOR_GONE',
+    `the supervisor of ${variant.name} ended before the stack was ready`,
+    {
+      hint: `read ${path.join(variant.stateDirectory, 'supervisor.log')}, then start again: what it left is cleaned up`,
+    },
+  );
 }

@@ -1,4 +1,4 @@
-import { type Workspace, describeVariant } from '../workspace.ts';
+import { describeVariant, type Workspace } from '../workspace.ts';
 import { checkMachine } from './machine.ts';
 import { checkVariant } from './variant.ts';
 

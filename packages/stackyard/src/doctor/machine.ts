@@ -13,7 +13,8 @@ export function checkMachine(root: string): Check[] {
 
 function checkNode(): Check {
   const { version } = process;
-  if (Number.parseInt(version.slice(1), 10) >= oldestNode) return { subject: 'node', result: 'ok', message: version };
+  if (Number.parseInt(version.slice(1), 10) >= oldestNode)
+    return { subject: 'node', result: 'ok', message: version };
   return {
     subject: 'node',
     result: 'failure',
@@ -41,11 +42,21 @@ function checkDisk(root: string): Check {
   const free = bavail * bsize;
   const message = `${formatBytes(free)} free`;
   if (free >= littleDisk) return { subject: 'disk', result: 'ok', message };
-  return { subject: 'disk', result: 'warning', message, fix: 'free some space: a database stops when its disk is full' };
+  return {
+    subject: 'disk',
+    result: 'warning',
+    message,
+    fix: 'free some space: a database stops when its disk is full',
+  };
 }
 
 function checkMemory(): Check {
   const message = `${formatBytes(totalmem())}, ${formatBytes(freemem())} of it unused`;
   if (totalmem() >= littleMemory) return { subject: 'memory', result: 'ok', message };
-  return { subject: 'memory', result: 'warning', message, fix: 'close other programs before starting several variants' };
+  return {
+    subject: 'memory',
+    result: 'warning',
+    message,
+    fix: 'close other programs before starting several variants',
+  };
 }

@@ -15,8 +15,14 @@ export async function checkVariant(
   const checks = [...variant.envFiles.flatMap((file) => checkEnvFile(variant, file)), checkState(variant)];
   try {
     const { plan } = await load(variant, { processEnvironment: environment });
-    checks.unshift({ subject: `${variant.name} files`, result: 'ok', message: 'the Compose and env files can be used' });
-    const ports = plan.operations.flatMap((operation) => (operation.kind === 'check-ports' ? operation.ports : []));
+    checks.unshift({
+      subject: `${variant.name} files`,
+      result: 'ok',
+      message: 'the Compose and env files can be used',
+    });
+    const ports = plan.operations.flatMap((operation) =>
+      operation.kind === 'check-ports' ? operation.ports : [],
+    );
     checks.push(...(await checkPorts(variant, ports)));
   } catch (error) {
     const { message, details, hint } = describeError(error);
@@ -38,7 +44,13 @@ async function checkPorts(variant: Variant, ports: Parameters<typeof findBusyPor
   const foreign = busy.filter((port) => !own(port));
   if (foreign.length === 0) {
     const used = busy.length ? ', in use by this stack' : ' free';
-    return [{ subject, result: 'ok', message: `${ports.map(({ port }) => port).join(', ') || 'none needed'}${ports.length ? used : ''}` }];
+    return [
+      {
+        subject,
+        result: 'ok',
+        message: `${ports.map(({ port }) => port).join(', ') || 'none needed'}${ports.length ? used : ''}`,
+      },
+    ];
   }
   return foreign.map((port) => ({
     subject,
@@ -78,7 +90,8 @@ function checkEnvFile(variant: Variant, file: string): Check[] {
     .split(/\r?\n/)
     .forEach((line, index) => {
       const value = /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*([^'"\s].*)$/.exec(line)?.[1];
-      const odd = value && /[$#`]/.exec(value.replaceAll(/\$\{?[A-Za-z_]\w*/g, '').replace(/\s#.*$/, ''))?.[0];
+      const odd =
+        value && /[$#`]/.exec(value.replaceAll(/\$\{?[A-Za-z_]\w*/g, '').replace(/\s#.*$/, ''))?.[0];
       if (!odd) return;
       checks.push({
         subject,

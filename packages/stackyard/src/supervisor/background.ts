@@ -11,7 +11,9 @@ export interface SupervisorRequest {
 }
 
 if (import.meta.main) {
-  enableCompileCache(path.join(import.meta.dirname, '..', '..', '..', '..', '.stackyard', 'cache', 'compile'));
+  enableCompileCache(
+    path.join(import.meta.dirname, '..', '..', '..', '..', '.stackyard', 'cache', 'compile'),
+  );
   const { supervise } = await import('./supervise.ts');
   process.exitCode = await supervise(JSON.parse(process.argv[2] ?? '{}'), tell);
 }

@@ -55,7 +55,9 @@ export class ManagedProcess {
       });
     });
     // What the leader leaves behind ends with it.
-    this.exited.then(() => this.#stopping ?? this.#sweep());
+    this.exited.then(() => {
+      if (!this.#stopping) void this.#sweep();
+    });
     const { output } = spec;
     const streams = 'line' in output ? [child.stdout, child.stderr].filter((stream) => stream !== null) : [];
     const ends = streams.map((stream) => {

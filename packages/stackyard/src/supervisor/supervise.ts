@@ -8,7 +8,10 @@ import { describeVariant } from '../workspace.ts';
 import type { SupervisorRequest } from './background.ts';
 
 /** Owns a stack until it is asked to stop or a service fails. Returns the exit code. */
-export async function supervise(request: SupervisorRequest, tell: (message: SupervisorMessage) => void): Promise<number> {
+export async function supervise(
+  request: SupervisorRequest,
+  tell: (message: SupervisorMessage) => void,
+): Promise<number> {
   using interrupts = new Interrupts();
   const reporter: Reporter = {
     progress: (subject, message) => tell({ type: 'progress', subject, message }),

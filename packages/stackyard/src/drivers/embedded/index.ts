@@ -2,7 +2,15 @@ import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Service } from '@stackyard/compose';
-import type { Driver, DriverContext, DriverSession, Placement, Running, Stack, StoredData } from '../../driver.ts';
+import type {
+  Driver,
+  DriverContext,
+  DriverSession,
+  Placement,
+  Running,
+  Stack,
+  StoredData,
+} from '../../driver.ts';
 import { isAlive, signalGroup } from '../../processes.ts';
 import type { StackState } from '../../state.ts';
 import { engineNames } from './engines.ts';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { http, tcp } from '@stackyard/healthchecks';
-import { EngineError } from '../../engines/engine-error.ts';
 import type { Engine, EngineContext, Launch } from '../../engine.ts';
+import { EngineError } from '../../engines/engine-error.ts';
 import { hostBasics } from '../../host-environment.ts';
 
 /**
@@ -15,7 +15,7 @@ import { hostBasics } from '../../host-environment.ts';
  * The command runs in the root of the checkout with the service's environment; `PORT` is the published host port
  * of the service's first port unless its environment sets one.
  */
-export const processEngine: Engine = { name: 'process', prepare };
+export const engine: Engine = { name: 'process', prepare };
 
 async function prepare(context: EngineContext): Promise<Launch> {
   const command = readCommand(context);
@@ -38,7 +38,8 @@ async function prepare(context: EngineContext): Promise<Launch> {
 function readCommand({ options, serviceName }: EngineContext): string[] {
   const { command } = options;
   if (typeof command === 'string' && command.trim()) return ['/bin/sh', '-c', command];
-  if (Array.isArray(command) && command.length > 0 && command.every((part) => typeof part === 'string')) return command;
+  if (Array.isArray(command) && command.length > 0 && command.every((part) => typeof part === 'string'))
+    return command;
   throw new EngineError(
     'ENGINE_PROCESS_COMMAND',
     `x-embedded of service ${serviceName} has no command`,
@@ -50,9 +51,13 @@ function readDirectory({ options, root }: EngineContext): string {
   return typeof options.directory === 'string' ? path.resolve(root, options.directory) : root;
 }
 
-function readProbe(context: EngineContext, address: { host: string; port: number } | undefined): Launch['ready'] {
+function readProbe(
+  context: EngineContext,
+  address: { host: string; port: number } | undefined,
+): Launch['ready'] {
   const ready = context.options.ready as { http?: unknown; tcp?: unknown } | undefined;
-  if (typeof ready?.http === 'string' && address) return http(new URL(ready.http, `http://${address.host}:${address.port}`));
+  if (typeof ready?.http === 'string' && address)
+    return http(new URL(ready.http, `http://${address.host}:${address.port}`));
   if (address && ready?.tcp !== false) return tcp(address);
   return async () => {}; // nothing to ask: running is ready
 }

@@ -1,16 +1,16 @@
 import { closeSync, mkdirSync } from 'node:fs';
 import { waitUntil } from '@stackyard/healthchecks';
-import { parseDuration } from '../../units.ts';
 import type { DriverContext, Running } from '../../driver.ts';
 import type { EngineContext, Launch } from '../../engine.ts';
 import { StackyardError } from '../../errors.ts';
 import { healthTimeout } from '../../health-timeout.ts';
 import { logFile, openLog, tail } from '../../log-files.ts';
-import type { PortRecord } from '../../state.ts';
 import { serviceDied } from '../../service-died.ts';
+import type { PortRecord } from '../../state.ts';
 import type { ManagedProcess } from '../../supervisor/managed-process.ts';
-import { embeddedField, engineDirectory } from './fields.ts';
+import { parseDuration } from '../../units.ts';
 import { loadEngine } from './engines.ts';
+import { embeddedField, engineDirectory } from './fields.ts';
 import { mounts } from './mounts.ts';
 
 /** Starts one service through its engine. */
@@ -85,9 +85,13 @@ async function spawn(
 function hostPort(name: string, containerPort: number, ports: readonly PortRecord[]): number {
   const port = ports.find((entry) => entry.container === containerPort)?.host;
   if (port !== undefined) return port;
-  throw new StackyardError('STACKYARD_PORT_MISSING', `service ${name} publishes no host port for its port ${containerPort}`, {
-    hint: `add a line to its ports: "127.0.0.1:\${${name.toUpperCase().replaceAll(/\W/g, '_')}_PORT:-${containerPort}}:${containerPort}"`,
-  });
+  throw new StackyardError(
+    'STACKYARD_PORT_MISSING',
+    `service ${name} publishes no host port for its port ${containerPort}`,
+    {
+      hint: `add a line to its ports: "127.0.0.1:\${${name.toUpperCase().replaceAll(/\W/g, '_')}_PORT:-${containerPort}}:${containerPort}"`,
+    },
+  );
 }
 
 async function waitHealthy(
@@ -99,7 +103,12 @@ async function waitHealthy(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await waitUntil((attempt) => launch.ready(attempt), { timeoutMs, signal, died: child.exited, what: name });
+    await waitUntil((attempt) => launch.ready(attempt), {
+      timeoutMs,
+      signal,
+      died: child.exited,
+      what: name,
+    });
   } catch (cause) {
     signal.throwIfAborted();
     if (child.exit) throw serviceDied(name, child.exit, tail(log, 12), { beforeHealthy: true });

@@ -46,6 +46,7 @@ async function stack(mode = 0o755): Promise<Stack> {
         serviceName: 'postgres',
         service: { image: 'postgres:17' },
         options: {},
+        root,
         environment: { ...environment, ...variables },
         mount: (target) => (target === '/var/lib/postgresql/data' ? mount : undefined),
         address: () => ({ host: '127.0.0.1', port }),
