@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Model, ModelError } from '../model/model.ts';
+import { type Backend, type Claim, isLeaseLost } from './backend.ts';
+import { convexJournal } from './journal.ts';
+import { runWorkflow } from './workflow.ts';
+import { Workspace } from './workspace.ts';
+
+export interface RunnerOptions {
+  readonly backend: Backend;
+  readonly model: Model;
+  /** Names this runner in leases; unique among the runners of a deployment. */
+  readonly name: string;
+  /** Holds one folder for each workflow. */
+  readonly workspaces: string;
+  readonly maxRounds: number;
+  /** How long a runner may be silent before another takes its workflow over. */
+  readonly leaseMs: number;
+  /** Workflows at work at the same time. */
+  readonly concurrency: number;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** How long a workflow waits after a passing failure, by the number of its claims. */
+const retryWaitsMs = [5_000, 15_000, 60_000, 300_000];
+
+/** Works through workflows until the signal aborts; then ends the steps at work and gives their workflows back. */
+export async function runRunner(options: RunnerOptions): Promise<void> {
+  const lanes = Array.from({ length: options.concurrency }, () => lane(options));
+  await Promise.all(lanes);
+}
+
+async function lane(options: RunnerOptions): Promise<void> {
+  const { backend, signal } = options;
+  const bell = new Bell();
+  const unsubscribe = backend.onWaiting(() => bell.ring());
+  try {
+    while (!signal.aborted) {
+      const heard = bell.heard;
+      const claim = await attempt(options, () => backend.claim(options.name, options.leaseMs, describe(options.model)));
+      if (claim) await work(options, claim);
+      // Half a lease at the most: expired leases and waits that end ring no bell.
+      else await bell.wait(heard, options.leaseMs / 2, signal);
+    }
+  } finally {
+    unsubscribe();
+  }
+}
+
+async function work(options: RunnerOptions, claim: Claim): Promise<void> {
+  const { backend, log } = options;
+  const lost = new AbortController();
+  const signal = AbortSignal.any([options.signal, lost.signal]);
+  const unsubscribe = backend.onLost(claim, (reason) => lost.abort(new Error(`The workflow was ${reason}.`)));
+  const beats = heartbeats(options, claim, lost);
+  log(`${claim.id} claimed`);
+  try {
+    const workspace = new Workspace(join(options.workspaces, claim.id));
+    for (const [path, text] of await backend.files(claim)) await workspace.write(path, text);
+    await runWorkflow({
+      task: claim.task,
+      model: options.model,
+      workspace,
+      journal: convexJournal(backend, claim),
+      signal,
+      maxRounds: options.maxRounds,
+    });
+    await backend.release(claim, { status: 'completed' });
+    log(`${claim.id} completed`);
+  } catch (error) {
+    await settle(options, claim, error, lost.signal);
+  } finally {
+    unsubscribe();
+    beats[Symbol.dispose]();
+  }
+}
+
+/** Records how a workflow ended that did not complete. */
+async function settle(options: RunnerOptions, claim: Claim, error: unknown, lost: AbortSignal): Promise<void> {
+  const { backend, log } = options;
+  if (lost.aborted || isLeaseLost(error)) {
+    log(`${claim.id} ${lost.aborted ? (lost.reason as Error).message : 'belongs to another runner now'}`);
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const wait = error instanceof ModelError && error.retryable ? retryWaitsMs[claim.token - 1] : undefined;
+  const outcome = options.signal.aborted
+    ? ({ status: 'pending' } as const)
+    : wait === undefined
+      ? ({ status: 'failed', error: message } as const)
+      : ({ status: 'pending', error: message, delayMs: wait } as const);
+  await backend.release(claim, outcome).catch((failure: unknown) => {
+    if (!isLeaseLost(failure)) log(`${claim.id} could not be given back: ${String(failure)}`);
+  });
+  log(`${claim.id} ${outcome.status}: ${message}`);
+}
+
+function heartbeats(options: RunnerOptions, claim: Claim, lost: AbortController): Disposable {
+  const timer = setInterval(() => {
+    options.backend.heartbeat(claim, options.leaseMs).catch((error: unknown) => {
+      if (isLeaseLost(error)) lost.abort(new Error('The workflow was taken over.'));
+      // Anything else passes, or the lease runs out and another runner takes over.
+    });
+  }, options.leaseMs / 4);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Calls the deployment again after a pause while it cannot be reached. */
+async function attempt<Value>(options: RunnerOptions, call: () => Promise<Value>): Promise<Value | null> {
+  try {
+    return await call();
+  } catch (error) {
+    options.log(`the deployment does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    await delay(1_000, undefined, { signal: options.signal }).catch(() => {});
+    return null;
+  }
+}
+
+function describe(model: Model): { name: string; scripted: boolean } {
+  return { name: model.name, scripted: model.scripted };
+}
+
+/** Wakes a waiting lane; a ring that comes before the wait is not lost. */
+class Bell {
+  heard = 0;
+  #wake: () => void = () => {};
+
+  ring(): void {
+    this.heard++;
+    this.#wake();
+  }
+
+  async wait(heard: number, longestMs: number, signal: AbortSignal): Promise<void> {
+    if (this.heard !== heard || signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, longestMs);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    this.#wake = resolve;
+    await promise;
+    clearTimeout(timer);
+  }
+}

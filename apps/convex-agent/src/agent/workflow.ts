@@ -1,0 +1,122 @@
+import type { z } from 'zod';
+import type { Model, Tool, Usage } from '../model/model.ts';
+import {
+  type AgentType,
+  type Code,
+  codePrompt,
+  codeSchema,
+  type Plan,
+  planPrompt,
+  planSchema,
+  type Review,
+  reviewPrompt,
+  reviewSchema,
+  systemPrompts,
+} from './steps.ts';
+import { readTools, writeTools } from './tools.ts';
+import { fileTranscript } from './transcript.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Where the state of one claimed workflow lives. Every call fails once the claim is lost. */
+export interface Journal {
+  /** The result of a step that has completed before, as JSON text. */
+  finished(step: string): Promise<string | null>;
+  begin(step: string, agentType: AgentType, input: string): Promise<Session>;
+  /** Keeps the text of a file that the step wrote. */
+  artifact(step: string, path: string, text: string): Promise<void>;
+}
+
+export interface Session {
+  /** What the agent says, as it says it. Returns at once; the text goes out in larger pieces. */
+  say(delta: string): void;
+  complete(result: { sessionId: string; output: string; usage: Usage }): Promise<void>;
+}
+
+export interface WorkflowOptions {
+  readonly task: string;
+  readonly model: Model;
+  readonly workspace: Workspace;
+  readonly journal: Journal;
+  readonly signal: AbortSignal;
+  /** How often the coder may try before the workflow fails. */
+  readonly maxRounds: number;
+}
+
+/** The review still found blockers after the last round. */
+export class ReviewError extends Error {
+  override readonly name = 'ReviewError';
+  readonly code = 'REVIEW_NOT_PASSED';
+  readonly hint = 'Read review.json in the workspace, make the task clearer, and retry the workflow.';
+}
+
+interface Step<Result> {
+  readonly key: string;
+  readonly agentType: AgentType;
+  readonly prompt: string;
+  readonly result: z.ZodType<Result>;
+  /** Where the result is kept as a file, for people and for later steps. */
+  readonly file?: string;
+}
+
+/**
+ * Plans, writes and reviews until the review approves. Steps that completed in an earlier run are not repeated.
+ *
+ * @throws ReviewError when the last round is not approved; ModelError when a step cannot be done
+ */
+export async function runWorkflow(options: WorkflowOptions): Promise<void> {
+  const { task, maxRounds } = options;
+  const plan = await runStep<Plan>(options, {
+    key: 'planner',
+    agentType: 'planner',
+    prompt: planPrompt(task),
+    result: planSchema,
+    file: 'plan.json',
+  });
+  let review: Review | undefined;
+  for (let round = 1; round <= maxRounds; round++) {
+    const code = await runStep<Code>(options, {
+      key: `coder-${round}`,
+      agentType: 'coder',
+      prompt: codePrompt(task, plan, review),
+      result: codeSchema,
+    });
+    review = await runStep<Review>(options, {
+      key: `reviewer-${round}`,
+      agentType: 'reviewer',
+      prompt: reviewPrompt(task, plan, code),
+      result: reviewSchema,
+      file: 'review.json',
+    });
+    if (review.approved) return;
+  }
+  const blockers = review?.findings.filter((finding) => finding.severity === 'blocker').length ?? 0;
+  throw new ReviewError(`The review did not approve after ${maxRounds} rounds: ${blockers} blockers are left.`);
+}
+
+async function runStep<Result>(options: WorkflowOptions, step: Step<Result>): Promise<Result> {
+  const { journal, model, workspace, signal } = options;
+  signal.throwIfAborted();
+  const earlier = await journal.finished(step.key);
+  if (earlier !== null) return step.result.parse(JSON.parse(earlier));
+
+  const session = await journal.begin(step.key, step.agentType, step.prompt);
+  const keep = async (path: string) => journal.artifact(step.key, path, await workspace.read(path));
+  const tools: Tool[] = readTools(workspace);
+  if (step.agentType === 'coder') tools.push(...writeTools(workspace, keep));
+  const { output, sessionId, usage } = await model.run({
+    step: step.key,
+    system: systemPrompts[step.agentType],
+    prompt: step.prompt,
+    tools,
+    result: step.result,
+    signal,
+    onText: (delta) => session.say(delta),
+    transcript: fileTranscript(workspace, step.key),
+  });
+  if (step.file) {
+    await workspace.write(step.file, `${JSON.stringify(output, null, 2)}\n`);
+    await keep(step.file);
+  }
+  await session.complete({ sessionId, output: JSON.stringify(output), usage });
+  return output;
+}

@@ -1,0 +1,94 @@
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { ToolError } from '../model/model.ts';
+
+const maxFileBytes = 256 * 1024;
+
+/**
+ * The folder of one workflow. Paths are relative to it, with `/`; none leads out of it, neither by `..`, nor as an
+ * absolute path, nor through a symbolic link.
+ */
+export class Workspace {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = resolve(directory);
+  }
+
+  /** Text of a file; a `ToolError` where there is none. */
+  async read(path: string): Promise<string> {
+    const file = await this.#inside(path);
+    try {
+      return await readFile(file, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW });
+    } catch (error) {
+      if (isCode(error, 'ENOENT'))
+        throw new ToolError(`There is no file ${path}. Use list_files to see what there is.`);
+      if (isCode(error, 'EISDIR')) throw new ToolError(`${path} is a folder. Use list_files.`);
+      throw error;
+    }
+  }
+
+  /** Writes a file whole: readers see the old text or the new one. Makes the folders it needs. */
+  async write(path: string, text: string): Promise<void> {
+    if (Buffer.byteLength(text) > maxFileBytes) {
+      throw new ToolError(`${path} would be larger than ${maxFileBytes / 1024} KiB. Split it.`);
+    }
+    const file = await this.#inside(path);
+    if (file === this.directory) throw new ToolError('Name a file, not the workspace itself.');
+    await mkdir(dirname(file), { recursive: true });
+    await this.#inside(path); // the folders may have been made through a link in the meantime
+    const part = `${file}.part`;
+    const handle = await open(
+      part,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    );
+    try {
+      await handle.writeFile(text);
+      await handle.close();
+      await rename(part, file);
+    } catch (error) {
+      await handle.close().catch(() => {});
+      await rm(part, { force: true });
+      if (isCode(error, 'EISDIR')) throw new ToolError(`${path} is a folder. Choose another name.`);
+      throw error;
+    }
+  }
+
+  /** Paths of all files, sorted. */
+  async list(): Promise<string[]> {
+    const entries = await readdir(this.directory, { recursive: true, withFileTypes: true }).catch((error) => {
+      if (isCode(error, 'ENOENT')) return [];
+      throw error;
+    });
+    return entries
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.part'))
+      .map((entry) => relative(this.directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+      .filter((path) => !path.startsWith('.'))
+      .sort();
+  }
+
+  async #inside(path: string): Promise<string> {
+    if (path.includes('\0')) throw new ToolError('A path holds no NUL.');
+    await mkdir(this.directory, { recursive: true });
+    const file = resolve(this.directory, path);
+    const outside = new ToolError(
+      `${path} lies outside the workspace. Use a path relative to it, without "..".`,
+    );
+    if (file !== this.directory && !file.startsWith(this.directory + sep)) throw outside;
+    const root = await realpath(this.directory);
+    // The deepest part that exists must really lie inside; what does not exist yet cannot be a link.
+    for (let existing = file; existing !== this.directory; existing = dirname(existing)) {
+      const found = await lstat(existing).catch(() => undefined);
+      if (!found) continue;
+      const real = await realpath(existing).catch(() => undefined);
+      if (found.isSymbolicLink() || !real?.startsWith(root + sep)) throw outside;
+      break;
+    }
+    return file;
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

