@@ -46,7 +46,8 @@ if (missing.length > 0) {
 
 async function provide(image: string): Promise<string> {
   if ((await $({ nothrow: true, quiet: true })`docker image inspect ${image}`).ok) return 'present';
-  if ((await $({ nothrow: true, quiet: true, timeout: '10m' })`docker pull --quiet ${image}`).ok) return 'pulled';
+  if ((await $({ nothrow: true, quiet: true, timeout: '10m' })`docker pull --quiet ${image}`).ok)
+    return 'pulled';
   if (image === debian) await debootstrap();
   else if (existsSync(join(recipes, repository(image), 'Dockerfile'))) await build(image);
   else return 'not available';
@@ -59,7 +60,7 @@ async function build(image: string): Promise<void> {
   try {
     copy(join(recipes, repository(image)), context);
     contents[repository(image)]?.(context);
-    await $`docker build --quiet --tag ${image} ${context}`;
+    await $({ quiet: true })`docker build --quiet --tag ${image} ${context}`;
   } finally {
     rmSync(context, { recursive: true, force: true });
   }

@@ -27,7 +27,12 @@ export const claim = internalMutation({
     const workflow = (await waiting(ctx, now)) ?? (await abandoned(ctx, now));
     if (!workflow) return null;
     checkWorkflow(workflow.status, 'running');
-    await endSessions(ctx, workflow._id, 'failed', 'The runner of this session stopped; the step starts again.');
+    await endSessions(
+      ctx,
+      workflow._id,
+      'failed',
+      'The runner of this session stopped; the step starts again.',
+    );
     const token = workflow.claims + 1;
     await ctx.db.patch(workflow._id, {
       status: 'running',
@@ -110,7 +115,13 @@ export const putArtifact = internalMutation({
       .order('desc')
       .first();
     if (latest?.text === text) return null;
-    await ctx.db.insert('artifacts', { workflowId: id, step, path, text, version: (latest?.version ?? 0) + 1 });
+    await ctx.db.insert('artifacts', {
+      workflowId: id,
+      step,
+      path,
+      text,
+      version: (latest?.version ?? 0) + 1,
+    });
     if (!latest) await ctx.db.patch(id, { artifacts: [...workflow.artifacts, path].sort() });
     return null;
   },

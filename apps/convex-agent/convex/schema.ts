@@ -71,10 +71,10 @@ export default defineSchema({
     .index('by_step', ['metadata.workflowId', 'step', 'status']),
 
   /** What an agent says while it works, in pieces, so that watching it does not rewrite the session. */
-  sessionText: defineTable({ session: v.id('agentSessions'), index: v.number(), text: v.string() }).index('by_session', [
-    'session',
-    'index',
-  ]),
+  sessionText: defineTable({ session: v.id('agentSessions'), index: v.number(), text: v.string() }).index(
+    'by_session',
+    ['session', 'index'],
+  ),
 
   /** Every version of every file; the highest `version` of a path is the current one. */
   artifacts: defineTable({

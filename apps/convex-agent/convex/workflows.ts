@@ -97,7 +97,9 @@ export async function endSessions(
   status: 'failed' | 'cancelled',
   error: string,
 ): Promise<void> {
-  const sessions = ctx.db.query('agentSessions').withIndex('by_workflow', (q) => q.eq('metadata.workflowId', id));
+  const sessions = ctx.db
+    .query('agentSessions')
+    .withIndex('by_workflow', (q) => q.eq('metadata.workflowId', id));
   for await (const session of sessions) {
     if (session.status !== 'running') continue;
     checkSession(session.status, status);

@@ -40,7 +40,12 @@ export class Backend implements AsyncDisposable {
     return this.#call(internal.runner.finished, { id: claim.id, step });
   }
 
-  beginSession(claim: Claim, step: string, agentType: AgentType, input: string): Promise<Id<'agentSessions'>> {
+  beginSession(
+    claim: Claim,
+    step: string,
+    agentType: AgentType,
+    input: string,
+  ): Promise<Id<'agentSessions'>> {
     return this.#call(internal.runner.beginSession, { ...lease(claim), step, agentType, input });
   }
 
@@ -76,7 +81,12 @@ export class Backend implements AsyncDisposable {
   /** Calls back at once and whenever the number of waiting workflows may have grown. Returns how to stop. */
   onWaiting(callback: () => void): () => void {
     const page = { numItems: 1, cursor: null };
-    return this.#live.onUpdate(api.workflows.list, { status: 'pending', paginationOpts: page }, callback, () => {});
+    return this.#live.onUpdate(
+      api.workflows.list,
+      { status: 'pending', paginationOpts: page },
+      callback,
+      () => {},
+    );
   }
 
   /** Calls back when the claim is no longer the one at work: cancelled, or taken over. Returns how to stop. */
@@ -116,7 +126,11 @@ function lease(claim: Claim): { id: Id<'workflows'>; token: number } {
 /** The client's methods for admin keys, which its published types leave out. */
 interface AdminMethods {
   setAdminAuth(key: string): void;
-  function(fn: FunctionReference<'query' | 'mutation', 'internal'>, component: undefined, args: unknown): Promise<unknown>;
+  function(
+    fn: FunctionReference<'query' | 'mutation', 'internal'>,
+    component: undefined,
+    args: unknown,
+  ): Promise<unknown>;
 }
 
 function withAdminAuth(client: ConvexHttpClient): AdminMethods {

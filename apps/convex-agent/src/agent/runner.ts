@@ -38,7 +38,9 @@ async function lane(options: RunnerOptions): Promise<void> {
   try {
     while (!signal.aborted) {
       const heard = bell.heard;
-      const claim = await attempt(options, () => backend.claim(options.name, options.leaseMs, describe(options.model)));
+      const claim = await attempt(options, () =>
+        backend.claim(options.name, options.leaseMs, describe(options.model)),
+      );
       if (claim) await work(options, claim);
       // Half a lease at the most: expired leases and waits that end ring no bell.
       else await bell.wait(heard, options.leaseMs / 2, signal);
@@ -77,7 +79,12 @@ async function work(options: RunnerOptions, claim: Claim): Promise<void> {
 }
 
 /** Records how a workflow ended that did not complete. */
-async function settle(options: RunnerOptions, claim: Claim, error: unknown, lost: AbortSignal): Promise<void> {
+async function settle(
+  options: RunnerOptions,
+  claim: Claim,
+  error: unknown,
+  lost: AbortSignal,
+): Promise<void> {
   const { backend, log } = options;
   if (lost.aborted || isLeaseLost(error)) {
     log(`${claim.id} ${lost.aborted ? (lost.reason as Error).message : 'belongs to another runner now'}`);
@@ -135,9 +142,10 @@ class Bell {
     if (this.heard !== heard || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, longestMs);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    signal.addEventListener('abort', resolve as () => void);
     this.#wake = resolve;
     await promise;
     clearTimeout(timer);
+    signal.removeEventListener('abort', resolve as () => void);
   }
 }

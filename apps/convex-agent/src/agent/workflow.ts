@@ -90,7 +90,9 @@ export async function runWorkflow(options: WorkflowOptions): Promise<void> {
     if (review.approved) return;
   }
   const blockers = review?.findings.filter((finding) => finding.severity === 'blocker').length ?? 0;
-  throw new ReviewError(`The review did not approve after ${maxRounds} rounds: ${blockers} blockers are left.`);
+  throw new ReviewError(
+    `The review did not approve after ${maxRounds} rounds: ${blockers} blockers are left.`,
+  );
 }
 
 async function runStep<Result>(options: WorkflowOptions, step: Step<Result>): Promise<Result> {

@@ -1,0 +1,46 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Workspace } from './workspace.ts';
+
+let outside: string;
+let workspace: Workspace;
+beforeEach(async () => {
+  outside = await mkdtemp(join(tmpdir(), 'workspace-'));
+  await writeFile(join(outside, 'secret.txt'), 'secret');
+  workspace = new Workspace(join(outside, 'inside'));
+});
+afterEach(() => rm(outside, { recursive: true }));
+
+test('files that were written can be listed and read', async () => {
+  await workspace.write('src/a.ts', 'a');
+  await workspace.write('b.ts', 'b');
+  await workspace.write('b.ts', 'b2');
+  expect(await workspace.list()).toEqual(['b.ts', 'src/a.ts']);
+  expect(await workspace.read('b.ts')).toBe('b2');
+});
+
+test.each(['../secret.txt', 'a/../../secret.txt', '/etc/passwd', '..', 'a\0b', ''])(
+  '%j is refused',
+  async (path) => {
+    await expect(workspace.write(path, 'x')).rejects.toMatchObject({ name: 'ToolError' });
+  },
+);
+
+test('symbolic links lead nowhere', async () => {
+  await mkdir(workspace.directory);
+  await symlink(outside, join(workspace.directory, 'folder'));
+  await symlink(join(outside, 'secret.txt'), join(workspace.directory, 'file'));
+  for (const path of ['folder/secret.txt', 'folder/new.txt', 'file']) {
+    await expect(workspace.read(path)).rejects.toMatchObject({ name: 'ToolError' });
+    await expect(workspace.write(path, 'x')).rejects.toMatchObject({ name: 'ToolError' });
+  }
+});
+
+test('a missing file, a folder and a file too large are answers, not failures', async () => {
+  await workspace.write('src/a.ts', 'a');
+  await expect(workspace.read('none.ts')).rejects.toThrow('There is no file none.ts');
+  await expect(workspace.read('src')).rejects.toThrow('is a folder');
+  await expect(workspace.write('big.txt', 'x'.repeat(300_000))).rejects.toThrow('larger than 256 KiB');
+});

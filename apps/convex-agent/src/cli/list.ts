@@ -1,0 +1,25 @@
+import { Command, Option } from 'commander';
+import { api } from '../../convex/_generated/api';
+import type { Doc } from '../../convex/_generated/dataModel';
+import { withDeployment } from './deployment.ts';
+import { line } from './format.ts';
+
+const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
+
+export function listCommand(): Command {
+  return new Command('list')
+    .description('Lists workflows, the newest first.')
+    .addOption(new Option('--status <status>', 'only those of one status').choices(statuses))
+    .option('--limit <n>', 'how many', (text) => Number.parseInt(text, 10), 20)
+    .option('--json', 'print JSON')
+    .action(async (options: { status?: Doc<'workflows'>['status']; limit: number; json?: boolean }) => {
+      await withDeployment(async (client) => {
+        const { page } = await client.query(api.workflows.list, {
+          ...(options.status ? { status: options.status } : {}),
+          paginationOpts: { numItems: options.limit, cursor: null },
+        });
+        if (options.json) console.log(JSON.stringify(page, null, 2));
+        else console.log(page.map(line).join('\n') || 'No workflows yet. agent run "<task>" adds one.');
+      });
+    });
+}
