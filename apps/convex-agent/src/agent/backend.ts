@@ -1,8 +1,8 @@
 import { ConvexClient, ConvexHttpClient } from 'convex/browser';
 import type { FunctionReference, FunctionReturnType, OptionalRestArgs } from 'convex/server';
 import { ConvexError } from 'convex/values';
-import { api, internal } from '../../convex/_generated/api';
-import type { Id } from '../../convex/_generated/dataModel';
+import { api, internal } from '../../convex/_generated/api.js';
+import type { Id } from '../../convex/_generated/dataModel.js';
 import type { Usage } from '../model/model.ts';
 import type { AgentType } from './steps.ts';
 

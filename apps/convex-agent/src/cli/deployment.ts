@@ -1,6 +1,6 @@
 import { ConvexClient } from 'convex/browser';
 import { ConvexError } from 'convex/values';
-import type { Id } from '../../convex/_generated/dataModel';
+import type { Id } from '../../convex/_generated/dataModel.js';
 import { env } from '../env.ts';
 
 /** The command could not be carried out; the message says why. */

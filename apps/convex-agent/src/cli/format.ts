@@ -1,4 +1,4 @@
-import type { Doc } from '../../convex/_generated/dataModel';
+import type { Doc } from '../../convex/_generated/dataModel.js';
 
 /** A workflow in one line: id, status, step, tokens, and the beginning of its task. */
 export function line(workflow: Doc<'workflows'>): string {

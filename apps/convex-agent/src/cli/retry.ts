@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { api } from '../../convex/_generated/api';
+import { api } from '../../convex/_generated/api.js';
 import { withDeployment, workflowId } from './deployment.ts';
 
 export function retryCommand(): Command {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { api } from '../../convex/_generated/api';
-import type { Doc } from '../../convex/_generated/dataModel';
+import { api } from '../../convex/_generated/api.js';
+import type { Doc } from '../../convex/_generated/dataModel.js';
 import { withDeployment } from './deployment.ts';
 import { line } from './format.ts';
 

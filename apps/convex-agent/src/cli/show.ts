@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { api } from '../../convex/_generated/api';
+import { api } from '../../convex/_generated/api.js';
 import { CommandError, withDeployment, workflowId } from './deployment.ts';
 import { line } from './format.ts';
 

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 async function setup(reply: (index: number) => Reply, signal = new AbortController().signal) {
   const server: MessagesServer = await startMessagesApi((_, index) => reply(index));
-  opened.push(() => server[Symbol.asyncDispose]());
+  opened.push(async () => server[Symbol.asyncDispose]());
   const directory = await mkdtemp(join(tmpdir(), 'agent-'));
   opened.push(() => rm(directory, { recursive: true }));
   const workspace = new Workspace(directory);
