@@ -74,10 +74,9 @@ export function normalize(document: MapNode, name: string, context: Context): Ma
           service.kind === 'map' ? normalizeService(service, context) : service,
         )
       : map([], document.at);
-  return nameResources(
-    withEntries(document, { name: scalar(name, document.at), services: normalized }),
-    name,
-  );
+  const named = map([['name', scalar(name, document.at)], ...document.entries], document.at);
+  const changes = { name: scalar(name, document.at), services: normalized, version: undefined };
+  return nameResources(withEntries(named, changes), name);
 }
 
 function normalizeService(service: MapNode, { env, problems }: Context): MapNode {
@@ -132,7 +131,7 @@ function environmentOf(service: MapNode, env: Environment): Node | undefined {
     }
   }
   for (const [key, value] of own?.kind === 'map' ? own.entries : []) {
-    if (!isNull(value) || !variables.has(key)) variables.set(key, value);
+    variables.set(key, value);
   }
   return map(variables, own?.at ?? files.at);
 }
