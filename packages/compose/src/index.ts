@@ -15,3 +15,4 @@ export { mergeComposeFiles, type PlainDocument } from './merge-plain.ts';
 export type * from './model.ts';
 export { normalizeProjectName } from './project-name.ts';
 export type { ComposeFile } from './source.ts';
+export { findVariables, type Variable } from './variables.ts';

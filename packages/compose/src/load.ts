@@ -8,7 +8,7 @@ import type { ComposeModel } from './model.ts';
 import { entry, text } from './node.ts';
 import { withActiveServices } from './profiles.ts';
 import { checkProjectName, folderProjectName } from './project-name.ts';
-import { checkReferences, withoutUnusedResources } from './resources.ts';
+import { checkReferences, checkResources, withoutUnusedResources } from './resources.ts';
 import { checkSchema } from './schema.ts';
 import { type ComposeFile, projectDirectoryOf, projectEnvironment, readSource } from './source.ts';
 import { stripTags } from './tags.ts';
@@ -67,6 +67,7 @@ export function loadCompose(options: LoadOptions): ComposeModel {
   const normalized = normalize(active, name, context);
   problems.throwIfAny();
   checkReferences(normalized, problems);
+  checkResources(normalized, problems);
   checkDependencies(normalized, disabled, context);
   problems.throwIfAny();
   return toModel(withoutUnusedResources(normalized)) as ComposeModel;

@@ -14,6 +14,7 @@ export function checkReferences(document: MapNode, problems: Problems): void {
       const message = `service ${service} has neither an image nor a build context`;
       problems.add('COMPOSE_VALUE', message, node.at, 'add `image:` or `build:`');
     }
+    checkConflicts(service, node, problems);
     for (const use of uses(node)) {
       if (entry(entry(document, use.kind), use.name) !== undefined) continue;
       const message = `service ${service} refers to undefined ${use.kind.slice(0, -1)} ${use.name}`;
@@ -23,6 +24,58 @@ export function checkReferences(document: MapNode, problems: Problems): void {
         use.node.at,
         `define it under the top-level \`${use.kind}:\``,
       );
+    }
+  }
+}
+
+/** Collects the fields of a service that exclude each other. */
+function checkConflicts(name: string, service: Node, problems: Problems): void {
+  const networkMode = entry(service, 'network_mode');
+  const joined = mapOf(entry(service, 'networks')).filter(([, network]) => network.at !== service.at);
+  if (networkMode !== undefined && joined.length > 0) {
+    const message = `service ${name} declares both network_mode and networks, which exclude each other`;
+    problems.add('COMPOSE_VALUE', message, networkMode.at, 'remove one of them');
+  }
+  const scale = text(entry(service, 'scale'));
+  const deploy = entry(service, 'deploy');
+  const replicas = text(entry(deploy, 'replicas'));
+  if (scale !== undefined && replicas !== undefined && scale !== replicas) {
+    const message = `service ${name} sets scale to ${scale} and deploy.replicas to ${replicas}`;
+    problems.add('COMPOSE_VALUE', message, entry(service, 'scale')?.at, 'keep one of them');
+  }
+  const copies = Number(scale ?? replicas ?? 1);
+  const container = entry(service, 'container_name');
+  if (container !== undefined && copies > 1) {
+    const message = `service ${name} has a container_name and runs ${copies} times`;
+    problems.add('COMPOSE_VALUE', message, container.at, 'remove container_name: names are unique');
+  }
+}
+
+/** Collects secrets and configs without a source, and external resources that also say how to create them. */
+export function checkResources(document: MapNode, problems: Problems): void {
+  for (const kind of ['networks', 'volumes', 'secrets', 'configs'] as const) {
+    for (const [name, resource] of mapOf(entry(document, kind))) {
+      const fields = mapOf(resource).map(([field]) => field);
+      if (entry(resource, 'external') !== undefined) {
+        const others = fields.filter(
+          (field) => !['external', 'name', 'ipam'].includes(field) && !field.startsWith('x-'),
+        );
+        if (others.length === 0) continue;
+        const message = `${kind}.${name} is external and also has ${others.join(', ')}`;
+        problems.add('COMPOSE_VALUE', message, resource.at, 'an external resource only has a name');
+      } else if (kind === 'secrets' || kind === 'configs') {
+        const sources = ['file', 'environment', 'content', 'driver'].filter((field) =>
+          fields.includes(field),
+        );
+        if (sources.length === 1) continue;
+        const message = `${kind}.${name} must have exactly one of file and ${kind === 'secrets' ? '' : 'content and '}environment`;
+        problems.add(
+          'COMPOSE_VALUE',
+          message,
+          resource.at,
+          sources.length === 0 ? 'add one' : `it has ${sources.join(', ')}`,
+        );
+      }
     }
   }
 }
