@@ -4,6 +4,12 @@ import path from 'node:path';
 
 // In the checkout, so that nothing outside it is written.
 enableCompileCache(path.join(import.meta.dirname, '..', '..', '..', '.stackyard', 'cache', 'compile'));
+// Whoever read the output has gone (`stackyard logs | head`): stop as after Ctrl-C.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.kill(process.pid, 'SIGTERM');
+  });
+}
 const { main } = await import('../src/cli/main.ts');
 process.exitCode = await main(process.argv.slice(2), {
   cwd: process.cwd(),

@@ -73,7 +73,11 @@ export function planStack(
   const skips: SkipService[] = [];
   const refused: string[] = [];
   const order = startOrder(model).flat();
-  const placements = new Map(order.map((name) => [name, driver.place(name, model.services[name]!)]));
+  const ownScript = (name: string) => dev.includes(name) || (setup && name === 'setup');
+  // What a script stands for is not the driver's to run: on the host it would take the same ports.
+  const placements = new Map(
+    order.filter((name) => !ownScript(name)).map((name) => [name, driver.place(name, model.services[name]!)]),
+  );
   const runs = (name: string) => placements.get(name)?.kind === 'run';
   const completes = new Set(
     Object.values(model.services).flatMap((service) =>
@@ -82,11 +86,10 @@ export function planStack(
         .map(([name]) => name),
     ),
   );
-  for (const name of order) {
-    const placement = placements.get(name)!;
+  for (const [name, placement] of placements) {
     const service = model.services[name]!;
     if (placement.kind === 'refuse') refused.push(`service ${name}: ${placement.reason}`);
-    if (placement.kind === 'skip' && !isScript(name, setup, dev)) {
+    if (placement.kind === 'skip') {
       skips.push({ kind: 'skip', service: name, reason: placement.reason });
     }
     if (placement.kind !== 'run') continue;
@@ -114,9 +117,6 @@ export function planStack(
     : [];
   return { operations: [...check, ...starts, ...skips, ...scripts] };
 }
-
-const isScript = (service: string, setup: boolean, dev: readonly string[]): boolean =>
-  dev.includes(service) || (setup && service === 'setup');
 
 /** Where processes of this machine reach the services: those the driver runs and those that `dev:` scripts stand for. */
 export function hostAddresses(stack: Stack, driver: Driver): HostAddresses {

@@ -89,7 +89,7 @@ class DevSession {
   async run(releasers: Releasers): Promise<void> {
     const { stack, driver } = this.#loaded;
     const { stdout, environment: processEnvironment } = this.#surroundings;
-    const { stop, hurry } = this.#interrupts;
+    const { hurry } = this.#interrupts;
     using display = new ProgressDisplay(stdout, this.#format);
     const { failed, state, supervisor } = await this.#attachOrStart(releasers, display);
     stdout.write(`${formatSummary(state(), paints(this.#surroundings).out)}\n`);
@@ -113,7 +113,6 @@ class DevSession {
       failed,
       ...(ended.length ? [Promise.all(ended).then(() => new Promise(() => {}))] : []),
     ]);
-    void stop;
   }
 
   async leave(releasers: Releasers, failure: unknown): Promise<void> {

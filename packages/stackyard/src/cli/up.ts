@@ -52,6 +52,9 @@ async function up(
   }
 }
 
+/** How long another command may take to start the same stack. */
+const otherStartMs = 600_000;
+
 async function upOne(
   surroundings: Surroundings,
   variant: Variant,
@@ -60,18 +63,22 @@ async function upOne(
 ): Promise<void> {
   const paint = paints(surroundings).out;
   using display = new ProgressDisplay(surroundings.stdout, prefixer(['setup'], paint));
+  const waitForOther = async (pid: number) => {
+    display.progress(variant.name, `being started by process ${pid}`);
+    await waitUntilReady(variant, { timeoutMs: otherStartMs, signal: interrupts.stop });
+  };
   const holder = lockHolder(ownerLock(variant.stateDirectory));
-  if (holder) {
-    display.progress(variant.name, `being started by process ${holder.pid}`);
-    await waitUntilReady(variant, { timeoutMs: 600_000, signal: interrupts.stop });
-  } else {
-    await startSupervisor(
-      { variant: variant.name, root: variant.root, ...options },
-      variant,
-      surroundings,
-      display,
-      interrupts,
-    );
+  if (holder) await waitForOther(holder.pid);
+  else {
+    const request = { variant: variant.name, root: variant.root, ...options };
+    try {
+      await startSupervisor(request, variant, surroundings, display, interrupts);
+    } catch (error) {
+      // Another command was quicker by a moment.
+      const owner = lockHolder(ownerLock(variant.stateDirectory));
+      if (!(error instanceof StackyardError && error.code === 'STACKYARD_OWNED' && owner)) throw error;
+      await waitForOther(owner.pid);
+    }
   }
   display[Symbol.dispose]();
   const state = readLiveState(variant.stateDirectory);

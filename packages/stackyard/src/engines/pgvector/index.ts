@@ -54,6 +54,7 @@ export const pgvector: Engine = {
       stopSignal: 'SIGTERM',
       stopGraceMs: 20_000,
       ready: postgresProbe(url, pg),
+      url: url.href,
       note: 'one backend shared by all connections: transactions run one after another, no statement can be interrupted, and what a power cut may lose is up to the operating system',
     } satisfies Launch;
   },

@@ -31,6 +31,7 @@ export const postgresEngine: Engine = {
     await prepareData(context, { binaries, user, dataDirectory, wanted });
 
     const { host, port } = context.address(5432);
+    const url = connectionUrl(wanted, host, port);
     const notes = [
       user && `runs as ${user.name}, because PostgreSQL refuses to run as root`,
       binariesMoved && `programs in ${dirname(binaries.directory)}`,
@@ -45,7 +46,8 @@ export const postgresEngine: Engine = {
       ...(user && { user: { uid: user.uid, gid: user.gid } }),
       stopSignal: 'SIGINT',
       stopGraceMs: 60_000,
-      ready: readiness(wanted, host, port),
+      ready: readiness(url),
+      url: url.href,
       ...(notes.length > 0 && { note: notes.join('; ') }),
     };
   },
@@ -101,10 +103,14 @@ async function prepareData(context: EngineContext, data: Data): Promise<void> {
   });
 }
 
-function readiness(wanted: ImageEnvironment, host: string, port: number): Launch['ready'] {
+function connectionUrl(wanted: ImageEnvironment, host: string, port: number): URL {
   const url = new URL(`postgresql://${host}:${port}/${encodeURIComponent(wanted.database)}`);
   url.username = encodeURIComponent(wanted.user);
   url.password = encodeURIComponent(wanted.password);
+  return url;
+}
+
+function readiness(url: URL): Launch['ready'] {
   return async (signal) => {
     const { default: pg } = await import('pg');
     await probe(url, pg)(signal);

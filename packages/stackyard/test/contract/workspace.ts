@@ -1,0 +1,230 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isPortFree } from '../../src/ports.ts';
+import { commandOf, listProcesses, workingDirectoryOf } from '../../src/processes.ts';
+import { devScript, webService } from './services.ts';
+
+/** Drivers to run the contract against; all that work everywhere unless told. */
+export const contractDrivers: readonly string[] = (process.env.STACKYARD_TEST_DRIVERS ?? 'embedded').split(
+  ',',
+);
+
+const bin = path.join(import.meta.dirname, '..', '..', 'bin', 'stackyard.ts');
+
+/** A service of the contract, as both drivers run it. */
+export interface ContractService {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly port: number;
+  readonly dependsOn?: Readonly<Record<string, string>>;
+  readonly retries?: number;
+}
+
+export interface ContractVariant {
+  readonly services: Readonly<Record<string, ContractService>>;
+  /** Further services, as the Compose file writes them. */
+  readonly others?: Readonly<Record<string, unknown>>;
+  readonly scripts?: Readonly<Record<string, string>>;
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A checkout in a temporary folder whose name holds a space. */
+export class ContractWorkspace implements AsyncDisposable {
+  readonly root: string;
+  readonly #driver: string;
+  readonly #commands = new Set<RunningCommand>();
+
+  constructor(driver: string, variants: Readonly<Record<string, ContractVariant>>) {
+    this.#driver = driver;
+    this.root = realpathSync(mkdtempSync(path.join(tmpdir(), 'stackyard contract ')));
+    this.write('infra/compose.yaml', 'services: {}\n');
+    this.write('service.mjs', webService);
+    this.write('script.mjs', devScript);
+    for (const [name, variant] of Object.entries(variants)) this.variant(name, variant);
+  }
+
+  write(file: string, text: string): void {
+    const target = path.join(this.root, file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, text);
+  }
+
+  read(file: string): string {
+    return readFileSync(path.join(this.root, file), 'utf8');
+  }
+
+  variant(name: string, { services, others, scripts }: ContractVariant): void {
+    const entries = Object.entries(services).map(([key, service]) => [
+      key,
+      composeService(name, key, service),
+    ]);
+    // JSON is YAML
+    this.write(
+      `apps/${name}/compose.yaml`,
+      JSON.stringify({ services: { ...Object.fromEntries(entries), ...others } }),
+    );
+    this.write(`apps/${name}/package.json`, JSON.stringify({ name, private: true, scripts: scripts ?? {} }));
+  }
+
+  /** Starts a command of Stackyard in a folder of the workspace. */
+  start(
+    args: readonly string[],
+    options: { cwd?: string; env?: Record<string, string> } = {},
+  ): RunningCommand {
+    const child = spawn(process.execPath, [bin, ...args], {
+      cwd: path.join(this.root, options.cwd ?? ''),
+      env: {
+        PATH: process.env.PATH,
+        HOME: this.root,
+        LEAKED: 'by the shell',
+        STACKYARD_DRIVER: this.#driver,
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const command = new RunningCommand(child);
+    this.#commands.add(command);
+    return command;
+  }
+
+  run(
+    args: readonly string[],
+    options: { cwd?: string; env?: Record<string, string> } = {},
+  ): Promise<Outcome> {
+    return this.start(args, options).outcome;
+  }
+
+  async status(
+    variant: string,
+  ): Promise<{ up: boolean; stack?: { services: Record<string, { state: string; process?: never }> } }> {
+    return JSON.parse((await this.run(['status', variant, '--json'])).stdout);
+  }
+
+  events(): string[] {
+    try {
+      return this.read('events.log').trim().split('\n');
+    } catch {
+      return [];
+    }
+  }
+
+  /** What still runs of this workspace, apart from zombies: command lines. */
+  leftovers(): string[] {
+    return listProcesses().flatMap((pid) => {
+      const directory = workingDirectoryOf(pid);
+      const command = commandOf(pid) ?? '';
+      return directory?.startsWith(this.root) || command.includes(this.root) ? [command] : [];
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run(['down']);
+    for (const command of this.#commands) command.kill('SIGKILL');
+    await eventually(
+      () => this.leftovers().length === 0,
+      () => `still running: ${this.leftovers().join('; ')}`,
+    );
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+function composeService(variant: string, name: string, service: ContractService): unknown {
+  const { environment, port, dependsOn, retries = 100 } = service;
+  const probe =
+    "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+  return {
+    image: 'node:24',
+    working_dir: '/workspace',
+    command: ['node', 'service.mjs'],
+    volumes: ['.:/workspace', `./data/${variant}/${name}:/data`],
+    environment: { NAME: name, ...environment },
+    ports: [`127.0.0.1:\${${variant.toUpperCase()}_${name.toUpperCase()}_PORT:-${port}}:8080`],
+    depends_on: Object.fromEntries(
+      Object.entries(dependsOn ?? {}).map(([key, condition]) => [key, { condition }]),
+    ),
+    healthcheck: { test: ['CMD', 'node', '-e', probe], interval: '100ms', timeout: '1s', retries },
+    stop_grace_period: '5s',
+    'x-embedded': { engine: 'process', command: ['node', 'service.mjs'], ready: { http: '/health' } },
+  };
+}
+
+/** A command of Stackyard that runs. */
+export class RunningCommand {
+  readonly pid: number;
+  readonly outcome: Promise<Outcome>;
+  readonly #child: ChildProcess;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.pid = child.pid!;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
+    this.outcome = new Promise((resolve) => {
+      child.once('close', (code, signal) =>
+        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr }),
+      );
+    });
+  }
+
+  get output(): string {
+    return this.#stdout + this.#stderr;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+  }
+
+  /** Waits until the command has printed something; fails when it ends first. */
+  async prints(text: string): Promise<void> {
+    let ended = false;
+    void this.outcome.then(() => {
+      ended = true;
+    });
+    await eventually(
+      () => this.output.includes(text) || ended,
+      () => `${JSON.stringify(text)} is not in:\n${this.output}`,
+    );
+    if (!this.output.includes(text))
+      throw new Error(`it ended before it printed ${JSON.stringify(text)}:\n${this.output}`);
+  }
+}
+
+/** Looks until something holds; fails with a description after ten seconds. */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  otherwise: () => string,
+): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(otherwise());
+    await sleep(10);
+  }
+}
+
+/**
+ * Different free ports, below those that the system gives to outgoing connections: one of those may be taken
+ * again before a test gets to use it.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    if (await isPortFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
