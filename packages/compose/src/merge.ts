@@ -51,7 +51,7 @@ const SPECIAL: readonly (readonly [pattern: string, merge: Merge])[] = [
   ['services.*.networks', mergeNames],
   ['services.*.sysctls', mergeKeyValues],
   ['services.*.tmpfs', mergeLists],
-  ['services.*.ulimits.*', mergeUlimit],
+  ['services.*.ulimits.*', replaceUnlessNull],
   ['services.*.volumes.*.volume.labels', mergeKeyValues],
 ];
 
@@ -105,8 +105,13 @@ function append(base: ListNode, override: ListNode): ListNode {
   return list(items, base.at);
 }
 
+/** A null takes away what the base says: the command of the image is meant again. */
 function replace(_base: Node, override: Node): Node {
   return override;
+}
+
+function replaceUnlessNull(base: Node, override: Node): Node {
+  return isNull(override) ? base : override;
 }
 
 function mergeLists(base: Node, override: Node): Node {
@@ -186,10 +191,6 @@ function mergeLogging(base: Node, override: Node, path: Path): Node {
   const [before, after] = [entry(base, 'driver'), entry(override, 'driver')];
   const same = before === undefined || after === undefined || equalNodes(before, after);
   return same ? mergeMaps(base, override, path) : override;
-}
-
-function mergeUlimit(base: Node, override: Node, path: Path): Node {
-  return base.kind === 'map' && override.kind === 'map' ? mergeMaps(base, override, path) : override;
 }
 
 /** Address pools are known by their subnet. */

@@ -85,6 +85,8 @@ class Reader {
   readonly #file: string;
   readonly #folder: string;
   #nodes = 0;
+  /** The nodes from the root to the one being read. */
+  readonly #open = new Set<ParsedNode>();
 
   constructor(document: Document.Parsed, counter: LineCounter, file: string, folder: string) {
     this.#document = document;
@@ -105,13 +107,22 @@ class Reader {
       throw composeError('COMPOSE_LIMIT', what, at, 'aliases count as often as they are used');
     }
     if (source === null) return scalar(null, at);
-    if (isAlias(source)) return this.#node(this.#target(source, at), depth + 1);
+    if (isAlias(source)) return this.#alias(source, at, depth);
     const tag = this.#tag(source.tag, at);
     const node = this.#content(source, at, depth);
     return tag === undefined ? node : { ...node, tag };
   }
 
   #content(source: ParsedNode, at: Origin, depth: number): Node {
+    this.#open.add(source);
+    try {
+      return this.#contentOf(source, at, depth);
+    } finally {
+      this.#open.delete(source);
+    }
+  }
+
+  #contentOf(source: ParsedNode, at: Origin, depth: number): Node {
     if (isMap(source)) return this.#map(source as YAMLMap.Parsed, at, depth);
     if (isSeq(source)) {
       return list(
@@ -160,6 +171,19 @@ class Reader {
         'merge an anchor: <<: *name',
       );
     });
+  }
+
+  #alias(alias: Alias.Parsed, at: Origin, depth: number): Node {
+    const target = this.#target(alias, at);
+    if (this.#open.has(target)) {
+      throw composeError(
+        'COMPOSE_CYCLE',
+        `the anchor &${alias.source} contains itself`,
+        at,
+        'remove the alias inside it',
+      );
+    }
+    return this.#node(target, depth + 1);
   }
 
   #target(alias: Alias.Parsed, at: Origin): ParsedNode {

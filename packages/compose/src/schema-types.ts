@@ -130,7 +130,7 @@ function unknownField(
 ): void {
   const near = known
     .map((field) => [field, distance(field, key)] as const)
-    .filter(([field, steps]) => steps <= Math.max(1, Math.floor(field.length / 4)))
+    .filter(([field, steps]) => steps <= (field.length < 5 ? 1 : 2))
     .sort(([, a], [, b]) => a - b)[0]?.[0];
   const where = path.length === 0 ? 'the top level' : showPath(path);
   const hint = near === undefined ? 'remove it, or begin its name with x-' : `did you mean ${near}?`;
