@@ -34,10 +34,10 @@ export default defineConfig(({ mode }) => {
 });
 
 function workspaces(): { name: string; root: string }[] {
-  return ['packages', 'apps'].flatMap((folder) =>
-    readdirSync(folder).map((entry) => {
-      const root = join(folder, entry);
-      return { name: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name as string, root };
-    }),
+  const folders = ['packages', 'apps'].flatMap((folder) =>
+    readdirSync(folder).map((entry) => join(folder, entry)),
   );
+  return [...folders, 'scripts'].map((root) => {
+    return { name: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name as string, root };
+  });
 }

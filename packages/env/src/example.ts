@@ -3,6 +3,8 @@ import type { EnvVariable } from './variable.ts';
 export interface ExampleVariable extends EnvVariable {
   /** Leaves the line commented out although nothing has a default, because something else sets the variable. */
   readonly provided?: boolean | undefined;
+  /** Said after the description. */
+  readonly note?: string | undefined;
 }
 
 export interface ExampleGroup {
@@ -27,7 +29,7 @@ export function toExample(groups: readonly ExampleGroup[]): string {
 function entry(variable: ExampleVariable): string {
   const { name, description, example, secret, required, provided } = variable;
   const value = secret ? '' : (variable.default ?? '');
-  const lines = description ? description.split('\n').map(comment) : [];
+  const lines = [description, variable.note].flatMap((text) => (text ? text.split('\n').map(comment) : []));
   if (example !== undefined && !secret) lines.push(comment(`For example: ${quoteValue(example)}`));
   if (secret && variable.hint) lines.push(comment(variable.hint));
   const open = required && variable.default === undefined && !provided;
