@@ -1,1 +1,2 @@
-export {};
+export { type ConvexLocalOptions, type RunningConvexLocal, startConvexLocal } from './local.ts';
+export type { AdminKeyCheck, CheckKey } from './server/admin-key.ts';

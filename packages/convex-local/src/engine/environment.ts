@@ -1,0 +1,99 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
+import type { ActionScope } from './action-scope.ts';
+import type { TransactionScope } from './transaction-scope.ts';
+
+/** The call that the code running now belongs to. */
+export const currentCall = new AsyncLocalStorage<TransactionScope | ActionScope>();
+
+/** The engine's own view of the globals that user code sees changed. */
+export const host = {
+  now: Date.now.bind(Date),
+  setTimeout,
+  setImmediate,
+  clearTimeout,
+  Date,
+};
+
+type Level = 'DEBUG' | 'LOG' | 'INFO' | 'WARN' | 'ERROR';
+
+function formatLogArgument(value: unknown): string {
+  return typeof value === 'string'
+    ? `'${value}'`
+    : inspect(value, { depth: 10, breakLength: Number.POSITIVE_INFINITY });
+}
+
+function consoleFor(original: Console): Console {
+  const write = (level: Level) => {
+    return (...args: unknown[]) => {
+      currentCall.getStore()?.log(`[${level}] ${args.map(formatLogArgument).join(' ')}`);
+    };
+  };
+  const timers = new Map<string, number>();
+  return {
+    ...original,
+    debug: write('DEBUG'),
+    log: write('LOG'),
+    info: write('INFO'),
+    warn: write('WARN'),
+    error: write('ERROR'),
+    trace: write('LOG'),
+    dir: write('LOG'),
+    time: (label = 'default') => void timers.set(label, host.now()),
+    timeLog: (label = 'default', ...rest: unknown[]) =>
+      write('INFO')(`${label}: ${host.now() - (timers.get(label) ?? host.now())}ms`, ...rest),
+    timeEnd: (label = 'default') => {
+      write('INFO')(`${label}: ${host.now() - (timers.get(label) ?? host.now())}ms`);
+      timers.delete(label);
+    },
+  };
+}
+
+function forbidInTransactions(name: string, message: string): void {
+  const globals = globalThis as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const original = globals[name]!;
+  globals[name] = (...args) => {
+    if (currentCall.getStore()?.deterministic) throw new Error(message);
+    return original(...args);
+  };
+}
+
+/**
+ * Gives user code the globals it has on Convex: the `Convex` syscalls, a console that is collected, and inside
+ * queries and mutations a clock that stands still, seeded randomness, and neither timers nor the network.
+ */
+export function installEnvironment(): void {
+  const call = () => {
+    const scope = currentCall.getStore();
+    if (scope === undefined)
+      throw new Error('Convex functions can only be used while a Convex function runs.');
+    return scope;
+  };
+  const syscalls = {
+    syscall: (name: string, args: string) => JSON.stringify(call().syscall(name, JSON.parse(args))),
+    asyncSyscall: async (name: string, args: string) =>
+      JSON.stringify((await call().asyncSyscall(name, JSON.parse(args))) ?? null),
+    jsSyscall: (name: string, args: Record<string, unknown>) => call().jsSyscall(name, args),
+  };
+  class ConvexDate extends Date {
+    constructor(...args: [] | [number]) {
+      if (args.length === 0) super(ConvexDate.now());
+      else super(...args);
+    }
+    static override now(): number {
+      const scope = currentCall.getStore();
+      return scope?.deterministic ? scope.clock() : host.now();
+    }
+  }
+  const random = Math.random.bind(Math);
+  Math.random = () => {
+    const scope = currentCall.getStore();
+    return scope?.deterministic ? scope.random() : random();
+  };
+  Object.assign(globalThis, { Convex: syscalls, Date: ConvexDate, console: consoleFor(console) });
+  const advice =
+    'Please consider using an action. See https://docs.convex.dev/functions/actions for more details.';
+  forbidInTransactions('setTimeout', `Can't use setTimeout in queries and mutations. ${advice}`);
+  forbidInTransactions('setInterval', `Can't use setInterval in queries and mutations. ${advice}`);
+  forbidInTransactions('fetch', `Can't use fetch() in queries and mutations. ${advice}`);
+}

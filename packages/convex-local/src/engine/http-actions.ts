@@ -1,0 +1,107 @@
+import type { Caller } from './caller.ts';
+import type { Engine } from './engine.ts';
+import { currentCall, host } from './environment.ts';
+import type { EngineEvent } from './messages.ts';
+import { asFunctionError } from './user-error.ts';
+
+export interface HttpActionRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  readonly body: Uint8Array | null;
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
+interface Handler {
+  invokeHttpAction(request: Request): Promise<Response>;
+}
+
+interface Router {
+  lookup(path: string, method: string): readonly [Handler, string, string] | null;
+}
+
+/** The component and path a request goes to: the longest mount that fits, else the app itself. */
+function route(engine: Engine, pathname: string, component = ''): { component: string; pathname: string } {
+  const mounts = engine.deployment.definition(component)?.definition.httpMounts ?? {};
+  for (const [prefix, reference] of Object.entries(mounts).sort(([a], [b]) => b.length - a.length)) {
+    if (!pathname.startsWith(prefix)) continue;
+    const child = reference.split('/').at(-1)!;
+    const rest = `/${pathname.slice(prefix.length)}`;
+    return route(engine, rest, component === '' ? child : `${component}/${child}`);
+  }
+  return { component, pathname };
+}
+
+/** Runs an HTTP action and streams its response as events. */
+export async function runHttpAction(
+  engine: Engine,
+  request: HttpActionRequest,
+  emit: (event: EngineEvent) => void,
+): Promise<{ found: boolean }> {
+  const url = new URL(request.url);
+  const target = route(engine, url.pathname);
+  const definition = engine.deployment.definition(target.component);
+  if (definition?.modules['http.js'] === undefined) return { found: false };
+  const started = host.now();
+  const logLines: string[] = [];
+  let error: string | null = null;
+  let identifier = `${request.method} ${target.pathname}`;
+  const head = (status: number, headers: ReadonlyArray<readonly [string, string]>) =>
+    emit({ event: 'http', requestId: request.requestId, head: { status, headers } });
+  const scope = engine.actionScope(identifier, target.component, request.caller, logLines);
+  let sent = false;
+  try {
+    await currentCall.run(scope, async () => {
+      const exports = await engine.loader.load(definition.directory, 'http.js');
+      const found = (exports.default as Router).lookup(target.pathname, request.method);
+      if (found === null) {
+        sent = true;
+        head(404, [['content-type', 'text/plain;charset=UTF-8']]);
+        const text = `No HttpAction routed for ${target.pathname}`;
+        emit({ event: 'http', requestId: request.requestId, chunk: Buffer.from(text) });
+        return;
+      }
+      identifier = `${found[1]} ${found[2]}`;
+      const withoutBody = request.method === 'GET' || request.method === 'HEAD' || request.body === null;
+      const response = await found[0].invokeHttpAction(
+        new Request(request.url, {
+          method: request.method,
+          headers: request.headers as Array<[string, string]>,
+          ...(withoutBody ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
+        }),
+      );
+      if (!(response instanceof Response)) throw new Error('The HTTP action did not return a Response.');
+      sent = true;
+      head(response.status, [...response.headers]);
+      if (response.body === null) return;
+      for await (const chunk of response.body) {
+        emit({ event: 'http', requestId: request.requestId, chunk: chunk as Uint8Array });
+      }
+    });
+  } catch (thrown) {
+    error = asFunctionError(thrown).message;
+    if (!sent) {
+      head(500, [['content-type', 'application/json']]);
+      const body = JSON.stringify({ code: `[Request ID: ${request.requestId}] Server Error`, trace: error });
+      emit({ event: 'http', requestId: request.requestId, chunk: Buffer.from(body) });
+    }
+  }
+  emit({ event: 'http', requestId: request.requestId, end: true });
+  emit({
+    event: 'execution',
+    execution: {
+      udfType: 'HttpAction',
+      componentPath: target.component === '' ? null : target.component,
+      identifier,
+      logLines,
+      timestamp: host.now() / 1000,
+      executionTime: (host.now() - started) / 1000,
+      success: null,
+      error,
+      requestId: request.requestId,
+      caller: 'HttpEndpoint',
+    },
+  });
+  return { found: true };
+}

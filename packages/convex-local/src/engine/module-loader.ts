@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** A bundled module as the CLI pushes it. */
+export interface PushedModule {
+  readonly path: string;
+  readonly source: string;
+  readonly sourceMap?: string;
+  readonly environment: 'isolate' | 'node';
+}
+
+/** The hash the CLI compares: of the source and its map. */
+export function moduleHash({ source, sourceMap }: PushedModule): string {
+  return createHash('sha256')
+    .update(source)
+    .update(sourceMap ?? '')
+    .digest('hex');
+}
+
+/** Appended to a module, so that Node finds its source map; the source itself stays as it was pushed. */
+function mapReference(module: string): string {
+  return `\n//# sourceMappingURL=${path.basename(module)}.map\n`;
+}
+
+/** Pushed code on disk, one folder for each set of modules, named by content and never changed. */
+export class ModuleLoader {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+  }
+
+  /** Writes a set of modules, unless the same set is there, and returns the name of its folder. */
+  async write(modules: readonly PushedModule[]): Promise<string> {
+    const hash = createHash('sha256');
+    for (const module of modules.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+      hash.update(`${module.path}\n${moduleHash(module)}\n`);
+    }
+    const name = hash.digest('hex').slice(0, 32);
+    const target = path.join(this.#root, name);
+    if (existsSync(target)) return name;
+    const part = await mkdtemp(path.join(this.#root, 'part-'));
+    writeFileSync(path.join(part, 'package.json'), '{"type":"module"}\n');
+    for (const module of modules) {
+      const file = this.#inside(part, module.path);
+      mkdirSync(path.dirname(file), { recursive: true });
+      const mapped = module.sourceMap !== undefined && module.sourceMap !== '';
+      writeFileSync(file, module.source + (mapped ? mapReference(module.path) : ''));
+      if (mapped) writeFileSync(`${file}.map`, module.sourceMap!);
+    }
+    try {
+      renameSync(part, target);
+    } catch (error) {
+      rmSync(part, { recursive: true, force: true });
+      if (!existsSync(target)) throw error;
+    }
+    return name;
+  }
+
+  /** The path of a module, refusing one that leaves its folder. */
+  #inside(folder: string, module: string): string {
+    const file = path.resolve(folder, module);
+    if (!file.startsWith(folder + path.sep)) throw new Error(`Module path ${module} leaves its folder`);
+    return file;
+  }
+
+  file(directory: string, module: string): string {
+    return this.#inside(path.join(this.#root, directory), module);
+  }
+
+  /** A module that an earlier push brought, for a push that names it by hash alone. */
+  async read(directory: string, module: string): Promise<{ source: string; sourceMap: string | undefined }> {
+    const file = this.file(directory, module);
+    const text = await readFile(file, 'utf8');
+    const reference = mapReference(module);
+    const source = text.endsWith(reference) ? text.slice(0, -reference.length) : text;
+    const sourceMap = existsSync(`${file}.map`) ? await readFile(`${file}.map`, 'utf8') : undefined;
+    return { source, sourceMap };
+  }
+
+  async load(directory: string, module: string): Promise<Record<string, unknown>> {
+    return (await import(pathToFileURL(this.file(directory, module)).href)) as Record<string, unknown>;
+  }
+}

@@ -1,0 +1,456 @@
+import type { Store, StoredDocument } from '../storage/store.ts';
+import type { Key } from '../storage/value-order.ts';
+import type { Caller } from './caller.ts';
+import { decodeCursor, END_CURSOR, encodeCursor, queryFingerprint } from './cursor.ts';
+import { checkDocument, documentSize } from './document-rules.ts';
+import { FunctionError } from './function-error.ts';
+import type { FunctionAddress } from './function-reference.ts';
+import { QueryStream, type SerializedQuery } from './query-stream.ts';
+import type { ReadSet } from './read-set.ts';
+import type { TableSchema } from './schema.ts';
+import { runSearch } from './text-search.ts';
+
+/** What a transaction may ask of the engine beyond its own documents. */
+export interface TransactionServices {
+  readonly store: Store;
+  readonly siteUrl: string;
+  readonly cloudUrl: string;
+  readonly deploymentName: string;
+  schemaOf(component: string, table: string): TableSchema | undefined;
+  runNested(
+    scope: TransactionScope,
+    kind: 'query' | 'mutation',
+    address: FunctionAddress,
+    args: unknown,
+  ): Promise<unknown>;
+  createHandle(component: string, address: FunctionAddress): string;
+  schedule(
+    scope: { component: string; caller: Caller },
+    address: FunctionAddress,
+    seconds: number,
+    args: unknown,
+  ): string;
+  cancelScheduled(id: string): void;
+  uploadUrl(component: string): string;
+  fileUrl(component: string, id: string): string | null;
+  fileMetadata(component: string, id: string): unknown;
+  deleteFile(component: string, id: string): void;
+}
+
+/** Limits of one transaction, those of Convex. */
+const MAX_DOCUMENTS_READ = 32_000;
+const MAX_BYTES_READ = 16 * 1024 * 1024;
+const MAX_DOCUMENTS_WRITTEN = 16_000;
+const MAX_NESTING = 8;
+
+/** One query or mutation while it runs. Nested calls share reads and writes, not the place they run at. */
+export class TransactionScope {
+  readonly deterministic = true;
+  readonly kind: 'query' | 'mutation';
+  readonly component: string;
+  readonly functionName: string;
+  readonly caller: Caller;
+  readonly reads: ReadSet;
+  readonly startedAt: number;
+  readonly depth: number;
+  readonly #services: TransactionServices;
+  readonly #logs: string[];
+  readonly #streams = new Map<number, QueryStream | { next(): StoredDocument | undefined }>();
+  readonly #usage: { documents: number; bytes: number; written: number };
+  #nextStream = 0;
+  #seed: number;
+  #closed = false;
+  /** Cursors of `paginate`, so that a re-run returns the same pages. */
+  readonly journal: { before: string | null; after: string | null };
+
+  constructor(
+    services: TransactionServices,
+    options: {
+      kind: 'query' | 'mutation';
+      component: string;
+      functionName: string;
+      caller: Caller;
+      reads: ReadSet;
+      logs: string[];
+      startedAt: number;
+      journal?: string | null;
+      parent?: TransactionScope;
+    },
+  ) {
+    this.#services = services;
+    this.kind = options.kind;
+    this.component = options.component;
+    this.functionName = options.functionName;
+    this.caller = options.caller;
+    this.reads = options.reads;
+    this.#logs = options.logs;
+    this.startedAt = options.startedAt;
+    this.#seed = (options.startedAt * 1000) >>> 0;
+    this.journal = { before: options.journal ?? null, after: null };
+    this.depth = (options.parent?.depth ?? 0) + 1;
+    this.#usage =
+      options.parent === undefined ? { documents: 0, bytes: 0, written: 0 } : options.parent.#usage;
+    if (this.depth > MAX_NESTING) throw new FunctionError('Cross component call depth limit exceeded');
+  }
+
+  /** Ends the scope: code that still runs in it can do nothing any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  log(line: string): void {
+    this.#logs.push(line);
+  }
+
+  get logs(): string[] {
+    return this.#logs;
+  }
+
+  clock(): number {
+    this.reads.time = true;
+    return this.startedAt;
+  }
+
+  random(): number {
+    // mulberry32: small, seeded, good enough for what a Convex query may use randomness for.
+    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  }
+
+  get #store(): Store {
+    return this.#services.store;
+  }
+
+  #charge = (document: StoredDocument): void => {
+    this.#usage.documents++;
+    this.#usage.bytes += documentSize(document);
+    if (this.#usage.documents > MAX_DOCUMENTS_READ) {
+      throw new FunctionError(
+        `Too many documents read in a single function execution (limit: ${MAX_DOCUMENTS_READ}). ` +
+          'Consider using smaller limits in your queries, paginating your queries, or using indexed queries with ' +
+          'a selective index range expressions.',
+      );
+    }
+    if (this.#usage.bytes > MAX_BYTES_READ) {
+      throw new FunctionError(
+        `Too many bytes read in a single function execution (limit: ${MAX_BYTES_READ} bytes). ` +
+          'Consider using smaller limits in your queries, paginating your queries, or using indexed queries with ' +
+          'a selective index range expressions.',
+      );
+    }
+  };
+
+  syscall(name: string, args: Record<string, unknown>): unknown {
+    this.#assertOpen();
+    switch (name) {
+      case '1.0/queryStream': {
+        const id = this.#nextStream++;
+        this.#streams.set(id, this.#open(args.query as SerializedQuery));
+        return { queryId: id };
+      }
+      case '1.0/queryCleanup':
+        return this.#streams.delete(args.queryId as number);
+      case '1.0/db/normalizeId': {
+        const table = this.#store.tableOf(args.idString as string);
+        const fits = table !== undefined && table.name === args.table && table.component === this.component;
+        return { id: fits ? args.idString : null };
+      }
+      case '1.0/getSnapshotTs':
+        return { $integer: int64(BigInt(Math.floor(this.startedAt * 1000)) * 1000n) };
+      default:
+        throw new FunctionError(`Unknown operation ${name}`);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed)
+      throw new FunctionError('The function has ended: this call was not awaited, and is lost.');
+  }
+
+  async asyncSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
+    this.#assertOpen();
+    switch (name) {
+      case '1.0/get':
+        return this.#get(args);
+      case '1.0/queryStreamNext': {
+        const document = this.#streams.get(args.queryId as number)?.next();
+        return { value: document ?? null, done: document === undefined };
+      }
+      case '1.0/queryPage':
+        return this.#page(args);
+      case '1.0/count': {
+        const table = this.#store.table(this.component, args.table as string);
+        this.reads.add(this.component, args.table as string, {
+          index: 'by_id',
+          range: { low: { prefix: [], after: false }, high: { prefix: [], after: true } },
+        });
+        return table?.documents.size ?? 0;
+      }
+      case '1.0/insert':
+        return this.#insert(args.table as string, args.value as Record<string, unknown>);
+      case '1.0/shallowMerge':
+      case '1.0/replace':
+      case '1.0/remove':
+        return this.#change(name, args);
+      case '1.0/getUserIdentity':
+        this.reads.identity = true;
+        return this.caller.identity ?? null;
+      case '1.0/runUdf':
+        return await this.#services.runNested(
+          this,
+          args.udfType === 'mutation' ? 'mutation' : 'query',
+          args as FunctionAddress,
+          args.args,
+        );
+      case '1.0/createFunctionHandle':
+        return this.#services.createHandle(this.component, args as FunctionAddress);
+      case '1.0/schedule':
+        this.#assertWritable();
+        return this.#services.schedule(this, args as FunctionAddress, args.ts as number, args.args);
+      case '1.0/cancel_job':
+        this.#assertWritable();
+        this.#services.cancelScheduled(args.id as string);
+        return null;
+      case '1.0/storageGenerateUploadUrl':
+        this.#assertWritable();
+        return this.#services.uploadUrl(this.component);
+      case '1.0/storageGetUrl':
+        this.#noteFile(args.storageId as string);
+        return this.#services.fileUrl(this.component, args.storageId as string);
+      case '1.0/storageGetMetadata':
+        this.#noteFile(args.storageId as string);
+        return this.#services.fileMetadata(this.component, args.storageId as string);
+      case '1.0/storageDelete':
+        this.#assertWritable();
+        this.#services.deleteFile(this.component, args.storageId as string);
+        return null;
+      case '1.0/getFunctionMetadata':
+        return { name: this.functionName, componentPath: this.component };
+      case '1.0/getDeploymentMetadata':
+        return { name: this.#services.deploymentName, region: null, class: 's256' };
+      case '1.0/getRequestMetadata':
+        return (
+          this.caller.request ?? { ip: null, userAgent: null, requestId: null, scheduledFunctionId: null }
+        );
+      case '1.0/getTransactionMetrics':
+        return this.#metrics();
+      default:
+        throw new FunctionError(`Unknown async operation ${name}`);
+    }
+  }
+
+  jsSyscall(name: string): unknown {
+    throw new FunctionError(`Unknown operation ${name}`);
+  }
+
+  #metrics(): unknown {
+    const metric = (used: number, limit: number) => ({ used, remaining: limit - used });
+    return {
+      bytesRead: metric(this.#usage.bytes, MAX_BYTES_READ),
+      documentsRead: metric(this.#usage.documents, MAX_DOCUMENTS_READ),
+      documentsWritten: metric(this.#usage.written, MAX_DOCUMENTS_WRITTEN),
+    };
+  }
+
+  #assertWritable(): void {
+    if (this.kind !== 'mutation') throw new FunctionError('Queries cannot change data. Use a mutation.');
+  }
+
+  #noteFile(id: string): void {
+    this.#noteDocument('_storage', id);
+  }
+
+  #noteDocument(table: string, id: string): void {
+    this.reads.add(this.component, table, {
+      index: 'by_id',
+      range: { low: { prefix: [id], after: false }, high: { prefix: [id], after: true } },
+    });
+  }
+
+  #get(args: Record<string, unknown>): StoredDocument | null {
+    const id = args.id as string;
+    const table = this.#tableFor(id, 'get', args.table as string | undefined);
+    if (table === null) return null;
+    if (table.name.startsWith('_') !== (args.isSystem === true)) {
+      if (args.isSystem === true) return null;
+      throw new FunctionError('System tables can only be accessed from db.system.');
+    }
+    this.#noteDocument(table.name, id);
+    const document = table.documents.get(id);
+    if (document !== undefined) this.#charge(document);
+    return document ?? null;
+  }
+
+  /** The table of an id; null where the id is sound but its table is not of this component. */
+  #tableFor(id: unknown, operation: string, expected: string | undefined) {
+    const table = typeof id === 'string' ? this.#store.tableOf(id) : undefined;
+    if (table === undefined || table.component !== this.component) {
+      throw new FunctionError(
+        `Invalid argument \`id\` for \`db.${operation}\`: Unable to decode ID: ${describeBadId(id)}`,
+      );
+    }
+    if (expected !== undefined && table.name !== expected) {
+      throw new FunctionError(
+        `Invalid argument \`id\` for \`db.${operation}\`: expected to be an Id<"${expected}">, got Id<"${table.name}"> instead.`,
+      );
+    }
+    return table;
+  }
+
+  #insert(name: string, value: Record<string, unknown>): { _id: string } {
+    this.#assertWritable();
+    const table = this.#store.ensureTable(this.component, name);
+    const fields = { ...value };
+    for (const field of ['_id', '_creationTime']) {
+      if (field in fields) {
+        throw new FunctionError(`Provided document for table "${name}" must not have the field "${field}".`);
+      }
+    }
+    const id = this.#store.insert(table, fields, this.startedAt);
+    this.#checkWritten(name, table.documents.get(id)!);
+    return { _id: id };
+  }
+
+  #change(operation: string, args: Record<string, unknown>): StoredDocument {
+    this.#assertWritable();
+    const id = args.id as string;
+    const verb = operation === '1.0/remove' ? 'delete' : operation === '1.0/replace' ? 'replace' : 'patch';
+    const table = this.#tableFor(id, verb, args.table as string | undefined);
+    if (table.name.startsWith('_')) {
+      throw new FunctionError('System tables (prefixed with `_`) are read-only.');
+    }
+    this.#noteDocument(table.name, id);
+    const before = table.documents.get(id);
+    if (before === undefined) {
+      const action = verb === 'delete' ? 'Delete' : verb === 'replace' ? 'Replace' : 'Update';
+      throw new FunctionError(`${action} on nonexistent document ID ${id}`);
+    }
+    if (operation === '1.0/remove') {
+      this.#countWrite();
+      this.#store.remove(table, id);
+      return before;
+    }
+    const value = args.value as Record<string, unknown>;
+    if (value._id !== undefined && value._id !== id) {
+      throw new FunctionError(`Provided document \`_id\` field "${value._id}" does not match "${id}".`);
+    }
+    const time = value._creationTime;
+    if (time !== undefined && time !== before._creationTime) {
+      throw new FunctionError(
+        `Provided \`_creationTime\` field ${time} does not match ${before._creationTime}.`,
+      );
+    }
+    const after = operation === '1.0/replace' ? {} : { ...before };
+    for (const [field, part] of Object.entries(value)) {
+      if (isUndefined(part)) delete (after as Record<string, unknown>)[field];
+      else Object.assign(after, { [field]: part });
+    }
+    const document = { ...after, _id: id, _creationTime: before._creationTime };
+    this.#store.put(table, document);
+    this.#checkWritten(table.name, document);
+    return document;
+  }
+
+  #countWrite(): void {
+    if (++this.#usage.written > MAX_DOCUMENTS_WRITTEN) {
+      throw new FunctionError(
+        `Too many documents written in a single function execution (limit: ${MAX_DOCUMENTS_WRITTEN}).`,
+      );
+    }
+  }
+
+  #checkWritten(table: string, document: StoredDocument): void {
+    this.#countWrite();
+    checkDocument(document, table, this.#services.schemaOf(this.component, table), (id) =>
+      this.#store.tableOf(id),
+    );
+  }
+
+  #open(query: SerializedQuery): QueryStream | { next(): StoredDocument | undefined } {
+    const scope = {
+      store: this.#store,
+      component: this.component,
+      reads: this.reads,
+      charge: this.#charge,
+      schemaOf: (table: string) => this.#services.schemaOf(this.component, table),
+    };
+    if (query.source.type !== 'Search') return new QueryStream(scope, query);
+    return runSearch(scope, query)[Symbol.iterator]() as never;
+  }
+
+  #page(args: Record<string, unknown>): unknown {
+    const query = args.query as SerializedQuery;
+    const fingerprint = queryFingerprint(query, this.component);
+    const start = args.cursor === null ? null : decodeCursor(args.cursor as string, fingerprint);
+    const journal = this.journal.before;
+    const endText = (args.endCursor as string | null) ?? journal;
+    const until = endText === null ? null : decodeCursor(endText, fingerprint);
+    const done = (cursor: string) => {
+      this.journal.after = cursor;
+      return cursor;
+    };
+    if (start === END_CURSOR) {
+      return { page: [], isDone: true, continueCursor: done(encodeCursor(END_CURSOR, fingerprint)) };
+    }
+    const scope = {
+      store: this.#store,
+      component: this.component,
+      reads: this.reads,
+      charge: this.#charge,
+      schemaOf: (table: string) => this.#services.schemaOf(this.component, table),
+    };
+    if (query.source.type === 'Search') {
+      const all = runSearch(scope, query);
+      const from = start === null ? 0 : Number(start[0]);
+      const to = until !== null && until !== END_CURSOR ? Number(until[0]) : from + (args.pageSize as number);
+      const isDone = to >= all.length;
+      const next: Key | typeof END_CURSOR = isDone ? END_CURSOR : [to];
+      return { page: all.slice(from, to), isDone, continueCursor: done(encodeCursor(next, fingerprint)) };
+    }
+    const stream = new QueryStream(scope, query, {
+      ...(start === null ? {} : { after: start }),
+      ...(until === null || until === END_CURSOR ? {} : { until }),
+    });
+    const size = until === null ? (args.pageSize as number) : Number.POSITIVE_INFINITY;
+    const maximumRows = (args.maximumRowsRead as number | null) ?? Number.POSITIVE_INFINITY;
+    const page: StoredDocument[] = [];
+    const positions: Key[] = [];
+    let rows = 0;
+    while (page.length < size && rows < maximumRows) {
+      const document = stream.step();
+      if (document === undefined) break;
+      rows++;
+      if (document !== null) page.push(document);
+      positions.push(stream.position!);
+    }
+    const ended = stream.done || (page.length < size && rows < maximumRows);
+    const isDone = until === null ? ended : until === END_CURSOR;
+    const next = until !== null ? until : ended ? END_CURSOR : (stream.position ?? start ?? END_CURSOR);
+    const middle = positions[Math.floor((positions.length - 1) / 2)];
+    return {
+      page,
+      isDone,
+      continueCursor: done(encodeCursor(next, fingerprint)),
+      splitCursor: positions.length > 1 && middle !== undefined ? encodeCursor(middle, fingerprint) : null,
+      pageStatus: rows >= maximumRows ? 'SplitRequired' : null,
+    };
+  }
+}
+
+function isUndefined(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && '$undefined' in value;
+}
+
+function describeBadId(id: unknown): string {
+  if (typeof id !== 'string') return 'ID is not a string';
+  if (id.length < 31 || id.length > 37) return `Invalid ID length ${id.length}`;
+  return "ID wasn't valid base32";
+}
+
+function int64(value: bigint): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(value);
+  return bytes.toString('base64');
+}

@@ -1,0 +1,145 @@
+import type { CommitLog, CommitRecord } from '../storage/commit-log.ts';
+import type { Store, Write } from '../storage/store.ts';
+import { host } from './environment.ts';
+
+export interface RequestKey {
+  readonly session: string;
+  readonly id: number;
+}
+
+/** Answers kept so that a client that sends a mutation again gets the first answer. */
+const MAX_ANSWERS = 20_000;
+
+/**
+ * The one place where state changes. Transactions run one after the other: each is applied as it runs, and is either
+ * written to the log as a whole or undone.
+ */
+export class Transactions {
+  readonly store: Store;
+  readonly #log: CommitLog;
+  readonly #answers = new Map<string, string>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #ts = 0;
+  /** Told about each commit, before its caller is. */
+  onCommit: (writes: readonly Write[], ts: number) => void = () => {};
+
+  constructor(store: Store, log: CommitLog) {
+    this.store = store;
+    this.#log = log;
+  }
+
+  /** Timestamp of the newest state, microseconds. */
+  get ts(): number {
+    return this.#ts;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Reads the log into the store. */
+  recover(): ReturnType<CommitLog['recover']> {
+    let damage: ReturnType<CommitLog['recover']> = [];
+    this.store.load(() => {
+      damage = this.#log.recover((record) => this.#replay(record));
+    });
+    this.#ts = Math.max(this.#ts + 1, host.now() * 1000);
+    return damage;
+  }
+
+  #replay(record: CommitRecord): void {
+    const { store } = this;
+    this.#ts = Math.max(this.#ts, record.ts);
+    for (const [component, name, number] of record.tables ?? []) store.ensureTable(component, name, number);
+    for (const [number, id, document] of record.writes) {
+      const table = store.tables.get(number);
+      if (table === undefined) continue;
+      if (document === null) store.remove(table, id);
+      else store.put(table, document as never);
+    }
+    for (const number of record.dropped ?? []) {
+      const table = store.tables.get(number);
+      if (table !== undefined) store.dropTable(table);
+    }
+    if (record.request !== undefined) this.#remember(record.request, record.request.answer);
+  }
+
+  /** Runs a job when all earlier ones have ended. */
+  exclusive<T>(job: () => Promise<T> | T): Promise<T> {
+    this.#waiting++;
+    const run = this.#tail.then(async () => {
+      try {
+        return await job();
+      } finally {
+        this.#waiting--;
+      }
+    });
+    this.#tail = run.catch(() => {});
+    return run;
+  }
+
+  /** The answer an earlier commit gave to the same request. */
+  answerTo(request: RequestKey): string | undefined {
+    return this.#answers.get(`${request.session}:${request.id}`);
+  }
+
+  #remember(request: RequestKey, answer: string): void {
+    this.#answers.set(`${request.session}:${request.id}`, answer);
+    if (this.#answers.size > MAX_ANSWERS) this.#answers.delete(this.#answers.keys().next().value!);
+  }
+
+  /** Makes the open transaction durable and visible. Call it inside `exclusive` only. */
+  commit(
+    request?: RequestKey,
+    answer?: (ts: number) => string,
+    dropped: readonly number[] = [],
+  ): { ts: number; writes: Write[] } {
+    const { writes, created } = this.store.commit();
+    if (writes.length === 0 && created.length === 0 && dropped.length === 0) return { ts: this.#ts, writes };
+    const ts = Math.max(host.now() * 1000, this.#ts + 1);
+    const text = request === undefined ? undefined : answer?.(ts);
+    this.#log.append({
+      ts,
+      ...(created.length === 0
+        ? {}
+        : { tables: created.map((t) => [t.component, t.name, t.number] as const) }),
+      writes: writes.map(({ table, id, after }) => [table.number, id, after ?? null] as const),
+      ...(dropped.length === 0 ? {} : { dropped }),
+      ...(text === undefined ? {} : { request: { ...request!, answer: text } }),
+    });
+    this.#ts = ts;
+    if (text !== undefined) this.#remember(request!, text);
+    this.onCommit(writes, ts);
+    if (this.#log.wantsFolding) this.#log.fold(this.#everything());
+    return { ts, writes };
+  }
+
+  *#everything(): Generator<CommitRecord> {
+    const tables = [...this.store.tables.values()];
+    yield {
+      ts: this.#ts,
+      tables: tables.map((table) => [table.component, table.name, table.number] as const),
+      writes: [],
+    };
+    for (const table of tables) {
+      let writes: Array<readonly [number, string, unknown]> = [];
+      for (const [id, document] of table.documents) {
+        writes.push([table.number, id, document]);
+        if (writes.length < 500) continue;
+        yield { ts: this.#ts, writes };
+        writes = [];
+      }
+      if (writes.length > 0) yield { ts: this.#ts, writes };
+    }
+    for (const [key, answer] of this.#answers) {
+      const colon = key.lastIndexOf(':');
+      const request = { session: key.slice(0, colon), id: Number(key.slice(colon + 1)), answer };
+      yield { ts: this.#ts, writes: [], request };
+    }
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+}

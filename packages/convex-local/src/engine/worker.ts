@@ -1,0 +1,77 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Engine, type EngineOptions } from './engine.ts';
+import { installEnvironment } from './environment.ts';
+import { RequestError } from './function-error.ts';
+import { runHttpAction } from './http-actions.ts';
+import type { EngineCalls, EngineEvent, FromEngine, ToEngine } from './messages.ts';
+
+type Handlers = {
+  [Method in keyof EngineCalls]: (
+    params: Parameters<EngineCalls[Method]>[0],
+  ) => ReturnType<EngineCalls[Method]> | Promise<unknown>;
+};
+
+const port = parentPort!;
+const send = (message: FromEngine) => port.postMessage(message);
+const emit = (event: EngineEvent) => send(event);
+
+// A promise that user code forgot must not end the engine; Convex only logs such a rejection, too.
+process.on('unhandledRejection', () => {});
+
+process.setSourceMapsEnabled(true);
+installEnvironment();
+const engine = new Engine(workerData as EngineOptions, emit);
+
+const handlers: Handlers = {
+  run: (request) => engine.run(request),
+  subscribe: async ({ token, queries, caller }) => {
+    await engine.subscribe(
+      token,
+      queries.map((query) => ({ ...query, caller })),
+    );
+    return null;
+  },
+  release: (ids) => {
+    engine.release(ids);
+    return null;
+  },
+  authProviders: () => engine.deployment.record.auth,
+  configHashes: () => engine.configHashes(),
+  startPush: (request) => engine.startPush(request),
+  waitForSchema: (request) => engine.waitForSchema(request as never),
+  finishPush: (request) => engine.finishPush(request as never),
+  evaluateSchema: () => ({ componentSchemaEvaluations: {}, newComponentDefinitions: [] }),
+  updateEnvironment: async (changes) => {
+    await engine.updateEnvironment(changes);
+    return null;
+  },
+  httpAction: (request) => runHttpAction(engine, request, emit),
+  storeFile: async ({ token, bytes, contentType, sha256 }) => {
+    const component = engine.files.componentOf(token);
+    return { storageId: await engine.storeFile(component, bytes, contentType, sha256) };
+  },
+  findFile: (key) => engine.files.byKey(key),
+  importTable: () => {
+    throw new RequestError(501, 'NotSupported', 'Import is not supported here.');
+  },
+  exportAll: () => {
+    throw new RequestError(501, 'NotSupported', 'Export is not supported here.');
+  },
+  close: () => {
+    engine.close();
+    return null;
+  },
+};
+
+port.on('message', async ({ id, method, params }: ToEngine) => {
+  try {
+    const handler = handlers[method] as (params: unknown) => unknown;
+    send({ id, result: await handler(params) });
+  } catch (error) {
+    const { status, code } =
+      error instanceof RequestError ? error : { status: 500, code: 'InternalServerError' };
+    send({ id, error: { message: error instanceof Error ? error.message : String(error), status, code } });
+  }
+});
+
+await engine.start();

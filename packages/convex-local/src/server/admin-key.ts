@@ -1,0 +1,32 @@
+import type { Identity } from '../engine/caller.ts';
+
+/** What a key check found. */
+export interface AdminKeyCheck {
+  readonly valid: boolean;
+  readonly readOnly?: boolean;
+  /** Why a key was refused, for the server's log; never sent to a client. */
+  readonly reason?: string;
+}
+
+/** Says whether an admin key belongs to this instance. */
+export type CheckKey = (key: string) => AdminKeyCheck | Promise<AdminKeyCheck>;
+
+/** Takes the deployment type off that the CLI may put before a key: `prod:name|…`. */
+export function bareKey(key: string): string {
+  return key.replace(/^(?:prod|dev|preview|local):(?=[^|]*\|)/, '');
+}
+
+/** Splits `key:base64(identity)`, as clients send it that act for a user. */
+export function splitAdminAuth(value: string): { key: string; actingAs: Identity | null } {
+  const bar = value.indexOf('|');
+  const colon = value.indexOf(':', Math.max(bar, 0));
+  if (colon === -1 || bar === -1) return { key: value, actingAs: null };
+  const json = Buffer.from(value.slice(colon + 1), 'base64').toString('utf8');
+  return { key: value.slice(0, colon), actingAs: asIdentity(JSON.parse(json) as Record<string, unknown>) };
+}
+
+/** Completes the identity an admin acts under. */
+export function asIdentity(attributes: Record<string, unknown>): Identity {
+  const { subject = '', issuer = '', tokenIdentifier = `${issuer}|${subject}` } = attributes;
+  return { ...attributes, subject, issuer, tokenIdentifier } as Identity;
+}

@@ -1,0 +1,237 @@
+import { jsonToConvex } from 'convex/values';
+import { newDocumentId, tableNumberOf } from './document-id.ts';
+import { OrderedIndex } from './ordered-index.ts';
+import type { Key, KeyPart } from './value-order.ts';
+
+/** A document as Convex's JSON, with `_id` and `_creationTime`. */
+export type StoredDocument = Record<string, unknown> & { _id: string; _creationTime: number };
+
+export interface IndexDefinition {
+  readonly name: string;
+  readonly fields: readonly string[];
+}
+
+class TableIndex {
+  readonly fields: readonly string[];
+  readonly #paths: ReadonlyArray<readonly string[]>;
+  entries = new OrderedIndex<StoredDocument>();
+
+  constructor(fields: readonly string[]) {
+    this.fields = fields;
+    this.#paths = fields.map((field) => field.split('.'));
+  }
+
+  key(document: StoredDocument): Key {
+    const key: KeyPart[] = this.#paths.map((path) => fieldAt(document, path));
+    key.push(document._creationTime, document._id);
+    return key;
+  }
+}
+
+/** The value of a field path as a key part; a step through something that is no object gives undefined. */
+export function fieldAt(document: Record<string, unknown>, path: readonly string[]): KeyPart {
+  let value: unknown = document;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
+  }
+  if (value === undefined) return undefined;
+  return typeof value === 'object' && value !== null ? jsonToConvex(value as never) : (value as KeyPart);
+}
+
+export interface TableAddress {
+  /** Path of the component that owns the table; the app itself is the empty path. */
+  readonly component: string;
+  readonly name: string;
+  readonly number: number;
+}
+
+export class Table implements TableAddress {
+  readonly component: string;
+  readonly name: string;
+  readonly number: number;
+  readonly documents = new Map<string, StoredDocument>();
+  readonly indexes = new Map<string, TableIndex>([
+    ['by_creation_time', new TableIndex([])],
+    ['by_id', new TableIndex(['_id'])],
+  ]);
+
+  constructor(address: TableAddress) {
+    this.component = address.component;
+    this.name = address.name;
+    this.number = address.number;
+  }
+}
+
+/** One changed document of a commit. */
+export interface Write {
+  readonly table: Table;
+  readonly id: string;
+  readonly before: StoredDocument | undefined;
+  readonly after: StoredDocument | undefined;
+}
+
+/** Number of the first table a person makes; the numbers below belong to system tables. */
+const FIRST_USER_TABLE = 10_001;
+
+/**
+ * All documents in memory, with ordered indexes. Changes apply at once and are undone on `rollback`: commits are
+ * serial, so nobody else sees a transaction that is under way.
+ */
+export class Store {
+  readonly tables = new Map<number, Table>();
+  readonly #byName = new Map<string, Table>();
+  #undo: Write[] = [];
+  #created: Table[] = [];
+  #nextTable = FIRST_USER_TABLE;
+  #lastCreationTime = 0;
+  /** While documents are loaded in bulk, indexes wait for `buildIndexes`. */
+  #loading = false;
+
+  table(component: string, name: string): Table | undefined {
+    return this.#byName.get(`${component}\n${name}`);
+  }
+
+  /** The table, made when it is not there yet. */
+  ensureTable(component: string, name: string, number?: number): Table {
+    const known = this.table(component, name);
+    if (known !== undefined) return known;
+    const table = new Table({ component, name, number: number ?? this.#nextTable });
+    if (table.number >= this.#nextTable) this.#nextTable = table.number + 1;
+    this.tables.set(table.number, table);
+    this.#byName.set(`${component}\n${name}`, table);
+    this.#created.push(table);
+    return table;
+  }
+
+  dropTable(table: Table): void {
+    this.tables.delete(table.number);
+    this.#byName.delete(`${table.component}\n${table.name}`);
+  }
+
+  tableOf(id: string): Table | undefined {
+    const number = tableNumberOf(id);
+    return number === null ? undefined : this.tables.get(number);
+  }
+
+  get(id: string): StoredDocument | undefined {
+    return this.tableOf(id)?.documents.get(id);
+  }
+
+  /** Creation times grow strictly, so that they order documents. Milliseconds, with a fraction. */
+  nextCreationTime(now: number): number {
+    this.#lastCreationTime = Math.max(now, this.#lastCreationTime + 1 / 4096);
+    return this.#lastCreationTime;
+  }
+
+  insert(table: Table, fields: Record<string, unknown>, now: number): string {
+    const id = newDocumentId(table.number);
+    this.put(table, { ...fields, _creationTime: this.nextCreationTime(now), _id: id });
+    return id;
+  }
+
+  put(table: Table, document: StoredDocument): void {
+    this.#write(table, document._id, document);
+  }
+
+  remove(table: Table, id: string): void {
+    this.#write(table, id, undefined);
+  }
+
+  #write(table: Table, id: string, after: StoredDocument | undefined): void {
+    const before = table.documents.get(id);
+    if (!this.#loading) this.#undo.push({ table, id, before, after });
+    this.#apply(table, id, before, after);
+  }
+
+  #apply(
+    table: Table,
+    id: string,
+    before: StoredDocument | undefined,
+    after: StoredDocument | undefined,
+  ): void {
+    if (after === undefined) table.documents.delete(id);
+    else table.documents.set(id, after);
+    if (this.#loading) return;
+    for (const index of table.indexes.values()) {
+      if (before !== undefined) index.entries.delete(index.key(before));
+      if (after !== undefined) index.entries.insert(index.key(after), after);
+    }
+  }
+
+  /** A mark to roll back to. */
+  savepoint(): number {
+    return this.#undo.length;
+  }
+
+  rollback(savepoint = 0): void {
+    while (this.#undo.length > savepoint) {
+      const { table, id, before, after } = this.#undo.pop()!;
+      this.#apply(table, id, after, before);
+    }
+    if (savepoint > 0) return;
+    for (const table of this.#created) if (table.documents.size === 0) this.dropTable(table);
+    this.#created = [];
+  }
+
+  /** How many documents the open transaction has written. */
+  get pendingWrites(): number {
+    return this.#undo.length;
+  }
+
+  /** Ends the transaction and returns its net effect: one write for each document that changed. */
+  commit(): { writes: Write[]; created: Table[] } {
+    const net = new Map<string, Write>();
+    for (const write of this.#undo) {
+      const first = net.get(write.id);
+      net.set(write.id, first === undefined ? write : { ...write, before: first.before });
+    }
+    const result = {
+      writes: [...net.values()].filter(({ before, after }) => before !== after),
+      created: this.#created,
+    };
+    this.#undo = [];
+    this.#created = [];
+    return result;
+  }
+
+  /** Makes the table's indexes those given besides Convex's own; new ones are filled from the documents. */
+  defineIndexes(table: Table, definitions: readonly IndexDefinition[]): void {
+    const wanted = new Map(definitions.map((definition) => [definition.name, definition]));
+    for (const name of table.indexes.keys()) {
+      if (name !== 'by_creation_time' && name !== 'by_id' && !wanted.has(name)) table.indexes.delete(name);
+    }
+    for (const { name, fields } of wanted.values()) {
+      const known = table.indexes.get(name);
+      if (known !== undefined && known.fields.join() === fields.join()) continue;
+      const index = new TableIndex(fields);
+      fill(index, table);
+      table.indexes.set(name, index);
+    }
+  }
+
+  /** Loads documents without indexing each, then builds every index at once. */
+  load(action: (store: Store) => void): void {
+    this.#loading = true;
+    try {
+      action(this);
+    } finally {
+      this.#loading = false;
+    }
+    this.#created = [];
+    for (const table of this.tables.values()) {
+      for (const index of table.indexes.values()) fill(index, table);
+      for (const { _creationTime } of table.documents.values()) {
+        if (_creationTime > this.#lastCreationTime) this.#lastCreationTime = _creationTime;
+      }
+    }
+  }
+}
+
+function fill(index: TableIndex, table: Table): void {
+  const entries = Array.from(
+    table.documents.values(),
+    (document) => [index.key(document), document] as const,
+  );
+  index.entries = OrderedIndex.from(entries);
+}
