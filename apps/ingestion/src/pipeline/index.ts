@@ -1,6 +1,7 @@
 export { chunk } from './chunk/chunk.ts';
 export { defaultChunkOptions, defaultLimits } from './defaults.ts';
 export { createHashingEmbedder } from './embed/hashing.ts';
+export { createOpenAiEmbedder, type OpenAiEmbedderOptions } from './embed/openai.ts';
 export { PipelineError, type PipelineErrorCode, pipelineErrorCodes } from './errors.ts';
 export {
   type Extractor,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { defaultChunkOptions, defaultLimits } from '../defaults.ts';
 import { PipelineError } from '../errors.ts';
 import { Budget } from '../extract/budget.ts';
+import { Semaphore } from '../semaphore.ts';
 import type {
   Chunk,
   ChunkOptions,
@@ -74,7 +75,7 @@ export function openExtractor(options: ExtractorOptions = {}): Extractor {
           seed: settings.seed,
           pageRange: settings.pageRange,
         },
-        settings,
+        { signal: lease.signal, onProgress: settings.onProgress },
       );
       return {
         document,
@@ -86,41 +87,37 @@ export function openExtractor(options: ExtractorOptions = {}): Extractor {
 }
 
 class ReaderPool {
-  readonly #size: number;
+  readonly #places: Semaphore;
   readonly #memoryBytes: number;
   readonly #idle: { reader: Reader; documents: number }[] = [];
   readonly #all = new Set<Reader>();
-  readonly #waiting: (() => void)[] = [];
   readonly #closing = new AbortController();
-  #busy = 0;
 
   constructor(size: number, memoryBytes: number) {
-    this.#size = size;
+    this.#places = new Semaphore(size);
     this.#memoryBytes = memoryBytes;
   }
 
-  async lease(signal: AbortSignal | undefined): Promise<{ reader: Reader } & Disposable> {
-    while (this.#busy >= this.#size && !this.#closing.signal.aborted && !signal?.aborted)
-      await this.#turn(signal);
-    if (this.#closing.signal.aborted || signal?.aborted) {
-      // The turn that may have come goes to the next in line.
-      if (this.#busy < this.#size) this.#waiting.shift()?.();
-      throw cancelled(signal?.reason ?? this.#closing.signal.reason);
-    }
-    this.#busy++;
+  /** A reader for one document, and the signal that says when to stop it. */
+  async lease(
+    signal: AbortSignal | undefined,
+  ): Promise<{ reader: Reader; signal: AbortSignal } & Disposable> {
+    const either = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    const place = await this.#places.acquire(either).catch((cause) => {
+      throw cancelled(cause);
+    });
     const held = this.#idle.pop() ?? this.#start();
-    const { reader } = held;
     return {
-      reader,
+      reader: held.reader,
+      signal: either,
       [Symbol.dispose]: () => {
-        this.#busy--;
         held.documents++;
-        if (reader.usable && held.documents < documentsPerReader) this.#idle.push(held);
+        if (held.reader.usable && held.documents < documentsPerReader) this.#idle.push(held);
         else {
-          this.#all.delete(reader);
-          void reader[Symbol.asyncDispose]();
+          this.#all.delete(held.reader);
+          void held.reader[Symbol.asyncDispose]();
         }
-        this.#waiting.shift()?.();
+        place[Symbol.dispose]();
       },
     };
   }
@@ -131,22 +128,8 @@ class ReaderPool {
     return { reader, documents: 0 };
   }
 
-  async #turn(signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const leave = () => {
-      const at = this.#waiting.indexOf(resolve);
-      if (at >= 0) this.#waiting.splice(at, 1);
-      resolve();
-    };
-    this.#waiting.push(resolve);
-    signal?.addEventListener('abort', leave, { once: true });
-    await promise;
-    signal?.removeEventListener('abort', leave);
-  }
-
   async close(): Promise<void> {
     this.#closing.abort(new Error('The extractor is closed'));
-    for (const wake of this.#waiting.splice(0)) wake();
     await Promise.all([...this.#all].map((reader) => reader[Symbol.asyncDispose]()));
     this.#all.clear();
   }
