@@ -9,11 +9,8 @@ import { malformed } from './zip.ts';
 export async function docx(source: ByteSource, builder: TextBuilder): Promise<void> {
   const pack = await openPackage(source, builder);
   await coreProperties(pack, builder);
-  // The reader below inflates without counting, so every part that it can ask for is counted first.
-  for (const part of pack.parts()) {
-    if (!/\.(?:xml|rels)$/i.test(part.name)) continue;
-    for await (const _ of part.chunks());
-  }
+  // The reader below inflates and nests without counting, so every part that it can ask for passes here first.
+  for (const { name } of pack.parts()) if (/\.(?:xml|rels)$/i.test(name)) await pack.parse(name, {});
   const buffer = Buffer.from(await source.read(0, source.size));
   const { value } = await mammoth
     .convertToHtml(

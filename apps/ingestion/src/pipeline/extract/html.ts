@@ -49,8 +49,9 @@ export function xml(source: string, builder: TextBuilder): void {
         flush();
         depth--;
       },
+      // Outside the outermost element stands only what is left of a declaration.
       ontext: (text) => {
-        line += text;
+        if (depth > 0) line += text;
       },
     },
     { xmlMode: true },
@@ -92,6 +93,8 @@ class HtmlWalk {
   /** Newlines that must stand between what was written and what comes. */
   #breaks = 0;
   #space = false;
+  /** The next text follows a divider of cells, which ends with a space. */
+  #glued = false;
   #empty = true;
   #heading: { level: number; text: string } | undefined;
   #title: string | undefined;
@@ -197,8 +200,9 @@ class HtmlWalk {
   #flush(): void {
     if (!this.#empty) {
       if (this.#breaks > 0) this.#builder.append('\n'.repeat(this.#breaks));
-      else if (this.#space) this.#builder.append(' ');
+      else if (this.#space && !this.#glued) this.#builder.append(' ');
     }
+    this.#glued = false;
     const table = this.#tables.at(-1);
     if (table && table.start < 0) table.start = this.#builder.length;
     this.#breaks = 0;
@@ -235,6 +239,7 @@ class HtmlWalk {
       this.#space = false;
       this.#flush();
       this.#write(' | ');
+      this.#glued = true;
     }
     table.cells++;
   }

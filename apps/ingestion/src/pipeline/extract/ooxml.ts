@@ -91,6 +91,16 @@ async function parseXml(entry: ZipEntry, handlers: XmlHandlers): Promise<void> {
         handlers.close?.(local(name));
       },
       ontext: (text) => handlers.text?.(text),
+      onprocessinginstruction(name) {
+        if (name.toUpperCase() !== '!DOCTYPE') return;
+        throw new PipelineError(
+          'INGEST_MALFORMED',
+          'A part declares entities, which Office documents must not',
+          {
+            hint: 'Open it in the program that made it, save it again, and send that.',
+          },
+        );
+      },
     },
     { xmlMode: true, decodeEntities: true },
   );

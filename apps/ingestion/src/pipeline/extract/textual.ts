@@ -131,7 +131,7 @@ function tableSegment(text: string, base: number, start: number, end: number, he
 function frontMatter(text: string, builder: TextBuilder): number {
   const open = /^---[ \t]*\r?\n/.exec(text.slice(0, 20));
   if (!open) return 0;
-  const close = /\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(text.slice(0, 16_384));
+  const close = /\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(text.slice(0, 8192));
   if (!close) return 0;
   try {
     const parsed: unknown = parseDocument(text.slice(open[0].length, close.index), {

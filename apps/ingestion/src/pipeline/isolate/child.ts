@@ -38,11 +38,13 @@ async function answer(job: Job): Promise<void> {
 
 async function run(job: Job): Promise<Answer> {
   await using source = 'path' in job.source ? await fromFile(job.source.path) : fromBytes(job.source.bytes);
+  const budget = new Budget(job.limits);
   const document = await extract(source, job, {
-    budget: new Budget(job.limits),
+    budget,
     pageRange: job.pageRange,
     onProgress: throttled(job.id),
   });
+  budget.time();
   if (document.text.length > 1_000_000)
     send({ id: job.id, type: 'progress', progress: { stage: 'chunk', done: 0 } });
   const chunks = chunk(document, job.chunking, job.seed).map(({ text: _, ...place }) => place);
