@@ -9,8 +9,8 @@ import { identify, isAlive } from '../processes.ts';
 import type { SupervisorMessage } from '../reporter.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readLiveState } from '../state.ts';
-import type { SupervisorRequest } from '../supervisor/background.ts';
 import { eachLine } from '../supervisor/lines.ts';
+import type { SupervisorRequest } from '../supervisor/supervise.ts';
 import { waitUntilReady } from '../wait-ready.ts';
 import type { Variant } from '../workspace.ts';
 import {
@@ -97,7 +97,7 @@ async function startSupervisor(
   const log = openSync(path.join(variant.stateDirectory, 'supervisor.log'), 'w');
   const child = spawn(
     process.execPath,
-    [path.join(import.meta.dirname, '..', 'supervisor', 'background.ts'), JSON.stringify(request)],
+    [path.join(import.meta.dirname, '..', '..', 'bin', 'supervisor.js'), JSON.stringify(request)],
     {
       cwd: variant.root,
       env: { ...surroundings.environment },

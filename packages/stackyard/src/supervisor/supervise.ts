@@ -1,17 +1,46 @@
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { Interrupts } from '../cli/interrupts.ts';
 import { describeError, exitCodes, InterruptedError } from '../errors.ts';
 import { load } from '../load.ts';
 import type { Reporter, SupervisorMessage } from '../reporter.ts';
 import { startStack } from '../start-stack.ts';
 import { describeVariant } from '../workspace.ts';
-import type { SupervisorRequest } from './background.ts';
+
+/** What `stackyard up` asks for, as the one argument of the supervisor. */
+export interface SupervisorRequest {
+  readonly root: string;
+  readonly variant: string;
+  readonly driver: string | undefined;
+  readonly profiles: readonly string[];
+}
+
+/** The way back to the command that waits: messages, until it has heard enough. */
+export interface Channel {
+  tell(message: SupervisorMessage): void;
+  close(): void;
+}
+
+export function tellOn(descriptor: number): Channel {
+  let open = true;
+  return {
+    tell: (message) => {
+      if (!open) return;
+      try {
+        writeSync(descriptor, `${JSON.stringify(message)}\n`);
+      } catch {
+        open = false; // the command was interrupted or killed
+      }
+    },
+    close: () => {
+      open = false;
+      closeSync(descriptor);
+    },
+  };
+}
 
 /** Owns a stack until it is asked to stop or a service fails. Returns the exit code. */
-export async function supervise(
-  request: SupervisorRequest,
-  tell: (message: SupervisorMessage) => void,
-): Promise<number> {
+export async function supervise(request: SupervisorRequest, channel: Channel): Promise<number> {
+  const { tell } = channel;
   using interrupts = new Interrupts();
   const reporter: Reporter = {
     progress: (subject, message) => tell({ type: 'progress', subject, message }),
@@ -34,7 +63,7 @@ export async function supervise(
       hurry: interrupts.hurry,
     });
     tell({ type: 'ready' });
-    closeSync(3); // the command that waited is done
+    channel.close();
     const failure = await Promise.race([interrupts.stopped, running.failed]).catch((error: unknown) => error);
     await running.stop(failure);
     if (failure === undefined) return exitCodes.ok;

@@ -12,7 +12,7 @@ export const contractDrivers: readonly string[] = (process.env.STACKYARD_TEST_DR
   ',',
 );
 
-const bin = path.join(import.meta.dirname, '..', '..', 'bin', 'stackyard.ts');
+const bin = path.join(import.meta.dirname, '..', '..', 'bin', 'stackyard.js');
 
 /** A service of the contract, as both drivers run it. */
 export interface ContractService {

@@ -1,15 +1,13 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
-import path from 'node:path';
+import './compile-cache.js';
 
-// In the checkout, so that nothing outside it is written.
-enableCompileCache(path.join(import.meta.dirname, '..', '..', '..', '.stackyard', 'cache', 'compile'));
 // Whoever read the output has gone (`stackyard logs | head`): stop as after Ctrl-C.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
+  stream.on('error', (error) => {
     if (error.code === 'EPIPE') process.kill(process.pid, 'SIGTERM');
   });
 }
+
 const { main } = await import('../src/cli/main.ts');
 process.exitCode = await main(process.argv.slice(2), {
   cwd: process.cwd(),
