@@ -1,0 +1,156 @@
+/**
+ * RFC 4180 with the place of every record. Libraries give the record's number; a person who repairs a file needs
+ * the line, which differs as soon as a quoted field spans lines, and all faults at once rather than the first.
+ */
+
+export interface CsvSink {
+  /** One record. `fields` is only valid during the call. */
+  record(fields: readonly string[], line: number): void;
+  fault(line: number, message: string): void;
+}
+
+const QUOTE = 34;
+const COMMA = 44;
+const LF = 10;
+const CR = 13;
+
+/** Feeds chunks of text to `sink`, record by record. Stray quotes are reported and then read as they stand. */
+export class CsvReader {
+  readonly #sink: CsvSink;
+  #rest = '';
+  #line = 1;
+  #ended = false;
+
+  constructor(sink: CsvSink) {
+    this.#sink = sink;
+  }
+
+  write(chunk: string): void {
+    this.#rest = this.#rest === '' ? chunk : this.#rest + chunk;
+    this.#consume();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#consume();
+  }
+
+  #consume(): void {
+    const text = this.#rest;
+    let at = 0;
+    while (at < text.length) {
+      const lineEnd = text.indexOf('\n', at);
+      const quote = text.indexOf('"', at);
+      if (quote !== -1 && (lineEnd === -1 || quote < lineEnd)) {
+        const next = this.#quotedRecord(text, at);
+        if (next === -1) break;
+        at = next;
+        continue;
+      }
+      if (lineEnd === -1) {
+        if (!this.#ended) break;
+        this.#plainRecord(text.slice(at));
+        at = text.length;
+        break;
+      }
+      this.#plainRecord(text.slice(at, text.charCodeAt(lineEnd - 1) === CR ? lineEnd - 1 : lineEnd));
+      at = lineEnd + 1;
+    }
+    this.#rest = text.slice(at);
+  }
+
+  #plainRecord(text: string): void {
+    if (text !== '') this.#sink.record(text.split(','), this.#line);
+    this.#line++;
+  }
+
+  /** Reads a record that holds a quote; returns where the next begins, or -1 when the chunk ends too early. */
+  #quotedRecord(text: string, from: number): number {
+    const fields: string[] = [];
+    const faults: string[] = [];
+    let lines = 0;
+    let at = from;
+    for (;;) {
+      let value: string;
+      if (text.charCodeAt(at) === QUOTE) {
+        value = '';
+        let start = at + 1;
+        for (;;) {
+          const close = text.indexOf('"', start);
+          if (close === -1) {
+            if (!this.#ended) return -1;
+            faults.push(`field ${fields.length + 1} opens a quote that is never closed`);
+            value += text.slice(start);
+            at = text.length;
+            break;
+          }
+          if (close + 1 >= text.length && !this.#ended) return -1;
+          value += text.slice(start, close);
+          at = close + 1;
+          if (text.charCodeAt(at) !== QUOTE) break;
+          value += '"';
+          start = at + 1;
+        }
+        for (let i = value.indexOf('\n'); i !== -1; i = value.indexOf('\n', i + 1)) lines++;
+        const after = fieldEnd(text, at);
+        const tail = trimCr(text, at, after);
+        if (tail !== '') {
+          faults.push(`field ${fields.length + 1} goes on after its closing quote`);
+          value += tail;
+        }
+        at = after;
+      } else {
+        const after = fieldEnd(text, at);
+        value = trimCr(text, at, after);
+        if (value.includes('"')) faults.push(`field ${fields.length + 1} holds a quote but is not quoted`);
+        at = after;
+      }
+      if (at >= text.length && !this.#ended) return -1;
+      fields.push(value);
+      if (text.charCodeAt(at) !== COMMA) break;
+      at++;
+    }
+    for (const message of faults) this.#sink.fault(this.#line, message);
+    this.#sink.record(fields, this.#line);
+    this.#line += lines + 1;
+    return at + 1;
+  }
+}
+
+function fieldEnd(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === COMMA || code === LF) return at;
+  }
+  return text.length;
+}
+
+function trimCr(text: string, from: number, to: number): string {
+  return text.slice(from, to > from && text.charCodeAt(to - 1) === CR && text.charCodeAt(to) !== COMMA ? to - 1 : to);
+}
+
+/** The items of a list field: separated by commas; an item that holds one is quoted. */
+export function splitList(value: string): string[] {
+  if (value === '') return [];
+  if (!value.includes('"')) return value.split(',').map((item) => item.trim());
+  let items: string[] = [];
+  const reader = new CsvReader({
+    record: (fields) => {
+      items = [...items, ...fields];
+    },
+    fault: () => {},
+  });
+  reader.write(value);
+  reader.end();
+  return items.map((item) => item.trim());
+}
+
+/** A list field with these items. */
+export function joinList(items: readonly string[]): string {
+  return items.map((item) => (/[",\n]/.test(item) ? `"${item.replaceAll('"', '""')}"` : item)).join(',');
+}
+
+/** A CSV record with its line end, quoted only where it must be. */
+export function csvLine(fields: readonly string[]): string {
+  return `${fields.map((field) => (/[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',')}\r\n`;
+}
