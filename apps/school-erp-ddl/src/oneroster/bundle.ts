@@ -69,7 +69,8 @@ export async function openBundle(pack: Package, { lenient, log }: BundleOptions)
     }
     const peek = await peekRows(file);
     if (!peek.hasRows) {
-      if (declared === 'bulk') log.add(csv, 0, '', 'FILE_EMPTY', 'declared bulk but without records; taken as absent');
+      if (declared === 'bulk')
+        log.add(csv, 0, '', 'FILE_EMPTY', 'declared bulk but without records; taken as absent');
       continue;
     }
     if (declared === 'bulk') files.set(name, { mode: 'bulk', file });

@@ -1,4 +1,4 @@
-import type { Database } from '../database.ts';
+import type { Queryable } from '../database.ts';
 
 interface Session {
   readonly sourcedId: string;
@@ -13,7 +13,7 @@ interface Session {
  * keep different dates, or a full-year term beside two semesters. Each staged session goes into the first calendar
  * where its days are free: `main`, then `parallel-2` and so on; one that is already in a calendar stays if it can.
  */
-export async function assignCalendars(db: Database, tenant: number, stage: string): Promise<void> {
+export async function assignCalendars(db: Queryable, tenant: number, stage: string): Promise<void> {
   const staged = await db.query<Session>(
     `SELECT s.sourced_id AS "sourcedId", s.kind_code AS kind, s.starts_on::text AS start, s.ends_on::text AS end,
        c.code AS calendar

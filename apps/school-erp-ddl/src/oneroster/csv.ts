@@ -126,7 +126,10 @@ function fieldEnd(text: string, from: number): number {
 }
 
 function trimCr(text: string, from: number, to: number): string {
-  return text.slice(from, to > from && text.charCodeAt(to - 1) === CR && text.charCodeAt(to) !== COMMA ? to - 1 : to);
+  return text.slice(
+    from,
+    to > from && text.charCodeAt(to - 1) === CR && text.charCodeAt(to) !== COMMA ? to - 1 : to,
+  );
 }
 
 /** The items of a list field: separated by commas; an item that holds one is quoted. */

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type Database, enterTenant, type Transactions } from '../database.ts';
-import { assignCalendars } from './calendars.ts';
+import { type Client, enterTenant, type Queryable } from '../database.ts';
 import { type Bundle, openBundle } from './bundle.ts';
+import { assignCalendars } from './calendars.ts';
 import { FaultLog, type FaultSummary, OneRosterError } from './fault.ts';
 import type { Mode } from './manifest.ts';
 import { type Counts, type ExtraColumn, Merger } from './merge.ts';
 import { DEFAULT_LIMITS, openPackage, type PackageLimits } from './package.ts';
 import { FileReader, type Staged, type UserRole } from './records.ts';
-import { type FileName, fileSpec, fileSpecs, type Version } from './spec.ts';
 import { describeRefusal } from './refusal.ts';
+import { type FileName, fileSpec, fileSpecs, type Version } from './spec.ts';
 
 export interface ImportOptions {
   /** Path of a zip or a folder. */
@@ -38,32 +38,29 @@ export interface ImportReport {
   readonly passwordsLeftOut: number;
 }
 
-/** Undoes the transaction of a dry run. */
-class DryRun extends Error {}
-
 /**
  * Imports a OneRoster bundle in one transaction. Importing the same bundle again changes nothing.
  * @throws OneRosterError `ONEROSTER_FAULTS` with every fault, unless lenient; the database is then as before.
  */
-export async function importBundle(db: Transactions, options: ImportOptions): Promise<ImportReport> {
+export async function importBundle(db: Client, options: ImportOptions): Promise<ImportReport> {
   await using pack = await openPackage(options.path, options.limits ?? DEFAULT_LIMITS);
-  const log = new FaultLog(options.maxFaults);
-  const lenient = options.lenient ?? false;
-  const bundle = await openBundle(pack, { lenient, log });
   let report: ImportReport | undefined;
   try {
     await db.tx(async (transaction) => {
+      // Inside, because a transaction that runs again after a deadlock counts its faults again.
+      const log = new FaultLog(options.maxFaults);
+      const bundle = await openBundle(pack, { lenient: options.lenient ?? false, log });
       report = await new Import(transaction, bundle, options, log).run(pack.name);
-      if (options.dryRun) throw new DryRun();
+      if (options.dryRun) throw new Error('undo the dry run');
     });
   } catch (error) {
-    if (!(error instanceof DryRun)) throw await describeRefusal(error, db);
+    if (!(report && options.dryRun)) throw await describeRefusal(error, db);
   }
   return report!;
 }
 
 class Import {
-  readonly #db: Database;
+  readonly #db: Queryable;
   readonly #bundle: Bundle;
   readonly #options: ImportOptions;
   readonly #log: FaultLog;
@@ -72,7 +69,7 @@ class Import {
   readonly #files: Partial<Record<FileName, Counts & { mode: Mode }>> = {};
   #passwords = 0;
 
-  constructor(db: Database, bundle: Bundle, options: ImportOptions, log: FaultLog) {
+  constructor(db: Queryable, bundle: Bundle, options: ImportOptions, log: FaultLog) {
     this.#db = db;
     this.#bundle = bundle;
     this.#options = options;
@@ -155,7 +152,8 @@ class Import {
       for await (const _ of reader.records()); // the remaining faults are still wanted
       return;
     }
-    const extra: ExtraColumn[] = name === 'academicSessions' ? [{ column: 'calendar_id', type: 'bigint' }] : [];
+    const extra: ExtraColumn[] =
+      name === 'academicSessions' ? [{ column: 'calendar_id', type: 'bigint' }] : [];
     await merger.stage(spec, this.#watched(reader, extra.length), extra);
     if (this.#refused()) return;
 
@@ -171,9 +169,13 @@ class Import {
     }
     counts.read = reader.rows;
     counts.skipped = reader.skipped;
-    counts.unchanged = Math.max(0, reader.rows - reader.skipped - counts.inserted - counts.updated - withdrawnInFile(mode, counts));
+    counts.unchanged = Math.max(
+      0,
+      reader.rows - reader.skipped - counts.inserted - counts.updated - withdrawnInFile(mode, counts),
+    );
     this.#files[name] = { ...counts, mode };
-    if (name === 'users' && version === '1.1') await this.#mergeUserRoles(merger, tenant, mode, reader.userRoles);
+    if (name === 'users' && version === '1.1')
+      await this.#mergeUserRoles(merger, tenant, mode, reader.userRoles);
   }
 
   async *#watched(reader: FileReader, extraColumns: number): AsyncGenerator<Staged> {
@@ -257,12 +259,27 @@ function* rolesOf(users: readonly UserRole[]): Generator<Staged> {
     const places: (string | null)[] = organisations.length > 0 ? [...organisations] : [null];
     for (let position = 0; position < places.length; position++) {
       const place = places[position]!;
-      const sourcedId = `role-${createHash('md5').update(`${user}\0${place ?? ''}`).digest('hex')}`;
+      const sourcedId = `role-${createHash('md5')
+        .update(`${user}\0${place ?? ''}`)
+        .digest('hex')}`;
       yield {
         line: 0,
         sourcedId,
         // sourced_id, record_status, source_modified_at, metadata, then the columns of roles.csv, then position
-        values: [sourcedId, status, null, null, user, position === 0 ? 'primary' : 'secondary', role, null, null, place, null, String(position)],
+        values: [
+          sourcedId,
+          status,
+          null,
+          null,
+          user,
+          position === 0 ? 'primary' : 'secondary',
+          role,
+          null,
+          null,
+          place,
+          null,
+          String(position),
+        ],
       };
     }
   }

@@ -1,7 +1,7 @@
-import { type Attached, FileReader, type Staged } from './records.ts';
+import type { Queryable } from '../database.ts';
 import type { Mode } from './manifest.ts';
+import { type Attached, FileReader, type Staged } from './records.ts';
 import { type Column, type FileName, type FileSpec, fileSpec, type LinkTable, type Version } from './spec.ts';
-import type { Database } from '../database.ts';
 
 /** What an import did to one file's records. */
 export interface Counts {
@@ -25,11 +25,11 @@ const LEADING = ['sourced_id', 'record_status', 'source_modified_at', 'metadata'
 
 /** Stages and merges the records of one tenant. Every statement runs as the app role, inside the caller's transaction. */
 export class Merger {
-  readonly #db: Database;
+  readonly #db: Queryable;
   readonly #tenant: number;
   readonly #version: Version;
 
-  constructor(db: Database, tenant: number, version: Version) {
+  constructor(db: Queryable, tenant: number, version: Version) {
     this.#db = db;
     this.#tenant = tenant;
     this.#version = version;
@@ -168,7 +168,12 @@ export class Merger {
     );
   }
 
-  async mergeSecrets(spec: FileSpec, table: string, owner: string, items: readonly Attached[]): Promise<void> {
+  async mergeSecrets(
+    spec: FileSpec,
+    table: string,
+    owner: string,
+    items: readonly Attached[],
+  ): Promise<void> {
     const stage = `${Merger.stage(spec.name)}_secret`;
     await this.#stageAttached(stage, items);
     await this.#db.execute(

@@ -2,7 +2,14 @@ import { CsvReader } from './csv.ts';
 import type { FaultLog } from './fault.ts';
 import type { Mode } from './manifest.ts';
 import type { PackageFile } from './package.ts';
-import { type Column, type FileName, type FileSpec, headerOf, LEADING_COLUMNS, type Version } from './spec.ts';
+import {
+  type Column,
+  type FileName,
+  type FileSpec,
+  headerOf,
+  LEADING_COLUMNS,
+  type Version,
+} from './spec.ts';
 import { isFlaw, type Parse, parseMoment, parserOf, type Value } from './values.ts';
 
 /** A record that passed: what is staged for its table. Text of references is a sourcedId. */
@@ -114,7 +121,12 @@ export class FileReader {
   #stage(fields: readonly string[], line: number, layout: Layout): Staged | undefined {
     const { lenient } = this.#context;
     if (fields.length !== layout.width) {
-      this.#fault(line, '', 'FIELD_COUNT', `the record has ${fields.length} fields, the header ${layout.width}`);
+      this.#fault(
+        line,
+        '',
+        'FIELD_COUNT',
+        `the record has ${fields.length} fields, the header ${layout.width}`,
+      );
       if (fields.length === 1 && fields[0]!.trim() === '') return undefined;
     }
     let usable = true;
@@ -204,7 +216,8 @@ export class FileReader {
   #modified(text: string, line: number): Value {
     const name = 'dateLastModified';
     if (text === '') {
-      if (this.#mode === 'delta') this.#fault(line, name, 'VALUE_REQUIRED', `${name} is missing in a delta file`);
+      if (this.#mode === 'delta')
+        this.#fault(line, name, 'VALUE_REQUIRED', `${name} is missing in a delta file`);
       return null;
     }
     if (this.#mode === 'bulk') this.#fault(line, name, 'VALUE_FORBIDDEN', 'must be blank in a bulk file');
@@ -227,7 +240,8 @@ export class FileReader {
   /** The value of a field, null where it stays empty, undefined where the record cannot be kept. */
   #value(column: Column, parse: Parse, text: string, line: number): Value | undefined {
     if (text === '') {
-      if (!column.required) return column.type.kind === 'list' ? [] : column.type.kind === 'pairs' ? '[]' : null;
+      if (!column.required)
+        return column.type.kind === 'list' ? [] : column.type.kind === 'pairs' ? '[]' : null;
       this.#fault(line, column.name, 'VALUE_REQUIRED', `${column.name} is missing`);
       return this.#fallback(column);
     }
@@ -263,7 +277,8 @@ export class FileReader {
     for (const id of items) {
       if (kept.includes(id)) this.#fault(line, column.name, 'VALUE_FORMAT', `${id} is listed twice`);
       else if (to === this.spec.name) {
-        if (id === owner) this.#fault(line, column.name, 'VALUE_FORMAT', 'a record cannot refer to itself here');
+        if (id === owner)
+          this.#fault(line, column.name, 'VALUE_FORMAT', 'a record cannot refer to itself here');
         else {
           this.#late.push({ line, column, owner, target: id });
           kept.push(id);
@@ -295,7 +310,12 @@ export class FileReader {
     const wrong = rule.numeric ? Number(high) < Number(low) : rule.strictly ? high <= low : high < low;
     if (wrong) {
       const column = staged[at(rule.high) - 4]!;
-      this.#fault(line, column.name, 'DATE_ORDER', `${high} is ${rule.strictly ? 'not after' : 'before'} ${low}`);
+      this.#fault(
+        line,
+        column.name,
+        'DATE_ORDER',
+        `${high} is ${rule.strictly ? 'not after' : 'before'} ${low}`,
+      );
       if (column.essential) return false;
       values[at(rule.high)] = null;
     }
@@ -362,7 +382,11 @@ function readHeader(fields: readonly string[], spec: FileSpec, lenient: boolean,
     if (name.startsWith('metadata.') && name.length > 9) metadata.push([name.slice(9), index]);
     else {
       const kept = lenient && name.trim() !== '';
-      fault(name, 'COLUMN_UNKNOWN', `${name || '(empty)'} is not a column of ${spec.name}${kept ? '; kept as metadata' : ''}`);
+      fault(
+        name,
+        'COLUMN_UNKNOWN',
+        `${name || '(empty)'} is not a column of ${spec.name}${kept ? '; kept as metadata' : ''}`,
+      );
       if (kept) metadata.push([name.trim(), index]);
     }
   });

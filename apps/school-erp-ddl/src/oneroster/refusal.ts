@@ -1,4 +1,4 @@
-import type { Transactions } from '../database.ts';
+import type { Client } from '../database.ts';
 import { OneRosterError } from './fault.ts';
 
 /** What PostgreSQL tells about a refused row. */
@@ -11,17 +11,17 @@ interface DatabaseRefusal {
 }
 
 /**
- * Turns a constraint's refusal into the sentence that the schema has for it, and leaves other errors alone.
+ * What to throw for an error that came out of a transaction: the importer's own error where there is one, the
+ * sentence that the schema has for the constraint that refused a row, or the error itself.
  */
-export async function describeRefusal(error: unknown, db: Transactions): Promise<unknown> {
+export async function describeRefusal(error: unknown, db: Client): Promise<unknown> {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof OneRosterError) return at;
   const refusal = refusalOf(error);
   if (!refusal?.constraint) return error;
-  const [row] = await db.tx((transaction) =>
-    transaction.query<{ message: string }>(
-      `SELECT message FROM tenancy.constraint_message
-       WHERE schema_name = $1 AND table_name = $2 AND constraint_name = $3`,
-      [refusal.schema, refusal.table, refusal.constraint],
-    ),
+  const [row] = await db.query<{ message: string }>(
+    `SELECT message FROM tenancy.constraint_message
+     WHERE schema_name = $1 AND table_name = $2 AND constraint_name = $3`,
+    [refusal.schema, refusal.table, refusal.constraint],
   );
   return new OneRosterError(
     'ONEROSTER_REFUSED_BY_DATABASE',

@@ -109,13 +109,7 @@ const SESSION_KINDS = extensible('gradingPeriod', 'semester', 'schoolYear', 'ter
 const ORG_TYPES = extensible('department', 'school', 'district', 'local', 'state', 'national');
 const CLASS_TYPES = extensible('homeroom', 'scheduled');
 const ENROLMENT_ROLES = extensible('administrator', 'proctor', 'student', 'teacher');
-const SCORE_STATUSES = extensible(
-  'exempt',
-  'fully graded',
-  'not submitted',
-  'partially graded',
-  'submitted',
-);
+const SCORE_STATUSES = extensible('exempt', 'fully graded', 'not submitted', 'partially graded', 'submitted');
 const ROLES_11 = words(
   'administrator',
   'aide',
@@ -404,11 +398,7 @@ const only12: FileSpec[] = [
       ['description', text, 'description'],
       ['credentialType*', text, 'credential_type', { fallback: '' }],
       ['username*', text, 'username', { fallback: '' }],
-      [
-        'password',
-        { kind: 'secret', table: 'oneroster.profile_credential', owner: 'user_profile_id' },
-        '',
-      ],
+      ['password', { kind: 'secret', table: 'oneroster.profile_credential', owner: 'user_profile_id' }, ''],
     ),
   ),
   file(
