@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { countBytes, countTokens } from '../text/tokens.ts';
 import type { Chunk, ChunkOptions, ExtractedDocument, Segment } from '../types.ts';
 import { code } from './code.ts';
-import { type Range, type Room, trim } from './cut.ts';
+import { cutHard, fits, type Range, type Room, trim } from './cut.ts';
 import { prose } from './prose.ts';
 import { pack, table } from './table.ts';
 
@@ -26,7 +26,7 @@ interface Section {
 export function chunk(document: ExtractedDocument, options: Readonly<ChunkOptions>, seed: string): Chunk[] {
   const chunks: Chunk[] = [];
   for (const section of sections(document, options)) {
-    for (const { start, end, context } of cut(document.text, section, options)) {
+    for (const { start, end, context, tokens } of cut(document.text, section, options)) {
       const text = document.text.slice(start, end);
       const index = chunks.length;
       chunks.push({
@@ -36,7 +36,7 @@ export function chunk(document: ExtractedDocument, options: Readonly<ChunkOption
         start,
         end,
         text,
-        tokens: countTokens(text) + (context === undefined ? 0 : countTokens(context)),
+        tokens,
         ...(context === undefined ? {} : { context }),
         ...place(section, start, end),
       });
@@ -103,6 +103,8 @@ function samePath(one: string[] | undefined, other: string[] | undefined): boole
 
 interface Piece extends Range {
   context: string | undefined;
+  /** Of context and text. */
+  tokens: number;
 }
 
 function* cut(text: string, section: Section, options: ChunkOptions): Generator<Piece> {
@@ -119,14 +121,23 @@ function* cut(text: string, section: Section, options: ChunkOptions): Generator<
     tokens: Math.max(16, options.maxTokens - countTokens(widest) - scopeRoom),
     bytes: Math.max(256, options.maxBytes - countBytes(widest) - scopeRoom * 11),
   };
-  for (const piece of pieces(text, section, room, options)) {
+  for (const piece of withinRoom(text, pieces(text, section, room, options), room)) {
     const { start, end } = trim(text, piece);
     if (start === end) continue;
     const lines = [outside(text, start, headings).join(' > ')];
     if (header !== '' && start >= segment.headerEnd!) lines.push(header);
     lines.push(...(piece.scope ?? []));
     const context = shorten(lines.filter((line) => line !== '').join('\n'), options);
-    yield { start, end, context: context === '' ? undefined : context };
+    const tokens = countTokens(text, start, end) + countTokens(context);
+    yield { start, end, tokens, context: context === '' ? undefined : context };
+  }
+}
+
+/** Adding up estimates of parts can come out a little below the estimate of the whole. */
+function* withinRoom<T extends Range>(text: string, pieces: Iterable<T>, room: Room): Generator<T> {
+  for (const piece of pieces) {
+    if (fits(text, piece, room)) yield piece;
+    else for (const part of cutHard(text, piece, room)) yield { ...piece, ...part };
   }
 }
 

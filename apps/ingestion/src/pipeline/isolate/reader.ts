@@ -15,6 +15,7 @@ export interface Reader extends AsyncDisposable {
     options: { signal?: AbortSignal | undefined; onProgress?: ((progress: Progress) => void) | undefined },
   ): Promise<Done>;
   readonly usable: boolean;
+  readonly pid: number;
 }
 
 const MiB = 1024 * 1024;
@@ -52,6 +53,8 @@ export function startReader(memoryBytes: number): Reader {
     await gone;
   };
   return {
+    // A program that cannot be started at all has no number; its `close` event says so.
+    pid: child.pid ?? 0,
     get usable() {
       return usable;
     },

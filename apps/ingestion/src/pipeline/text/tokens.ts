@@ -11,7 +11,6 @@ export function countTokens(text: string, start = 0, end = text.length): number 
   for (let at = start; at < end; at++) {
     const unit = text.charCodeAt(at);
     if ((unit >= 97 && unit <= 122) || (unit >= 65 && unit <= 90)) {
-      if (spaces > 1) tokens += 1;
       spaces = 0;
       word++;
       continue;
@@ -30,8 +29,8 @@ export function countTokens(text: string, start = 0, end = text.length): number 
     digits = 0;
     if (unit === 32) {
       spaces++;
-      // Long runs are packed, but not without end.
-      if (spaces % 32 === 0) tokens += 1;
+      // One space belongs to the next word; a longer run is a token of its own, and a very long one is several.
+      if (spaces === 2 || spaces % 32 === 0) tokens += 1;
       continue;
     }
     spaces = 0;
