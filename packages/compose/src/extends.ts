@@ -1,10 +1,10 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { Assembly } from './assemble.ts';
 import { composeError } from './errors.ts';
 import { mergeNodes } from './merge.ts';
 import { entry, type MapNode, map, mapEntries, type Node, text, withEntries } from './node.ts';
 import { parseCompose } from './parse.ts';
-import { readText } from './source.ts';
+import { localPath, readText } from './source.ts';
 import { substitute } from './substitute.ts';
 import { stripTags } from './tags.ts';
 
@@ -63,7 +63,7 @@ function baseHolder(extending: Node, holder: Holder, { env, onWarning }: Assembl
   const named = entry(extending, 'file');
   const path = text(named);
   if (named === undefined || path === undefined) return holder;
-  const file = resolve(named.at.folder, path);
+  const file = localPath(path, named.at);
   const documents = parseCompose(readText(file, named.at), file, dirname(file));
   const document = documents
     .map((each) => substitute(each, env, onWarning))

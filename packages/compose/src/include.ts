@@ -4,7 +4,7 @@ import { type Assembly, assemble } from './assemble.ts';
 import { composeError } from './errors.ts';
 import { mergeNodes } from './merge.ts';
 import { entry, list, type MapNode, map, type Node, text, withEntries } from './node.ts';
-import { projectEnvironment, readText } from './source.ts';
+import { localPath, projectEnvironment, readText } from './source.ts';
 import { stripTags } from './tags.ts';
 
 const IMPORTED = ['services', 'networks', 'volumes', 'secrets', 'configs', 'models'] as const;
@@ -36,7 +36,9 @@ export function includeFiles(document: MapNode, file: string, assembly: Assembly
 
 function includedDocument(item: Node, chain: readonly string[], assembly: Assembly): MapNode {
   const folder = item.at.folder;
-  const paths = texts(item.kind === 'map' ? entry(item, 'path') : item).map((path) => resolve(folder, path));
+  const paths = texts(item.kind === 'map' ? entry(item, 'path') : item).map((path) =>
+    localPath(path, item.at),
+  );
   const [first] = paths;
   if (first === undefined) {
     throw composeError(

@@ -46,8 +46,17 @@ export function parseCompose(content: string, file: string, folder: string): Map
     for (const error of errors) {
       const { line, col } = counter.linePos(error.pos[0]);
       const message = error.message.split(/ at line \d+, column \d+/)[0] as string;
-      const hint = error.code === 'DUPLICATE_KEY' ? 'keep one of the two' : 'correct the YAML';
-      problems.add('COMPOSE_SYNTAX', message, { file, line, column: col }, hint);
+      const at = { file, line, column: col };
+      // The parser recurses, and reports the overflow of the stack among the errors of the document.
+      if (/call stack/.test(message))
+        problems.add('COMPOSE_LIMIT', 'the file nests too deep', at, 'flatten it');
+      else
+        problems.add(
+          'COMPOSE_SYNTAX',
+          message,
+          at,
+          error.code === 'DUPLICATE_KEY' ? 'keep one' : 'correct the YAML',
+        );
     }
   }
   problems.throwIfAny();
@@ -70,7 +79,6 @@ function parseDocuments(content: string, counter: LineCounter, start: Origin): D
     const parsed = parseAllDocuments(content, { lineCounter: counter, merge: true, logLevel: 'silent' });
     return 'empty' in parsed ? [] : parsed;
   } catch (error) {
-    // The parser recurses: what nests thousands deep overflows the stack.
     const [code, message] =
       error instanceof RangeError
         ? (['COMPOSE_LIMIT', 'the file nests too deep'] as const)
@@ -103,8 +111,14 @@ class Reader {
     const at = this.#origin(source) ?? fallback ?? this.#start();
     this.#nodes += 1;
     if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
-      const what = depth > MAX_DEPTH ? `nested more than ${MAX_DEPTH} deep` : `more than ${MAX_NODES} values`;
-      throw composeError('COMPOSE_LIMIT', what, at, 'aliases count as often as they are used');
+      throw depth > MAX_DEPTH
+        ? composeError('COMPOSE_LIMIT', `nested more than ${MAX_DEPTH} deep`, at, 'flatten it')
+        : composeError(
+            'COMPOSE_LIMIT',
+            `more than ${MAX_NODES} values`,
+            at,
+            'an alias counts as often as it is used',
+          );
     }
     if (source === null) return scalar(null, at);
     if (isAlias(source)) return this.#alias(source, at, depth);

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parseEnvFile } from './env-file.ts';
 import { composeError, type OnWarning, type Place } from './errors.ts';
 import type { Environment } from './interpolate.ts';
+import type { Origin } from './node.ts';
 
 /** A Compose file: its path, or its path and content when it is not on the disk. */
 export type ComposeFile = string | { readonly path: string; readonly content: string };
@@ -38,6 +39,21 @@ export function readText(path: string, at: Place | undefined): string {
     const place = at ?? { file: path, line: 1 };
     throw composeError('COMPOSE_FILE', `cannot read ${path}: ${why}`, place, 'check the path', error);
   }
+}
+
+/**
+ * The absolute path of a file that `include` or `extends` names.
+ *
+ * @throws ComposeError COMPOSE_UNSUPPORTED for one that would have to be fetched
+ */
+export function localPath(path: string, at: Origin): string {
+  if (!/^[a-z][a-z0-9+.-]+:|^git@/i.test(path)) return resolve(at.folder, path);
+  throw composeError(
+    'COMPOSE_UNSUPPORTED',
+    `${path} is not a local file`,
+    at,
+    'copy the file into the project',
+  );
 }
 
 /** The folder of the first file, when nobody names a project directory. */
