@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   exec: () => import('./exec.ts'),
   reset: () => import('./reset.ts'),
   doctor: () => import('./doctor.ts'),
+  convex: () => import('./convex.ts'),
 };
 
 const exitCodeHelp = `
@@ -51,7 +52,7 @@ async function parse(args: readonly string[], surroundings: Surroundings): Promi
   const modules = await Promise.all(wanted.map((name) => commands[name]!()));
   for (const { command } of modules)
     program.addCommand(command(surroundings).addHelpText('after', exitCodeHelp));
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),
       writeErr: () => {}, // the error is shown once, as every other
@@ -62,6 +63,10 @@ async function parse(args: readonly string[], surroundings: Surroundings): Promi
     return;
   }
   await program.parseAsync(args, { from: 'user' });
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 function usageError(error: CommanderError): UsageError {

@@ -6,6 +6,7 @@ import { describePortOwner, findBusyPorts } from '../ports.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
+import { checkConvex } from './convex.ts';
 import type { Check } from './index.ts';
 
 export async function checkVariant(
@@ -14,7 +15,7 @@ export async function checkVariant(
 ): Promise<Check[]> {
   const checks = [...variant.envFiles.flatMap((file) => checkEnvFile(variant, file)), checkState(variant)];
   try {
-    const { plan } = await load(variant, { processEnvironment: environment });
+    const { plan, stack } = await load(variant, { processEnvironment: environment });
     checks.unshift({
       subject: `${variant.name} files`,
       result: 'ok',
@@ -23,7 +24,7 @@ export async function checkVariant(
     const ports = plan.operations.flatMap((operation) =>
       operation.kind === 'check-ports' ? operation.ports : [],
     );
-    checks.push(...(await checkPorts(variant, ports)));
+    checks.push(...(await checkPorts(variant, ports)), ...checkConvex(stack));
   } catch (error) {
     const { message, details, hint } = describeError(error);
     checks.unshift({
