@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts';
 import { formatDuration, parseDuration } from '../src/units.ts';
 
-const runs = { numRuns: Number(process.env.FUZZ_RUNS ?? 100) };
+const runs = { numRuns: Number(process.env.FUZZ_RUNS ?? 40) };
 
 /** Whatever goes in, either a result or a ComposeError comes out. */
 function survives(work: () => unknown): void {
