@@ -1,0 +1,86 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadStack } from './configuration.ts';
+import { describeVariant } from './workspace.ts';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(path.join(tmpdir(), 'stackyard configuration '));
+  write('infra/compose.yaml', 'services: {}\n');
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function write(file: string, text: string): void {
+  mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+  writeFileSync(path.join(root, file), text);
+}
+
+const load = (processEnvironment: Record<string, string> = {}) =>
+  loadStack(describeVariant(root, 'shop'), { processEnvironment });
+
+const variables = async (processEnvironment?: Record<string, string>) =>
+  (await load(processEnvironment)).model.services.app?.environment;
+
+test('the shell wins over the file of the variant, which wins over the file of the root', async () => {
+  write(
+    'apps/shop/compose.yaml',
+    `services: { app: { image: a, environment: { A: "\${A}", B: "\${B}", C: "\${C}" } } }`,
+  );
+  write('.env', 'A=root\nB=root\nC=root\nSTACKYARD_DRIVER=somehow\n');
+  write('apps/shop/.env', `B=shop\nC=shop \${A}\n`);
+  expect(await variables({ A: 'shell' })).toEqual({ A: 'shell', B: 'shop', C: 'shop shell' });
+  expect((await load()).driver).toBe('somehow');
+  expect((await load({ STACKYARD_DRIVER: 'otherwise' })).driver).toBe('otherwise');
+});
+
+test('secrets are made once for a checkout, are its own, and can be set instead', async () => {
+  write(
+    'apps/shop/compose.yaml',
+    `
+services:
+  app:
+    image: a
+    environment: { NAME: "\${NAME:-shop}", SECRET: "\${SECRET:-}", KEY: "\${KEY:-}" }
+x-generate:
+  SECRET: { hex: 32 }
+  KEY: { convex-admin-key: [NAME, SECRET] }
+`,
+  );
+  const first = await variables();
+  expect(first).toMatchObject({
+    NAME: 'shop',
+    SECRET: expect.stringMatching(/^[0-9a-f]{64}$/),
+    KEY: expect.stringMatching(/^shop\|/),
+  });
+  expect(await variables()).toEqual(first);
+  expect(statSync(path.join(root, '.stackyard/secrets/shop.json')).mode & 0o077).toBe(0);
+
+  const renamed = await variables({ NAME: 'market' });
+  expect(renamed?.SECRET).toBe(first?.SECRET);
+  expect(renamed?.KEY).toMatch(/^market\|/);
+  expect((await variables({ SECRET: 'ab'.repeat(32) }))?.SECRET).toBe('ab'.repeat(32));
+});
+
+test('a way to make a secret that does not exist is refused by name', async () => {
+  write('apps/shop/compose.yaml', 'services: {}\nx-generate: { SECRET: { dice: 3 } }\n');
+  await expect(load()).rejects.toMatchObject({
+    code: 'STACKYARD_GENERATE',
+    message: expect.stringContaining('"dice"'),
+  });
+});
+
+test('every problem of every file is in one list, with its place', async () => {
+  write('.env', 'FINE=1\nNOT FINE=2\n');
+  write('apps/shop/.env', 'ALSO NOT=1\n');
+  write('apps/shop/compose.yaml', 'services:\n  app:\n    image: a\n    imagination: b\n');
+  const error = await load().catch((reason: unknown) => reason as { message: string; details: string[] });
+  expect(error).toMatchObject({ code: 'STACKYARD_CONFIGURATION' });
+  const text = 'details' in error ? error.details.join('\n') : '';
+  expect(text).toMatch(/^\.env:2/m);
+  expect(text).toMatch(/^apps\/shop\/\.env:1/m);
+  expect(text).toMatch(/^apps\/shop\/compose\.yaml:4/m);
+});
