@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -35,42 +35,6 @@ test('the shell wins over the file of the variant, which wins over the file of t
   expect(await variables({ A: 'shell' })).toEqual({ A: 'shell', B: 'shop', C: 'shop shell' });
   expect((await load()).driver).toBe('somehow');
   expect((await load({ STACKYARD_DRIVER: 'otherwise' })).driver).toBe('otherwise');
-});
-
-test('secrets are made once for a checkout, are its own, and can be set instead', async () => {
-  write(
-    'apps/shop/compose.yaml',
-    `
-services:
-  app:
-    image: a
-    environment: { NAME: "\${NAME:-shop}", SECRET: "\${SECRET:-}", KEY: "\${KEY:-}" }
-x-generate:
-  SECRET: { hex: 32 }
-  KEY: { convex-admin-key: [NAME, SECRET] }
-`,
-  );
-  const first = await variables();
-  expect(first).toMatchObject({
-    NAME: 'shop',
-    SECRET: expect.stringMatching(/^[0-9a-f]{64}$/),
-    KEY: expect.stringMatching(/^shop\|/),
-  });
-  expect(await variables()).toEqual(first);
-  expect(statSync(path.join(root, '.stackyard/secrets/shop.json')).mode & 0o077).toBe(0);
-
-  const renamed = await variables({ NAME: 'market' });
-  expect(renamed?.SECRET).toBe(first?.SECRET);
-  expect(renamed?.KEY).toMatch(/^market\|/);
-  expect((await variables({ SECRET: 'ab'.repeat(32) }))?.SECRET).toBe('ab'.repeat(32));
-});
-
-test('a way to make a secret that does not exist is refused by name', async () => {
-  write('apps/shop/compose.yaml', 'services: {}\nx-generate: { SECRET: { dice: 3 } }\n');
-  await expect(load()).rejects.toMatchObject({
-    code: 'STACKYARD_GENERATE',
-    message: expect.stringContaining('"dice"'),
-  });
 });
 
 test('every problem of every file is in one list, with its place', async () => {

@@ -2,26 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ComposeModel, parseEnvFile } from '@stackyard/compose';
-import { z } from 'zod';
 import { StackyardError } from './errors.ts';
+import type { Recipe } from './generated-recipes.ts';
 import type { Variant } from './workspace.ts';
-
-/**
- * The Compose files' field `x-generate`: values that Stackyard makes once per checkout where the environment does not
- * set them, by the name of the variable.
- *
- * - `{ hex: 32 }`: that many random bytes, as hexadecimal digits
- * - `{ convex-admin-key: { name, secret } }`: a key for the Convex instance of that name and secret; made anew when
- *   either changes
- */
-const recipesSchema = z.record(
-  z.string(),
-  z.union([
-    z.strictObject({ hex: z.number().int().min(16).max(256) }),
-    z.strictObject({ 'convex-admin-key': z.strictObject({ name: z.string(), secret: z.string() }) }),
-  ]),
-);
-type Recipe = z.infer<typeof recipesSchema>[string];
 
 export type Values = Readonly<Record<string, string>>;
 
@@ -48,15 +31,16 @@ export async function generateValues(
   generated: Values,
 ): Promise<Values | undefined> {
   if (model['x-generate'] === undefined) return undefined;
-  const recipes = recipesSchema.safeParse(model['x-generate']);
-  if (!recipes.success) {
+  const { parseRecipes } = await import('./generated-recipes.ts'); // most variants have none
+  const { recipes, problems } = parseRecipes(model['x-generate']);
+  if (!recipes) {
     throw new StackyardError('STACKYARD_GENERATE', 'x-generate in the Compose files is malformed', {
-      details: z.prettifyError(recipes.error).split('\n'),
+      details: problems,
       hint: 'write it as NAME: { hex: 32 }, or NAME: { convex-admin-key: { name: ..., secret: ... } }',
     });
   }
   const made: Record<string, string> = {};
-  for (const [name, recipe] of Object.entries(recipes.data)) {
+  for (const [name, recipe] of Object.entries(recipes)) {
     if (given[name]) continue;
     const value = await make(recipe, generated[name]);
     if (value !== undefined) made[name] = value;
