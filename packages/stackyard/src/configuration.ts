@@ -37,7 +37,7 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
       const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
       return { variant, model, driver, profiles, environment, ports: await resolvePorts(model, variant) };
     }
-    generated = writeGenerated(variant, more); // and again: other values may be made from these
+    generated = writeGenerated(variant, more, generated); // and again: other values may be made from these
   }
 }
 

@@ -48,19 +48,21 @@ export async function generateValues(
   return Object.keys(made).length > 0 ? { ...generated, ...made } : undefined;
 }
 
-/** Keeps the values, and returns those that count: an earlier process may have been first. */
-export function writeGenerated(variant: Variant, values: Values): Values {
+/**
+ * Keeps the values, and returns those that count: where there were none before, another start may have been first.
+ */
+export function writeGenerated(variant: Variant, values: Values, before: Values): Values {
   const file = generatedFile(variant);
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const lines = Object.entries(values).map(([name, value]) => `${name}=${value}`);
   const text = ['# Generated for this checkout. A value in .env wins over the one here.', ...lines, ''].join(
     '\n',
   );
-  const part = `${file}.${process.pid}`;
+  const part = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(part, text, { mode: 0o600 });
   try {
-    if (existsSync(file)) renameSync(part, file);
-    else linkSync(part, file); // refuses when another process has just made it
+    if (Object.keys(before).length > 0) renameSync(part, file);
+    else linkSync(part, file); // refuses when the file is there by now
     return values;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
