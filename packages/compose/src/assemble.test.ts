@@ -45,6 +45,14 @@ describe('several files', () => {
     expect(model.services.app).not.toHaveProperty('depends_on');
   });
 
+  test('may replace with a number or nothing', () => {
+    const model = load([
+      'services: { app: { image: app, command: [a], scale: 1 } }',
+      'services: { app: { command: !override null, scale: !override 2 } }',
+    ]);
+    expect(model.services.app).toMatchObject({ command: null, scale: 2 });
+  });
+
   test('in one file separated by --- override one another too', () => {
     expect(
       load('services: { app: { image: one } }\n---\nservices: { app: { image: two } }\n').services.app?.image,

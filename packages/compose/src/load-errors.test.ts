@@ -43,6 +43,7 @@ describe('bad input', () => {
     ['services:\n  a: { image: x }\n  a: { image: y }', 'COMPOSE_SYNTAX', 3],
     ['services:\n  a: {', 'COMPOSE_SYNTAX', 2],
     ['- a', 'COMPOSE_SYNTAX', 1],
+    ['# nothing', 'COMPOSE_SYNTAX', 1],
     ['services: { a: { image: *none } }', 'COMPOSE_SYNTAX', 1],
     ['services: { 1: { image: a } }', 'COMPOSE_SYNTAX', 1],
     ['services: &s\n  a: *s', 'COMPOSE_CYCLE', 2],

@@ -201,7 +201,10 @@ describe('the project name', () => {
     [{ env: { COMPOSE_PROJECT_NAME: 'env' } }, 'env'],
     [{}, 'written'],
   ])('with %j is %s', (options, expected) => {
-    expect(load(text, options).name).toBe(expected);
+    expect(load(text, options)).toMatchObject({
+      name: expected,
+      services: { app: { image: `app:${expected}` } },
+    });
   });
 
   test('is else made of the folder', () => {
