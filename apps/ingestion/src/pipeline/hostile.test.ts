@@ -124,6 +124,7 @@ describe('text', () => {
   test('loses its NULs and keeps true offsets', async () => {
     const { document, chunks } = await read('a.txt', 'one\0two\n\nthree\0four');
     expect(document.text).toBe('onetwo\n\nthreefour');
+    expect(document.notes.map((note) => note.code)).toEqual(['CHARACTERS_REMOVED']);
     for (const chunk of chunks) expect(chunk.text).toBe(document.text.slice(chunk.start, chunk.end));
   });
 
@@ -343,6 +344,7 @@ describe('damaged and closed files', () => {
   test('that hold no text are refused by what they are', async () => {
     const png = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), Buffer.alloc(100)]);
     await refuses('INGEST_UNSUPPORTED_TYPE', 'photo.txt', png, 'text/plain');
+    await refuses('INGEST_UNSUPPORTED_TYPE', 'a.doc', '{\\rtf1 text}');
     await refuses('INGEST_UNSUPPORTED_TYPE', 'a.docx', Buffer.from('d0cf11e0a1b11ae1', 'hex'));
     await refuses(
       'INGEST_UNSUPPORTED_TYPE',
