@@ -12,6 +12,8 @@ import { type Model, ModelError } from '../src/model/model.ts';
 import { scriptedModel } from '../src/model/scripted.ts';
 
 const app = resolve(import.meta.dirname, '..');
+/** Runs in the page: what has the focus. */
+const focused = "document.activeElement?.textContent || document.activeElement?.id || ''";
 
 /** A deployment of its own with the page on it, opened, and, where a model is given, a runner. */
 async function open(options: { model?: Model; colorScheme?: 'dark'; path?: string } = {}) {
@@ -134,9 +136,7 @@ test('everything is within reach of the keyboard, and names itself', async () =>
   const names: string[] = [];
   for (let index = 0; index < 8; index++) {
     await page.keyboard.press('Tab');
-    names.push(
-      await page.evaluate(() => document.activeElement?.textContent || document.activeElement?.id || ''),
-    );
+    names.push(await page.evaluate<string>(focused));
   }
   expect(names.slice(0, 4)).toEqual(['Skip to the workflows', 'task', 'Start workflow', 'Use the example']);
   expect(names.some((name) => name.includes('within reach'))).toBe(true);
