@@ -12,6 +12,7 @@ import {
 import { canonicalService } from './canonical-service.ts';
 import { parseEnvFile, parseRawEnvFile } from './env-file.ts';
 import { composeError } from './errors.ts';
+import type { Environment } from './interpolate.ts';
 import {
   entry,
   isNull,
@@ -78,14 +79,13 @@ export function normalize(document: MapNode, name: string, context: Context): Ma
   return nameResources(withEntries(named, changes), name);
 }
 
-function normalizeService(service: MapNode, context: Context): MapNode {
-  const { env, problems } = context;
+function normalizeService(service: MapNode, { env, problems }: Context): MapNode {
   const build = entry(service, 'build');
   const changes: Record<string, Node | undefined> = {
-    environment: problems.collect(() => environmentOf(service, context)),
+    environment: problems.collect(() => environmentOf(service, env)),
     env_file: undefined,
     extends: undefined,
-    labels: problems.collect(() => labelsOf(service, context)),
+    labels: problems.collect(() => labelsOf(service, env)),
     label_file: undefined,
     depends_on: withImpliedDependencies(service),
     ...(build?.kind === 'map'
@@ -119,15 +119,14 @@ function dropEmpty(service: MapNode): MapNode {
 }
 
 /** `environment` over the env files, of which a later one wins; a key without a value takes the project's. */
-function environmentOf(service: MapNode, context: Context): Node | undefined {
-  const { env } = context;
+function environmentOf(service: MapNode, env: Environment): Node | undefined {
   const own = resolveNulls(entry(service, 'environment'), env, true);
   const files = entry(service, 'env_file');
   if (files?.kind !== 'list') return own;
   const variables = new Map<string, Node>();
   const visible = { ...variablesOf(own), ...env };
   for (const file of files.items) {
-    for (const [key, value] of Object.entries(readEnvFile(file, { ...context, env: visible }))) {
+    for (const [key, value] of Object.entries(readEnvFile(file, visible))) {
       variables.set(key, scalar(value, file.at));
     }
   }
@@ -144,20 +143,20 @@ function variablesOf(node: Node | undefined): Record<string, string> {
   );
 }
 
-function labelsOf(service: MapNode, context: Context): Node | undefined {
+function labelsOf(service: MapNode, env: Environment): Node | undefined {
   const own = entry(service, 'labels');
   const files = entry(service, 'label_file');
   if (files?.kind !== 'list') return own;
   const labels = new Map<string, Node>();
   for (const file of files.items) {
-    for (const [key, value] of Object.entries(readEnvFile(file, context)))
+    for (const [key, value] of Object.entries(readEnvFile(file, env)))
       labels.set(key, scalar(value, file.at));
   }
   for (const [key, value] of own?.kind === 'map' ? own.entries : []) labels.set(key, value);
   return map(labels, own?.at ?? files.at);
 }
 
-function readEnvFile(file: Node, { env, onWarning }: Context): Record<string, string> {
+function readEnvFile(file: Node, env: Environment): Record<string, string> {
   const path = text(entry(file, 'path') ?? file) ?? '';
   const format = text(entry(file, 'format'));
   const required = entry(file, 'required');
@@ -179,9 +178,7 @@ function readEnvFile(file: Node, { env, onWarning }: Context): Record<string, st
     const hint = 'create it, or write `required: false` beside its path';
     throw composeError('COMPOSE_FILE', `cannot read the env file ${path}: ${code}`, file.at, hint, error);
   }
-  return format === 'raw'
-    ? parseRawEnvFile(content)
-    : parseEnvFile(content, { env, file: path, ...(onWarning === undefined ? {} : { onWarning }) });
+  return format === 'raw' ? parseRawEnvFile(content) : parseEnvFile(content, { env, file: path });
 }
 
 /** Sharing a network, a namespace or volumes with a service means to start after it. */

@@ -1,6 +1,5 @@
 export { type EnvFileOptions, parseEnvFile } from './env-file.ts';
 export {
-  COMPOSE_ERROR_CODES,
   ComposeError,
   type ComposeErrorCode,
   type OnWarning,

@@ -1,7 +1,54 @@
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { folder, load, problemsOf, service } from '../test/support.ts';
-import { loadCompose, locate, startOrder } from './index.ts';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  ComposeError,
+  type ComposeModel,
+  type LoadOptions,
+  loadCompose,
+  locate,
+  startOrder,
+} from './index.ts';
+
+/** Resolves Compose text that stands in /srv/shop/compose.yaml. */
+function load(content: string | string[], options: Partial<LoadOptions> = {}): ComposeModel {
+  const files = [content]
+    .flat()
+    .map((text, index) => ({ path: `/srv/shop/compose${index || ''}.yaml`, content: text }));
+  return loadCompose({ files, env: {}, envFiles: [], ...options });
+}
+
+const service = (fields: string, options?: Partial<LoadOptions>) =>
+  load(`services:\n  app:\n    image: app\n${fields.replace(/^/gm, '    ')}\nvolumes: { data: }`, options)
+    .services.app as Record<string, unknown>;
+
+function problemsOf(work: () => unknown) {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ComposeError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const folders: string[] = [];
+
+/** A folder with these files. */
+function folder(files: Record<string, string>): string {
+  const path = mkdtempSync(join(tmpdir(), 'stackyard compose '));
+  folders.push(path);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+  return path;
+}
+
+afterEach(() => {
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+});
 
 describe('the resolved model', () => {
   test('has the project name, the default network and the two fields that Compose always prints', () => {
@@ -201,10 +248,7 @@ describe('the project name', () => {
     [{ env: { COMPOSE_PROJECT_NAME: 'env' } }, 'env'],
     [{}, 'written'],
   ])('with %j is %s', (options, expected) => {
-    expect(load(text, options)).toMatchObject({
-      name: expected,
-      services: { app: { image: `app:${expected}` } },
-    });
+    expect(load(text, options).name).toBe(expected);
   });
 
   test('is else made of the folder', () => {
@@ -276,5 +320,333 @@ describe('the environment', () => {
     expect(warnings).toEqual([
       { message: expect.stringContaining('HOST'), file: '/srv/shop/compose.yaml', line: 4 },
     ]);
+  });
+});
+
+describe('several files', () => {
+  test('resolve their paths against the project directory', () => {
+    const path = folder({
+      'infra/compose.yaml': 'services: { app: { image: app, volumes: ["./data:/data"] } }',
+      'apps/a/compose.yaml': 'services: { app: { build: ./apps/a } }',
+    });
+    const files = ['infra/compose.yaml', 'apps/a/compose.yaml'].map((file) => join(path, file));
+    const model = loadCompose({ files, env: {}, projectDirectory: path });
+    expect(model.services.app?.volumes?.[0]?.source).toBe(join(path, 'data'));
+    expect(model.services.app?.build?.context).toBe(join(path, 'apps/a'));
+    const alone = loadCompose({ files, env: {} });
+    expect(alone.services.app?.volumes?.[0]?.source).toBe(join(path, 'infra/data'));
+  });
+
+  test('may remove and replace what earlier ones say', () => {
+    const base = `
+      services:
+        app: { image: app, ports: ["80:80"], environment: { A: 1, B: 2 }, depends_on: [db], command: x, labels: [a=1, b=2] }
+        db: { image: db }
+        old: { image: old }
+    `;
+    const override = `
+      services:
+        app:
+          ports: !override ["81:81"]
+          environment: { A: !reset null, C: 3 }
+          depends_on: !reset []
+          command: !reset null
+          labels: { a: !reset x }
+        old: !reset {}
+    `;
+    const model = load([base, override]);
+    expect(Object.keys(model.services)).toEqual(['app', 'db']);
+    expect(model.services.app).toMatchObject({
+      environment: { B: '2', C: '3' },
+      command: null,
+      labels: { b: '2' },
+    });
+    expect(model.services.app?.ports).toEqual([expect.objectContaining({ published: '81' })]);
+    expect(model.services.app).not.toHaveProperty('depends_on');
+  });
+
+  test('in one file separated by --- override one another too', () => {
+    expect(
+      load('services: { app: { image: one } }\n---\nservices: { app: { image: two } }\n').services.app?.image,
+    ).toBe('two');
+  });
+
+  test('keep a port of the base beside one with another address', () => {
+    const model = load([
+      'services: { db: { image: db, ports: ["5432:5432"] } }',
+      'services: { db: { ports: ["127.0.0.1:5432:5432"] } }',
+    ]);
+    expect(model.services.db?.ports).toHaveLength(2);
+  });
+
+  test('meet in one port however it is written', () => {
+    const model = load([
+      'services: { db: { image: db, ports: ["80:80"] } }',
+      'services: { db: { ports: [{ target: 80, published: 80, mode: host }] } }',
+    ]);
+    expect(model.services.db?.ports).toEqual([
+      { target: 80, published: '80', mode: 'host', protocol: 'tcp' },
+    ]);
+  });
+});
+
+describe('anchors', () => {
+  test('and merge keys are resolved, the own keys first', () => {
+    const model = load(`
+      x-one: &one { hostname: one, user: one }
+      x-two: &two { hostname: two, working_dir: /two }
+      services:
+        app: { <<: [*one, *two], image: app, user: own }
+    `);
+    expect(model.services.app).toMatchObject({ hostname: 'one', user: 'own', working_dir: '/two' });
+  });
+});
+
+describe('profiles', () => {
+  const text = `
+    services:
+      always: { image: a }
+      dev: { image: d, profiles: [dev] }
+      both: { image: b, profiles: [dev, test], depends_on: [always] }
+  `;
+
+  test.each([
+    [[], ['always']],
+    [['test'], ['always', 'both']],
+    [['dev'], ['always', 'dev', 'both']],
+    [['*'], ['always', 'dev', 'both']],
+  ])('%j start %j', (profiles, expected) => {
+    expect(Object.keys(load(text, { profiles }).services)).toEqual(expected);
+  });
+
+  test('come from COMPOSE_PROFILES when nobody gives them', () => {
+    expect(Object.keys(load(text, { env: { COMPOSE_PROFILES: 'test, other' } }).services)).toEqual([
+      'always',
+      'both',
+    ]);
+  });
+
+  test('make a dependency on a service that is off an error', () => {
+    const depending = `
+      services:
+        app: { image: a, depends_on: [db] }
+        db: { image: d, profiles: [db] }
+    `;
+    expect(problemsOf(() => load(depending))).toEqual([
+      expect.objectContaining({
+        code: 'COMPOSE_REFERENCE',
+        message: 'service app depends on disabled service db',
+        line: 3,
+        hint: expect.stringContaining('profiles'),
+      }),
+    ]);
+  });
+
+  test('make an optional dependency that is off a warning', () => {
+    const warnings: string[] = [];
+    const model = load(
+      'services: { app: { image: a, depends_on: { db: { condition: service_started, required: false } } } }',
+      { onWarning: ({ message }) => warnings.push(message) },
+    );
+    expect(warnings).toEqual([expect.stringContaining('undefined service db')]);
+    expect(startOrder(model)).toEqual([['app']]);
+  });
+});
+
+describe('extends', () => {
+  test('takes over a service of the same file, and its own base', () => {
+    const model = load(`
+      services:
+        base: { image: base, environment: { A: 1, B: 1 }, ports: ["1:1"] }
+        middle: { extends: base, environment: { B: 2, C: 2 } }
+        app: { extends: { service: middle }, environment: [C=3], ports: ["2:2"], command: !reset null }
+    `);
+    expect(model.services.app).toMatchObject({ image: 'base', environment: { A: '1', B: '2', C: '3' } });
+    expect(model.services.app?.ports).toHaveLength(2);
+    expect(model.services.app).not.toHaveProperty('extends');
+  });
+
+  test('takes over a service of another file, with paths relative to that file', () => {
+    const path = folder({
+      'compose.yaml':
+        'services: { app: { extends: { file: common/base.yaml, service: base }, volumes: ["./own:/own"] } }',
+      'common/base.yaml':
+        'services: { base: { build: ., env_file: base.env, volumes: ["./theirs:/theirs"] } }',
+      'common/base.env': 'A=1',
+    });
+    const { app } = loadCompose({ files: [join(path, 'compose.yaml')], env: {} }).services;
+    expect(app?.build?.context).toBe(join(path, 'common'));
+    expect(app?.environment).toEqual({ A: '1' });
+    expect(app?.volumes?.map(({ source }) => source)).toEqual([
+      join(path, 'common/theirs'),
+      join(path, 'own'),
+    ]);
+  });
+
+  test('that goes round is shown as a circle', () => {
+    const circle = 'services:\n  a: { image: x, extends: b }\n  b: { extends: c }\n  c: { extends: a }\n';
+    expect(problemsOf(() => load(circle))[0]).toMatchObject({
+      code: 'COMPOSE_CYCLE',
+      message: expect.stringContaining('a -> b -> c -> a'),
+    });
+  });
+
+  test.each([
+    ['services: { a: { extends: none } }', 'COMPOSE_REFERENCE', 'none'],
+    ['services: { a: { extends: { file: none.yaml, service: b } } }', 'COMPOSE_FILE', 'none.yaml'],
+  ])('in %s is refused', (text, code, message) => {
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({ code, message: expect.stringContaining(message), line: 1 }),
+    ]);
+  });
+});
+
+describe('include', () => {
+  test('adds the resources of other files, with their own folder and .env', () => {
+    const path = folder({
+      'compose.yaml': 'include: [db/compose.yaml]\nservices: { app: { image: app, depends_on: [db] } }',
+      'db/compose.yaml':
+        'services: { db: { image: "db:${TAG}", volumes: ["./data:/data", "kept:/kept"] } }\nvolumes: { kept: }',
+      'db/.env': 'TAG=17',
+    });
+    const model = loadCompose({ files: [join(path, 'compose.yaml')], env: {} });
+    expect(model.services.db?.image).toBe('db:17');
+    expect(model.services.db?.volumes?.[0]?.source).toBe(join(path, 'db/data'));
+    expect(startOrder(model)).toEqual([['db'], ['app']]);
+    expect(model).not.toHaveProperty('include');
+  });
+
+  test('takes a list of paths, a project directory and env files', () => {
+    const path = folder({
+      'compose.yaml':
+        'include: [{ path: [a/one.yaml, a/two.yaml], project_directory: b, env_file: c.env }]\nservices: { app: { image: app } }',
+      'a/one.yaml': 'services: { db: { image: one, volumes: ["./data:/data"] } }',
+      'a/two.yaml': 'services: { db: { image: "${IMAGE}" } }',
+      'c.env': 'IMAGE=two',
+    });
+    const model = loadCompose({ files: [join(path, 'compose.yaml')], env: {} });
+    expect(model.services.db?.image).toBe('two');
+    expect(model.services.db?.volumes?.[0]?.source).toBe(join(path, 'b/data'));
+  });
+
+  test('that goes round is shown as a circle', () => {
+    const path = folder({ 'a.yaml': 'include: [b.yaml]', 'b.yaml': 'include: [a.yaml]' });
+    expect(problemsOf(() => loadCompose({ files: [join(path, 'a.yaml')], env: {} }))[0]).toMatchObject({
+      code: 'COMPOSE_CYCLE',
+      message: expect.stringContaining('a.yaml -> '),
+      file: join(path, 'b.yaml'),
+      line: 1,
+    });
+  });
+});
+
+describe('bad input', () => {
+  test('has all its problems shown at once, each with file, line and what to do', () => {
+    const text = 'services:\n  app:\n    imgae: app\n    ports: 80\n    user: 1000\n    colour: red\n';
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({ code: 'COMPOSE_UNKNOWN_FIELD', line: 3, hint: 'did you mean image?' }),
+      expect.objectContaining({
+        code: 'COMPOSE_TYPE',
+        line: 4,
+        message: expect.stringContaining('services.app.ports'),
+      }),
+      expect.objectContaining({
+        code: 'COMPOSE_TYPE',
+        line: 5,
+        message: expect.stringContaining('must be a string'),
+      }),
+      expect.objectContaining({
+        code: 'COMPOSE_UNKNOWN_FIELD',
+        line: 6,
+        message: expect.stringContaining('"colour"'),
+      }),
+    ]);
+  });
+
+  test('lists every required variable of every file', () => {
+    const text = 'services: { a: { image: "${ONE:?one}", user: "${TWO?two}" } }';
+    expect(
+      problemsOf(() => load([text, 'services: { a: { hostname: "${THREE:?}" } }'])).map(({ file, code }) => [
+        file,
+        code,
+      ]),
+    ).toEqual([
+      ['/srv/shop/compose.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+      ['/srv/shop/compose.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+      ['/srv/shop/compose1.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+    ]);
+  });
+
+  test.each([
+    ['services:\n  a: { image: x }\n  a: { image: y }', 'COMPOSE_SYNTAX', 3],
+    ['services:\n  a: {', 'COMPOSE_SYNTAX', 2],
+    ['- a', 'COMPOSE_SYNTAX', 1],
+    ['services: { a: { image: *none } }', 'COMPOSE_SYNTAX', 1],
+    ['services: { 1: { image: a } }', 'COMPOSE_SYNTAX', 1],
+    ['services: &s\n  a: *s', 'COMPOSE_CYCLE', 2],
+    ['services: { a: { image: !merge a } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['service: { a: { image: a } }', 'COMPOSE_UNKNOWN_FIELD', 1],
+    ['services: { a b: { image: a } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { command: x } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, privileged: "${P:-maybe}" } }', 'COMPOSE_TYPE', 1],
+    ['services: { a: { image: a, ports: ["99999:80"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, ports: ["1-2:1-3"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, ports: ["host:1:1"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, volumes: ["data::/x"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, volumes: ["data:/x"] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, networks: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, secrets: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, depends_on: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, stop_grace_period: soon } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, shm_size: big } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, command: "x \'y" } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, env_file: none.env } }', 'COMPOSE_FILE', 1],
+    ['services: { a: { image: a, network_mode: host, networks: [default] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, depends_on: { b: { condition: ready } } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, env_file: [{ path: x, format: toml }] } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['include: ["oci://registry/x"]', 'COMPOSE_UNSUPPORTED', 1],
+    ['services: { a: { extends: { file: "https://x/y.git", service: b } } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['services: {}\nsecrets: { s: {} }', 'COMPOSE_VALUE', 2],
+  ])('%s is refused', (text, code, line) => {
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({
+        code,
+        line,
+        file: '/srv/shop/compose.yaml',
+        hint: expect.stringMatching(/./),
+      }),
+    ]);
+  });
+
+  test('shows a circle of dependencies', () => {
+    const text =
+      'services:\n  a: { image: a, depends_on: [b] }\n  b: { image: b, depends_on: [c] }\n  c: { image: c, depends_on: [b] }\n';
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({
+        code: 'COMPOSE_CYCLE',
+        message: expect.stringContaining('b -> c -> b'),
+        line: 4,
+      }),
+    ]);
+  });
+
+  test('names a file that is not there', () => {
+    expect(problemsOf(() => loadCompose({ files: ['/none/compose.yaml'], env: {} }))).toEqual([
+      expect.objectContaining({ code: 'COMPOSE_FILE', file: '/none/compose.yaml' }),
+    ]);
+  });
+
+  test('that multiplies aliases is stopped before it fills the memory', () => {
+    const levels = Array.from({ length: 30 }, (_, index) => {
+      const item = index === 0 ? 'x' : `*a${index - 1}`;
+      return `x-a${index}: &a${index} [${Array(9).fill(item).join(', ')}]`;
+    });
+    expect(problemsOf(() => load(levels.join('\n')))[0]).toMatchObject({ code: 'COMPOSE_LIMIT' });
+  });
+
+  test.each([300, 20_000])('that nests %i deep is refused, not a crash', (depth) => {
+    expect(problemsOf(() => load(`x-a: ${'['.repeat(depth)}${']'.repeat(depth)}`))[0]).toMatchObject({
+      code: 'COMPOSE_LIMIT',
+    });
   });
 });

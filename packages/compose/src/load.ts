@@ -1,8 +1,8 @@
-import { assemble, type Parsed, parseSources } from './assemble.ts';
+import { assemble } from './assemble.ts';
 import { canonicalDocument, normalize } from './canonical-document.ts';
-import { composeError, type OnWarning, Problems } from './errors.ts';
+import { type OnWarning, Problems } from './errors.ts';
 import { checkDependencies } from './graph.ts';
-import { type Environment, interpolate } from './interpolate.ts';
+import type { Environment } from './interpolate.ts';
 import { toModel } from './locate.ts';
 import type { ComposeModel } from './model.ts';
 import { entry, text } from './node.ts';
@@ -38,29 +38,26 @@ export interface LoadOptions {
 export function loadCompose(options: LoadOptions): ComposeModel {
   const { files, onWarning } = options;
   const directory = projectDirectoryOf(files, options.projectDirectory);
-  const environment = projectEnvironment(options.env, options.envFiles, directory, onWarning);
-  if (files.length === 0) {
-    throw composeError('COMPOSE_FILE', 'no Compose file is given', undefined, 'name at least one');
-  }
-  const parsed = parseSources(
-    collectAll(files, (file) => readSource(file, options.projectDirectory)),
-    directory,
-  );
-  const name = projectName(
-    options.projectName ?? environment.COMPOSE_PROJECT_NAME,
-    parsed,
-    environment,
-    directory,
-  );
-  const env = { ...environment, COMPOSE_PROJECT_NAME: name };
+  const env = projectEnvironment(options.env, options.envFiles, directory, onWarning);
+  const givenName = options.projectName ?? env.COMPOSE_PROJECT_NAME;
+  const sources = collectAll(files, (file) => readSource(file, options.projectDirectory));
   const document = stripTags(
-    assemble(parsed, { env, directory, ...(onWarning === undefined ? {} : { onWarning }) }),
+    assemble(sources, {
+      env: givenName === undefined || givenName === '' ? env : { ...env, COMPOSE_PROJECT_NAME: givenName },
+      directory,
+      ...(onWarning === undefined ? {} : { onWarning }),
+    }),
   );
+  const name = projectName(givenName, document, directory);
   const unique = enforceUnicity(document);
   checkSchema(unique);
 
   const problems = new Problems();
-  const context = { env, problems, ...(onWarning === undefined ? {} : { onWarning }) };
+  const context = {
+    env: { ...env, COMPOSE_PROJECT_NAME: name },
+    problems,
+    ...(onWarning === undefined ? {} : { onWarning }),
+  };
   const canonical = canonicalDocument(unique, context);
   problems.throwIfAny();
   const { document: active, disabled } = withActiveServices(
@@ -83,17 +80,17 @@ function collectAll<T, R>(items: readonly T[], work: (item: T) => R): R[] {
   return results;
 }
 
-/** The given name, or the `name` of the last document that has one, or one made of the folder. */
 function projectName(
   given: string | undefined,
-  parsed: readonly Parsed[],
-  env: Environment,
+  document: ReturnType<typeof stripTags>,
   directory: string,
 ): string {
   if (given !== undefined && given !== '') return checkProjectName(given, undefined);
-  const written = parsed.map(({ document }) => entry(document, 'name')).findLast((node) => text(node));
-  const name = written === undefined ? '' : interpolate(text(written) ?? '', env, { location: written.at });
-  return name === '' ? folderProjectName(directory) : checkProjectName(name, written?.at);
+  const written = entry(document, 'name');
+  const name = text(written);
+  return name === undefined || name === ''
+    ? folderProjectName(directory)
+    : checkProjectName(name, written?.at);
 }
 
 function listed({ COMPOSE_PROFILES }: Environment): string[] {

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
 import { from } from 'pg-copy-streams';
 import { type InterruptOptions, interruptible } from './interrupt.ts';
@@ -30,10 +30,9 @@ export async function copyRows(
 ): Promise<number> {
   const method = options.method ?? 'auto';
   if (method === 'copy' || (method === 'auto' && (await canCopy(client)))) {
-    return interruptible(client, (stop) => copy(client, source, stop), options);
+    return interruptible(client, () => copy(client, source), options);
   }
-  const load = inTransaction ? unnest : unnestAtomically;
-  return interruptible(client, (stop) => load(client, source, stop), options);
+  return interruptible(client, () => (inTransaction ? unnest : unnestAtomically)(client, source), options);
 }
 
 const abilities = new WeakMap<ClientBase, Promise<boolean>>();
@@ -51,28 +50,10 @@ function canCopy(client: ClientBase): Promise<boolean> {
   return known;
 }
 
-async function copy(
-  client: ClientBase,
-  { table, columns, rows }: CopySource,
-  stop: AbortSignal | undefined,
-): Promise<number> {
+async function copy(client: ClientBase, { table, columns, rows }: CopySource): Promise<number> {
   const target = client.query(from(`COPY ${tableName(table)} (${columnList(columns)}) FROM STDIN`));
-  const loaded = finished(target);
-  const failed = loaded.then(() => new Promise<never>(() => {}));
-  failed.catch(() => {});
-  try {
-    for await (const piece of until(copyText(rows), stop, failed)) {
-      if (!target.write(piece)) await Promise.race([once(target, 'drain'), failed]);
-    }
-    target.end();
-    await loaded;
-    return target.rowCount;
-  } catch (error) {
-    // Tells the server to give up, which it does not notice otherwise while it waits for data.
-    target.destroy(error as Error);
-    await loaded.catch(() => undefined);
-    throw error;
-  }
+  await pipeline(Readable.from(copyText(rows), { objectMode: true, highWaterMark: 4 }), target);
+  return target.rowCount;
 }
 
 /** Lines of COPY's text format, in pieces of about 64 KiB. */
@@ -87,39 +68,10 @@ async function* copyText(rows: CopySource['rows']): AsyncGenerator<Buffer> {
   if (piece !== '') yield Buffer.from(piece);
 }
 
-/** What `source` yields, until it ends, `stop` aborts or `failed` rejects. */
-async function* until<T>(
-  source: AsyncGenerator<T>,
-  stop: AbortSignal | undefined,
-  ...failed: readonly Promise<never>[]
-): AsyncGenerator<T> {
-  const { promise: stopped, reject } = Promise.withResolvers<never>();
-  stopped.catch(() => {});
-  const onAbort = () => reject(stop?.reason);
-  stop?.addEventListener('abort', onAbort, { once: true });
-  let over = false;
-  try {
-    for (;;) {
-      const next = await Promise.race([source.next(), stopped, ...failed]);
-      over = next.done === true;
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    stop?.removeEventListener('abort', onAbort);
-    // A source that has stalled never answers this; nobody waits for it.
-    if (!over) source.return(undefined).catch(() => undefined);
-  }
-}
-
-async function unnestAtomically(
-  client: ClientBase,
-  source: CopySource,
-  stop: AbortSignal | undefined,
-): Promise<number> {
+async function unnestAtomically(client: ClientBase, source: CopySource): Promise<number> {
   await client.query('BEGIN');
   try {
-    const count = await unnest(client, source, stop);
+    const count = await unnest(client, source);
     await client.query('COMMIT');
     return count;
   } catch (error) {
@@ -132,33 +84,25 @@ async function unnestAtomically(
 const batchRows = 1000;
 
 /** Every column travels as an array of texts, which the server casts: that fits any type, arrays included. */
-async function unnest(
-  client: ClientBase,
-  { table, columns, rows }: CopySource,
-  stop: AbortSignal | undefined,
-): Promise<number> {
+async function unnest(client: ClientBase, { table, columns, rows }: CopySource): Promise<number> {
   const types = await columnTypes(client, table, columns);
   const casts = types.map((type, index) => `rows.c${index}::${type}`).join(', ');
   const arrays = columns.map((_, index) => `$${index + 1}::text[]`).join(', ');
   const names = columns.map((_, index) => `c${index}`).join(', ');
   const text = `INSERT INTO ${tableName(table)} (${columnList(columns)}) SELECT ${casts} FROM unnest(${arrays}) AS rows (${names})`;
   let count = 0;
-  for await (const batch of until(batches(rows), stop)) {
+  let batch: (readonly unknown[])[] = [];
+  const flush = async () => {
     const values = columns.map((_, index) => batch.map((row) => fieldText(row[index])));
     count += (await client.query(text, values)).rowCount ?? 0;
-  }
-  return count;
-}
-
-async function* batches(rows: CopySource['rows']): AsyncGenerator<(readonly unknown[])[]> {
-  let batch: (readonly unknown[])[] = [];
+    batch = [];
+  };
   for await (const row of rows) {
     batch.push(row);
-    if (batch.length < batchRows) continue;
-    yield batch;
-    batch = [];
+    if (batch.length === batchRows) await flush();
   }
-  if (batch.length > 0) yield batch;
+  if (batch.length > 0) await flush();
+  return count;
 }
 
 async function columnTypes(client: ClientBase, table: string, columns: readonly string[]): Promise<string[]> {

@@ -1,5 +1,4 @@
 import { describeVariant, type Workspace } from '../workspace.ts';
-import { checkEnvNames } from './env-names.ts';
 import { checkMachine } from './machine.ts';
 import { checkVariant } from './variant.ts';
 
@@ -22,6 +21,5 @@ export async function checkup(
   for (const name of workspace.variants) {
     checks.push(...(await checkVariant(describeVariant(workspace.root, name), environment)));
   }
-  checks.push(...checkEnvNames(workspace));
   return checks;
 }

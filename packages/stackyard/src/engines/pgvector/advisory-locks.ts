@@ -1,7 +1,7 @@
 /**
  * Advisory locks of sessions. To the one backend every client is the same session, so it would grant each of them
- * the same lock. These replace the functions of `pg_catalog` by a table that knows the client, named by the setting
- * `stackyard.session`. Locks of transactions need nothing: transactions are serial.
+ * the same lock. These replace the functions of `pg_catalog` by a table that knows the client. Who that is,
+ * `stackyard.name_session` is told before each such call; a setting would not survive `RESET ALL`. Locks of transactions need nothing: transactions are serial.
  *
  * They are single SQL expressions, which the planner puts in place of the call: the executor would go by their numbers
  * to the built-in code without a look at what stands in `pg_proc`.
@@ -13,10 +13,15 @@ const schema = `
   CREATE SCHEMA IF NOT EXISTS stackyard;
   CREATE UNLOGGED TABLE IF NOT EXISTS stackyard.advisory_lock
     (class bigint, key bigint, shared boolean, session text, held int NOT NULL, PRIMARY KEY (class, key, shared, session));
-  TRUNCATE stackyard.advisory_lock;
+  CREATE UNLOGGED TABLE IF NOT EXISTS stackyard.current_session (session text NOT NULL);
+  TRUNCATE stackyard.advisory_lock, stackyard.current_session;
+  INSERT INTO stackyard.current_session VALUES ('');
+  CREATE OR REPLACE FUNCTION stackyard.name_session(name text) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS
+    'UPDATE stackyard.current_session SET session = name WHERE session <> name';
   CREATE OR REPLACE FUNCTION stackyard.try_lock(c bigint, k bigint, s boolean) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  DECLARE me text := current_setting('stackyard.session', true);
+  DECLARE me text := (SELECT session FROM stackyard.current_session);
   BEGIN
     IF EXISTS (SELECT FROM stackyard.advisory_lock l WHERE l.class = c AND l.key = k AND l.session <> me
                AND NOT (s AND l.shared)) THEN RETURN false; END IF;
@@ -34,7 +39,7 @@ const schema = `
   END $$;
   CREATE OR REPLACE FUNCTION stackyard.unlock(c bigint, k bigint, s boolean) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  DECLARE me text := current_setting('stackyard.session', true); n int;
+  DECLARE me text := (SELECT session FROM stackyard.current_session); n int;
   BEGIN
     UPDATE stackyard.advisory_lock l SET held = held - 1
       WHERE l.class = c AND l.key = k AND l.shared = s AND l.session = me RETURNING held INTO n;
@@ -44,7 +49,7 @@ const schema = `
   END $$;
   CREATE OR REPLACE FUNCTION stackyard.unlock_all() RETURNS void
   LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS
-    'DELETE FROM stackyard.advisory_lock WHERE session = current_setting(''stackyard.session'', true)';
+    'DELETE FROM stackyard.advisory_lock WHERE session = (SELECT session FROM stackyard.current_session)';
   CREATE OR REPLACE FUNCTION pg_catalog.pg_advisory_unlock_all() RETURNS void
   LANGUAGE sql VOLATILE AS 'SELECT stackyard.unlock_all()';
   GRANT USAGE ON SCHEMA stackyard TO PUBLIC;`;

@@ -192,6 +192,8 @@ describe('what belongs to a session', () => {
     expect(await value(one, 'SELECT pg_try_advisory_lock(42)')).toBe(true);
     expect(await value(two, 'SELECT pg_try_advisory_lock(42)')).toBe(false);
     await expect(two.query('SELECT pg_advisory_lock(42)')).rejects.toMatchObject({ code: '55P03' });
+    await one.query('RESET ALL; SELECT pg_try_advisory_lock(43)');
+    expect(await value(two, 'SELECT pg_try_advisory_lock(43)')).toBe(false);
     expect(await value(one, 'SELECT pg_advisory_unlock(42)')).toBe(true);
     expect(await value(two, 'SELECT pg_try_advisory_lock(42)')).toBe(false);
     await one.end();

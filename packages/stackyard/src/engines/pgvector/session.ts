@@ -158,7 +158,10 @@ export class Session {
     await this.#enter();
     try {
       for (const name of this.#statements.values()) await this.#closeStatement(name);
-      if (this.#usesAdvisoryLocks) await backend.execute('SELECT pg_advisory_unlock_all()');
+      if (this.#usesAdvisoryLocks) {
+        await this.#nameSession();
+        await backend.execute('SELECT pg_advisory_unlock_all()');
+      }
       if (channels > 0) await this.#shared.resubscribe();
     } finally {
       turns.release(this);
@@ -176,12 +179,11 @@ export class Session {
     const previous = shared.current;
     shared.current = this;
     await this.#settings.replace(previous ? previous.#settings : undefined);
-    if (this.#usesAdvisoryLocks) await this.#nameSession();
   }
 
-  /** The functions of `advisory-locks.sql` ask for the session's name. */
+  /** Tells the functions of `advisory-locks.ts` whose call comes next. */
   async #nameSession(): Promise<void> {
-    await this.#shared.backend.execute(`SET stackyard.session = '${this.id}'`);
+    await this.#shared.backend.execute(`SELECT stackyard.name_session('${this.id}')`);
   }
 
   /** @returns false when the client said goodbye */
@@ -293,10 +295,9 @@ export class Session {
       return;
     }
     if (this.#closed) throw new Gone();
-    if (!this.#usesAdvisoryLocks && sql.some(usesAdvisoryLocks)) {
+    if (this.#status !== 'E' && sql.some(usesAdvisoryLocks)) {
       this.#usesAdvisoryLocks = true;
-      if (this.#status === 'I') await this.#nameSession();
-      else await this.#shared.backend.execute(`SET LOCAL stackyard.session = '${this.id}'`);
+      await this.#nameSession();
     }
     if (sql.some(mayChangeSettings)) this.#settings.changed(sql.flatMap(customSettings));
     this.#status = 'running';
@@ -326,7 +327,6 @@ export class Session {
       this.channels.clear();
       await this.#shared.backend.execute('CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL');
       this.#settings.forget();
-      if (this.#usesAdvisoryLocks) await this.#nameSession();
       await this.#shared.resubscribe();
     }
     this.#write(message('C', what === 'discard' ? 'DISCARD ALL' : 'DEALLOCATE ALL'));
