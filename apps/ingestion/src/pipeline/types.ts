@@ -46,6 +46,7 @@ export interface Note {
     | 'INVALID_ENCODING'
     | 'MALFORMED_PARTS'
     | 'PART_SKIPPED'
+    | 'METADATA_TRUNCATED'
     | 'CHARACTERS_REMOVED';
   message: string;
 }

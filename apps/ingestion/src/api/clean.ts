@@ -1,0 +1,28 @@
+import type { JsonValue } from '../pipeline/index.ts';
+import { cleanRecord } from '../pipeline/text/clean.ts';
+import { Problem } from './problem.ts';
+
+const MAX_BYTES = 64 * 1024;
+
+/** The sender's metadata as `jsonb` can hold it: without NUL and lone surrogates at any depth, keys included. */
+export function metadataOf(value: object): { [key: string]: JsonValue } {
+  if (Buffer.byteLength(JSON.stringify(value)) > MAX_BYTES) {
+    throw new Problem('API_INVALID', `The metadata is larger than ${MAX_BYTES} bytes`);
+  }
+  return cleanRecord(value);
+}
+
+/** Metadata that came as text, in a form field or a header. */
+export function parseMetadata(text: string | undefined): { [key: string]: JsonValue } {
+  if (text === undefined || text === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Problem('API_INVALID', 'The metadata is not JSON', { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Problem('API_INVALID', 'The metadata is not a JSON object');
+  }
+  return metadataOf(value);
+}

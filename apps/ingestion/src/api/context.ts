@@ -1,0 +1,20 @@
+import type { Health } from '@stackyard/healthchecks';
+import type { Client } from '@stackyard/postgres';
+import type { Embedder } from '../pipeline/index.ts';
+import type { Queue } from '../queue/index.ts';
+import type { ContentStore } from '../storage/index.ts';
+
+/** What the routes work with. */
+export interface ApiContext {
+  readonly client: Client;
+  readonly queue: Queue;
+  readonly storage: ContentStore;
+  /** Makes the vector of a question with the active model. */
+  readonly embedder: Embedder;
+  readonly embedderOf?: ((model: { model: string; dimensions: number }) => Embedder | undefined) | undefined;
+  readonly health: Health;
+  readonly maxDocumentBytes: number;
+  /** Requests without a key belong to this tenant; refused where absent. */
+  readonly anonymousTenant?: string | undefined;
+  readonly onError: (error: unknown) => void;
+}

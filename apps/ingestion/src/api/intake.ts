@@ -1,0 +1,88 @@
+import { Batcher } from '../batcher.ts';
+import { displayName, type JsonValue } from '../pipeline/index.ts';
+import { cleanText } from '../pipeline/text/clean.ts';
+import { asTenant } from '../store/database.ts';
+import { type NewDocument, type Registered, registerDocument } from '../store/documents.ts';
+import type { ApiContext } from './context.ts';
+import { Problem } from './problem.ts';
+
+/** What comes with a document's bytes. */
+export interface Arrival {
+  readonly tenantId: string;
+  readonly name: string;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly declaredType?: string | undefined;
+  readonly key?: string | undefined;
+  readonly target?: string | undefined;
+  readonly sourceUrl?: string | undefined;
+  /** From `metadataOf`. */
+  readonly metadata?: { readonly [key: string]: JsonValue } | undefined;
+  readonly expiresAt?: Date | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly trace?: string | undefined;
+}
+
+/** Takes documents in: bytes to storage first, then document, version, job and queue in one transaction. */
+export class Intake {
+  readonly #context: ApiContext;
+  readonly #batchers = new Map<string, Batcher<NewDocument, Registered>>();
+
+  constructor(context: ApiContext) {
+    this.#context = context;
+  }
+
+  async take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
+    const { storage, maxDocumentBytes } = this.#context;
+    const { tenantId, body, name, metadata, key, ...rest } = arrival;
+    const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
+    try {
+      await incoming.keep();
+      const registered = await this.#batcher(tenantId).add({
+        ...rest,
+        name: displayName(name).slice(0, 1000) || 'unnamed',
+        key: key === undefined ? undefined : cleanText(key),
+        metadata: metadata ?? {},
+        hash: incoming.hash,
+        bytes: incoming.bytes,
+        priority: arrival.priority ?? 0,
+      });
+      return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
+    } catch (error) {
+      await incoming.discard().catch(this.#context.onError);
+      throw error;
+    }
+  }
+
+  #batcher(tenantId: string): Batcher<NewDocument, Registered> {
+    let batcher = this.#batchers.get(tenantId);
+    if (!batcher) {
+      batcher = new Batcher({ run: (documents) => this.#register(tenantId, documents), capacity: 64 });
+      this.#batchers.set(tenantId, batcher);
+    }
+    return batcher;
+  }
+
+  async #register(tenantId: string, documents: readonly NewDocument[]): Promise<Registered[]> {
+    const { client, queue, storage, onError } = this.#context;
+    let jobs = 0;
+    const registered = await asTenant(client, tenantId, async (tx) => {
+      const results: Registered[] = [];
+      for (const document of documents) {
+        results.push(await registerDocument(tx, tenantId, document));
+        // The row is held now; a purge that ran just before has taken the bytes with it.
+        if (!(await storage.has(tenantId, document.hash))) {
+          throw new Problem('API_UNAVAILABLE', 'The content was being removed at this very moment', {
+            retryAfterSeconds: 1,
+          });
+        }
+      }
+      jobs = results.filter(({ outcome }) => outcome === 'created' || outcome === 'updated').length;
+      if (queue.transactional) await queue.add(jobs, { tx });
+      return results;
+    });
+    // Without the queue the reconciler finds the jobs, a little later.
+    if (!queue.transactional) await queue.add(jobs).catch(onError);
+    return registered;
+  }
+}

@@ -1,0 +1,93 @@
+import type { FastifyInstance } from 'fastify';
+import type { JsonValue } from '../pipeline/index.ts';
+import { cleanText } from '../pipeline/text/clean.ts';
+import { liveModels } from '../store/models.ts';
+import { search } from '../store/search.ts';
+import { tenantOf } from './auth.ts';
+import { metadataOf } from './clean.ts';
+import type { ApiContext } from './context.ts';
+import { Problem } from './problem.ts';
+import { answers, searchBody } from './schemas.ts';
+
+interface SearchBody {
+  query: string;
+  mode: 'hybrid' | 'vector' | 'text';
+  limit: number;
+  filter: {
+    metadata?: { [key: string]: JsonValue };
+    documents?: string[];
+    createdAfter?: string;
+    createdBefore?: string;
+  };
+}
+
+export function searchRoutes(app: FastifyInstance, context: ApiContext): void {
+  app.post<{ Body: SearchBody }>(
+    '/v1/search',
+    {
+      bodyLimit: 256 * 1024,
+      schema: {
+        operationId: 'search',
+        summary: 'Finds passages by meaning, by words, or by both (reciprocal rank fusion)',
+        tags: ['search'],
+        body: searchBody,
+        response: answers({
+          200: {
+            type: 'object',
+            properties: {
+              hits: { type: 'array', items: { $ref: 'Hit#' } },
+              model: { type: 'string', nullable: true },
+              tookMs: { type: 'number' },
+            },
+          },
+        }),
+      },
+    },
+    async (request) => {
+      const started = performance.now();
+      const { query, mode, limit, filter } = request.body;
+      const text = cleanText(query).trim();
+      if (text === '') throw new Problem('API_INVALID', 'The question is empty');
+      const [active] = await liveModels(context.client);
+      const tookMs = () => Math.round(performance.now() - started);
+      if (active?.state !== 'active') return { hits: [], model: null, tookMs: tookMs() };
+      const vector = mode === 'text' ? undefined : await embed(context, active, text);
+      const hits = await search(context.client, tenantOf(request), active, {
+        text,
+        vector,
+        mode,
+        limit,
+        filter: {
+          metadata: filter.metadata && metadataOf(filter.metadata),
+          documents: filter.documents,
+          createdAfter: dateOf(filter.createdAfter),
+          createdBefore: dateOf(filter.createdBefore),
+        },
+      });
+      return { hits, model: active.model, tookMs: tookMs() };
+    },
+  );
+}
+
+async function embed(
+  { embedder, embedderOf }: ApiContext,
+  model: { model: string; dimensions: number },
+  text: string,
+) {
+  const fits = embedder.model === model.model && embedder.dimensions === model.dimensions;
+  const own = fits ? embedder : embedderOf?.(model);
+  if (!own) throw new Problem('API_UNAVAILABLE', `This API has no embedder for the model "${model.model}"`);
+  try {
+    const [vector] = await own.embed([text]);
+    return vector;
+  } catch (cause) {
+    throw new Problem('API_UNAVAILABLE', 'The embedding service does not answer', {
+      cause,
+      retryAfterSeconds: 5,
+    });
+  }
+}
+
+function dateOf(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : new Date(text);
+}

@@ -1,0 +1,63 @@
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { authentication } from './auth.ts';
+import type { ApiContext } from './context.ts';
+import { Intake } from './intake.ts';
+import { Problem, problemOf } from './problem.ts';
+import { documentRoutes } from './routes-documents.ts';
+import { eventRoutes } from './routes-events.ts';
+import { searchRoutes } from './routes-search.ts';
+import { uploadRoutes } from './routes-upload.ts';
+import { shared } from './schemas.ts';
+
+/** Makes the API; the caller listens. */
+export async function createApi(context: ApiContext): Promise<FastifyInstance> {
+  const app = Fastify({
+    bodyLimit: 1024 * 1024,
+    // An upload may take long, its headers may not.
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    ajv: { customOptions: { coerceTypes: true, allErrors: true } },
+    routerOptions: { maxParamLength: 200 },
+    forceCloseConnections: 'idle',
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) context.onError(error);
+    if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
+    // What is left of a body that nobody reads would keep the connection busy.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  });
+  app.setNotFoundHandler(() => {
+    throw new Problem('API_NOT_FOUND', 'There is nothing at this address');
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Ingestion', version: '1', description: 'Documents in, searchable passages out.' },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      security: [{ key: [] }],
+    },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema${index}`),
+    },
+  });
+  for (const schema of shared) app.addSchema(schema);
+  authentication(app, context);
+
+  const intake = new Intake(context);
+  app.get('/livez', { schema: { hide: true } }, async () => context.health.live());
+  app.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
+    const report = await context.health.ready();
+    return reply.code(report.status === 'ready' ? 200 : 503).send(report);
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.register(async (scope) => {
+    documentRoutes(scope, context);
+    searchRoutes(scope, context);
+    await eventRoutes(scope, context);
+  });
+  await app.register((scope) => uploadRoutes(scope, context, intake));
+  return app;
+}

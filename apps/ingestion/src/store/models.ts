@@ -1,0 +1,67 @@
+import type { Client } from '@stackyard/postgres';
+import type { EmbeddingModel } from '../pipeline/index.ts';
+import { asService } from './database.ts';
+
+export interface StoredModel extends EmbeddingModel {
+  readonly id: number;
+  readonly state: 'active' | 'building' | 'retired';
+}
+
+/** The partition of `chunk` that holds a model's vectors. */
+export const partitionOf = (modelId: number): string => `chunk_m${modelId}`;
+
+/** The models that are written now: the active one first, then one that is being built up. */
+export function liveModels(client: Client): Promise<StoredModel[]> {
+  return client.query<StoredModel>(
+    `SELECT id, model, dimensions, state FROM embedding_model WHERE state <> 'retired' ORDER BY state, id`,
+  );
+}
+
+/**
+ * Makes room for a model's vectors. The very first model becomes the active one; a later one is built up beside it
+ * until {@link activateModel}.
+ */
+export async function ensureModel(
+  client: Client,
+  { model, dimensions }: EmbeddingModel,
+): Promise<StoredModel> {
+  const find = () =>
+    client.query<StoredModel>(
+      'SELECT id, model, dimensions, state FROM embedding_model WHERE model = $1 AND dimensions = $2',
+      [model, dimensions],
+    );
+  const [known] = await find();
+  if (known && known.state !== 'retired') return known;
+  return client.tx(async (tx) => {
+    await tx.query('LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE');
+    const stored = await tx.one<StoredModel>(
+      `INSERT INTO embedding_model (model, dimensions, state)
+       VALUES ($1, $2, CASE WHEN EXISTS (SELECT FROM embedding_model WHERE state = 'active') THEN 'building' ELSE 'active' END)
+       ON CONFLICT (model, dimensions) DO UPDATE
+         SET state = CASE WHEN embedding_model.state = 'retired' THEN 'building' ELSE embedding_model.state END
+       RETURNING id, model, dimensions, state`,
+      [model, dimensions],
+    );
+    const name = partitionOf(stored.id);
+    await tx.query(`
+      CREATE TABLE IF NOT EXISTS ${name} PARTITION OF chunk FOR VALUES IN (${stored.id});
+      ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY;
+      ALTER TABLE ${name} FORCE ROW LEVEL SECURITY;
+      ALTER TABLE ${name} ALTER COLUMN embedding SET STORAGE PLAIN;
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ${name} TO ingestion_service`);
+    return stored;
+  });
+}
+
+/** Search uses this model from the next query on; the one before is retired, and its vectors go. */
+export async function activateModel(client: Client, id: number): Promise<void> {
+  const retired = await asService(client, async (tx) => {
+    const old = await tx.query<{ id: number }>(
+      `UPDATE embedding_model SET state = 'retired' WHERE state = 'active' AND id <> $1 RETURNING id`,
+      [id],
+    );
+    await tx.query(`UPDATE embedding_model SET state = 'active' WHERE id = $1`, [id]);
+    return old;
+  });
+  for (const old of retired) await client.query(`DROP TABLE IF EXISTS ${partitionOf(old.id)}`);
+}
