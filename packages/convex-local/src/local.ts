@@ -33,6 +33,8 @@ export interface ConvexLocalOptions {
   readonly log?: (line: string) => void;
   /** Time a query or mutation may take, milliseconds; 1000 by default, as on Convex. */
   readonly functionTimeoutMs?: number;
+  /** Time an action may take, milliseconds; ten minutes by default, as on Convex. */
+  readonly actionTimeoutMs?: number;
 }
 
 /** A deployment that serves. Dispose it to stop. */
@@ -76,7 +78,7 @@ function serverFor(handler: () => Handler): Server {
 
 /** Starts a Convex deployment for development and tests. Resolves when it serves. */
 export async function startConvexLocal(options: ConvexLocalOptions): Promise<RunningConvexLocal> {
-  const { host = '127.0.0.1', log = () => {}, functionTimeoutMs = 1000 } = options;
+  const { host = '127.0.0.1', log = () => {}, functionTimeoutMs = 1000, actionTimeoutMs = 600_000 } = options;
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   await using releasers = new AsyncDisposableStack();
   const notReady: Handler = async (_, response) => void response.writeHead(503).end('starting');
@@ -97,6 +99,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     cloudUrl: url,
     siteUrl,
     functionTimeoutMs,
+    actionTimeoutMs,
     hangAfterMs: functionTimeoutMs + 1000,
   });
   releasers.defer(() => engine.close());

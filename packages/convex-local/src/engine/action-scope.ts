@@ -12,7 +12,7 @@ export interface ActionServices {
     args: unknown,
   ): Promise<unknown>;
   schedule(scope: ActionScope, address: FunctionAddress, seconds: number, args: unknown): Promise<string>;
-  cancelScheduled(id: string): Promise<void>;
+  cancelScheduled(component: string, id: string): Promise<void>;
   createHandle(component: string, address: FunctionAddress): string;
   vectorSearch(component: string, query: VectorQuery): Promise<unknown>;
   uploadUrl(component: string): string;
@@ -38,6 +38,8 @@ export class ActionScope {
   readonly caller: Caller;
   readonly logs: string[];
   readonly depth: number;
+  /** Calls of the engine that have not come back. */
+  pendingCalls = 0;
   readonly #services: ActionServices;
   readonly #onLog: ((line: string) => void) | undefined;
 
@@ -79,6 +81,15 @@ export class ActionScope {
   }
 
   async asyncSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
+    this.pendingCalls++;
+    try {
+      return await this.#perform(name, args);
+    } finally {
+      this.pendingCalls--;
+    }
+  }
+
+  async #perform(name: string, args: Record<string, unknown>): Promise<unknown> {
     const services = this.#services;
     const address = args as FunctionAddress;
     const file = args.storageId as string;
@@ -92,7 +103,7 @@ export class ActionScope {
       case '1.0/actions/schedule':
         return services.schedule(this, address, args.ts as number, args.args);
       case '1.0/actions/cancel_job':
-        return services.cancelScheduled(args.id as string);
+        return services.cancelScheduled(this.component, args.id as string);
       case '1.0/actions/vectorSearch':
         return services.vectorSearch(this.component, args.query as VectorQuery);
       case '1.0/createFunctionHandle':
@@ -121,6 +132,15 @@ export class ActionScope {
   }
 
   async jsSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
+    this.pendingCalls++;
+    try {
+      return await this.#performJs(name, args);
+    } finally {
+      this.pendingCalls--;
+    }
+  }
+
+  async #performJs(name: string, args: Record<string, unknown>): Promise<unknown> {
     if (name === 'storage/storeBlob') {
       const options = args.options as { sha256?: string } | undefined;
       return this.#services.storeFile(this.component, args.blob as Blob, options?.sha256);

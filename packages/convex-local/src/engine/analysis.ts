@@ -32,7 +32,7 @@ async function evaluate<T>(what: string, action: () => Promise<T> | T): Promise<
     throw new RequestError(
       400,
       'InvalidModules',
-      `Failed to analyze ${what}: ${asFunctionError(error).message}`,
+      `Failed to analyze ${what}: ${asFunctionError(error, () => undefined).message}`,
     );
   }
 }

@@ -71,7 +71,7 @@ export class CronRunner {
     const next = Math.min(...Array.from(this.#states(), ({ state }) => state.nextRun));
     if (!Number.isFinite(next)) return;
     const delay = Math.min(Math.max(next - host.now(), 0), LONGEST_TIMER_MS);
-    this.#timer = host.setTimeout(() => void this.#fire(), delay);
+    this.#timer = host.setTimeout(() => void this.#fire(), delay).unref();
   }
 
   async #fire(): Promise<void> {

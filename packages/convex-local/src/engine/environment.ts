@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { ActionScope } from './action-scope.ts';
 import type { TransactionScope } from './transaction-scope.ts';
@@ -11,7 +12,9 @@ export const host = {
   now: Date.now.bind(Date),
   setTimeout,
   setImmediate,
+  setInterval,
   clearTimeout,
+  clearInterval,
   Date,
 };
 
@@ -29,7 +32,16 @@ function consoleFor(original: Console): Console {
       currentCall.getStore()?.log(`[${level}] ${args.map(formatLogArgument).join(' ')}`);
     };
   };
-  const timers = new Map<string, number>();
+  const perCall = new WeakMap<object, Map<string, number>>();
+  const timers = () => {
+    const call = currentCall.getStore() ?? perCall;
+    let known = perCall.get(call);
+    if (known === undefined) {
+      known = new Map();
+      perCall.set(call, known);
+    }
+    return known;
+  };
   return {
     ...original,
     debug: write('DEBUG'),
@@ -39,12 +51,20 @@ function consoleFor(original: Console): Console {
     error: write('ERROR'),
     trace: write('LOG'),
     dir: write('LOG'),
-    time: (label = 'default') => void timers.set(label, host.now()),
-    timeLog: (label = 'default', ...rest: unknown[]) =>
-      write('INFO')(`${label}: ${host.now() - (timers.get(label) ?? host.now())}ms`, ...rest),
+    time: (label = 'default') => {
+      if (timers().has(label)) write('WARN')(`Timer '${label}' already exists`);
+      else timers().set(label, performance.now());
+    },
+    timeLog: (label = 'default', ...rest: unknown[]) => {
+      const started = timers().get(label);
+      if (started === undefined) write('WARN')(`Timer '${label}' does not exist`);
+      else write('INFO')(`${label}: ${Math.floor(performance.now() - started)}ms`, ...rest);
+    },
     timeEnd: (label = 'default') => {
-      write('INFO')(`${label}: ${host.now() - (timers.get(label) ?? host.now())}ms`);
-      timers.delete(label);
+      const started = timers().get(label);
+      if (started === undefined) write('WARN')(`Timer '${label}' does not exist`);
+      else write('INFO')(`${label}: ${Math.floor(performance.now() - started)}ms`);
+      timers().delete(label);
     },
   };
 }
@@ -58,11 +78,27 @@ function forbidInTransactions(name: string, message: string): void {
   };
 }
 
+/** Shows the files of pushed code as Convex does: `convex:/user/messages.js`. */
+function nameUserFiles(modulesRoot: string): void {
+  const prefix = pathToFileURL(modulesRoot).href.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const root = new RegExp(`${prefix}/[0-9a-f]{32}/`, 'g');
+  Error.prepareStackTrace = (error, sites) => {
+    let head: string;
+    try {
+      head = Error.prototype.toString.call(error);
+    } catch {
+      head = 'Error';
+    }
+    return [head, ...sites.map((site) => `    at ${site}`)].join('\n').replace(root, 'convex:/user/');
+  };
+}
+
 /**
  * Gives user code the globals it has on Convex: the `Convex` syscalls, a console that is collected, and inside
  * queries and mutations a clock that stands still, seeded randomness, and neither timers nor the network.
  */
-export function installEnvironment(): void {
+export function installEnvironment(modulesRoot: string): void {
+  nameUserFiles(modulesRoot);
   const call = () => {
     const scope = currentCall.getStore();
     if (scope === undefined)

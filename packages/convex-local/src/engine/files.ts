@@ -7,6 +7,9 @@ import { host } from './environment.ts';
 import { FunctionError, RequestError } from './function-error.ts';
 
 export const STORAGE = '_storage';
+/** Which bytes belong to which document: the key is the name on disk and in urls. */
+const KEYS = '_file_keys';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const UPLOAD_TTL_MS = 60 * 60 * 1000;
 const MAX_TOKENS = 100_000;
 
@@ -21,8 +24,9 @@ export class Files {
   readonly #root: string;
   readonly #store: Store;
   readonly #tokens = new Map<string, { component: string; expires: number }>();
-  /** File id of a url to document: ids stay secret, urls are public. */
-  #cloudUrl: string;
+  readonly #byKey = new Map<string, { component: string; id: string }>();
+  readonly #byFile = new Map<string, string>();
+  readonly #cloudUrl: string;
 
   constructor(root: string, store: Store, cloudUrl: string) {
     this.#root = root;
@@ -40,9 +44,10 @@ export class Files {
 
   componentOf(token: string): string {
     const known = this.#tokens.get(token);
-    if (known === undefined || known.expires < host.now()) {
-      throw new RequestError(401, 'Unauthorized', 'The upload url is not valid, or has expired.');
-    }
+    if (known === undefined)
+      throw new RequestError(401, 'StorageTokenInvalid', 'The upload url is not valid.');
+    if (known.expires < host.now())
+      throw new RequestError(401, 'StorageTokenExpired', 'The upload url has expired.');
     return known.component;
   }
 
@@ -62,85 +67,82 @@ export class Files {
     return { key, sha256: digest.toString('base64') };
   }
 
+  /** Makes written bytes a file, inside the open transaction. */
   record(
     component: string,
     file: { key: string; sha256: string; size: number; contentType: string | null },
   ): string {
     const table = this.#store.ensureTable(component, STORAGE);
-    const id = this.#store.insert(
-      table,
-      {
-        sha256: file.sha256,
-        size: file.size,
-        ...(file.contentType === null || file.contentType === '' ? {} : { contentType: file.contentType }),
-      },
-      host.now(),
-    );
-    const keys = this.#store.ensureTable('', '_file_keys');
-    this.#store.insert(keys, { key: file.key, file: id }, host.now());
-    this.#byKey.set(file.key, id);
-    this.#byFile.set(id, file.key);
+    const { key, sha256, size, contentType } = file;
+    const type = contentType === null || contentType === '' ? {} : { contentType };
+    const id = this.#store.insert(table, { sha256, size, ...type }, host.now());
+    this.#store.insert(this.#store.ensureTable('', KEYS), { key, component, file: id }, host.now());
+    this.#remember(component, id, key);
     return id;
   }
 
-  readonly #byKey = new Map<string, string>();
-  readonly #byFile = new Map<string, string>();
+  #remember(component: string, id: string, key: string): void {
+    this.#byKey.set(key, { component, id });
+    this.#byFile.set(id, key);
+  }
 
   /** Learns the files of the store after a restart. */
   index(): void {
-    for (const document of this.#store.table('', '_file_keys')?.documents.values() ?? []) {
-      this.#byKey.set(document.key as string, document.file as string);
-      this.#byFile.set(document.file as string, document.key as string);
+    for (const { component, file, key } of this.#store.table('', KEYS)?.documents.values() ?? []) {
+      this.#remember(component as string, file as string, key as string);
     }
   }
 
+  /** Finds a file by its document id or by its key, which older code uses as id. */
   #find(component: string, id: string): { table: Table; document: FileDocument; key: string } | undefined {
-    const table = this.#store.tableOf(id);
-    if (table?.name !== STORAGE || table.component !== component) {
-      // The older form of storage ids, still accepted: the key in the url.
-      const known = this.#byKey.get(id);
-      return known === undefined || known === id ? undefined : this.#find(component, known);
-    }
-    const document = table.documents.get(id) as FileDocument | undefined;
-    const key = this.#byFile.get(id);
+    const alias = this.#byKey.get(id);
+    const documentId = alias?.component === component ? alias.id : id;
+    const table = this.#store.tableOf(component, documentId);
+    if (table?.name !== STORAGE) return undefined;
+    const document = table.documents.get(documentId) as FileDocument | undefined;
+    const key = this.#byFile.get(documentId);
     return document === undefined || key === undefined ? undefined : { table, document, key };
   }
 
+  #checkId(component: string, id: string, method: string): void {
+    if (UUID.test(id)) return;
+    const table = this.#store.tableOf(component, id);
+    if (table?.name === STORAGE) return;
+    const found = table === undefined ? 'it is no id' : `it is an Id<"${table.name}">`;
+    throw new FunctionError(
+      `Invalid argument \`storageId\` for \`storage.${method}\`: expected an Id<"_storage">, but ${found}: ${id}`,
+    );
+  }
+
   url(component: string, id: string): string | null {
-    this.#checkId(id);
+    this.#checkId(component, id, 'getUrl');
     const found = this.#find(component, id);
     return found === undefined ? null : `${this.#cloudUrl}/api/storage/${found.key}`;
   }
 
-  #checkId(id: string): void {
-    const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
-    const table = this.#store.tableOf(id);
-    if (!uuid && table === undefined) {
-      throw new FunctionError(`Invalid storageId: ${id}`);
-    }
-    if (table !== undefined && table.name !== STORAGE) {
-      throw new FunctionError(`Invalid storageId: expected an ID in table "_storage", got "${table.name}"`);
-    }
-  }
-
   metadata(component: string, id: string): unknown {
-    this.#checkId(id);
+    this.#checkId(component, id, 'getMetadata');
     const found = this.#find(component, id);
     if (found === undefined) return null;
     const { sha256, size, contentType } = found.document;
-    return { storageId: id, sha256, size, contentType: contentType ?? null };
+    const hex = Buffer.from(sha256, 'base64').toString('hex');
+    return { storageId: found.key, sha256: hex, size, contentType: contentType ?? null };
   }
 
   /** Removes a file inside the open transaction. Its bytes go later, when nobody can roll back. */
   remove(component: string, id: string): void {
-    this.#checkId(id);
+    this.#checkId(component, id, 'delete');
     const found = this.#find(component, id);
     if (found === undefined) throw new FunctionError(`storage id ${id} not found`);
     this.#store.remove(found.table, found.document._id);
+    const keys = this.#store.table('', KEYS);
+    for (const entry of keys?.documents.values() ?? []) {
+      if (entry.key === found.key) this.#store.remove(keys!, entry._id);
+    }
   }
 
   async read(component: string, id: string): Promise<Blob | null> {
-    this.#checkId(id);
+    this.#checkId(component, id, 'get');
     const found = this.#find(component, id);
     if (found === undefined) return null;
     const bytes = await readFile(path.join(this.#root, found.key));
@@ -149,15 +151,11 @@ export class Files {
 
   /** The bytes behind a public url. */
   byKey(key: string): { path: string; contentType: string | null; sha256: string; size: number } | null {
-    const id = this.#byKey.get(key);
-    const document = id === undefined ? undefined : (this.#store.get(id) as FileDocument | undefined);
-    if (document === undefined) return null;
-    return {
-      path: path.join(this.#root, key),
-      contentType: document.contentType ?? null,
-      sha256: document.sha256,
-      size: document.size,
-    };
+    const known = this.#byKey.get(key);
+    const found = known === undefined ? undefined : this.#find(known.component, known.id);
+    if (found === undefined) return null;
+    const { contentType, sha256, size } = found.document;
+    return { path: path.join(this.#root, key), contentType: contentType ?? null, sha256, size };
   }
 
   /** Drops the bytes of files that a commit removed. */

@@ -23,3 +23,10 @@ export class RequestError extends Error {
     this.code = code;
   }
 }
+
+/** A failure that is nobody's fault and passes: a client may send the same request again. */
+export class TransientError extends RequestError {
+  constructor(code: string, message: string) {
+    super(503, code, message);
+  }
+}

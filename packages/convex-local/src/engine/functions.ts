@@ -43,7 +43,8 @@ export class Functions {
     const parsed = parseFunctionPath(path);
     const shown = displayFunctionPath(parsed);
     const found = this.#deployment().function(component, parsed.module, parsed.name);
-    if (found === undefined || (!caller.admin && found.visibility.kind !== 'public')) {
+    const hidden = found?.visibility.kind !== 'public' || parsed.module.startsWith('betterAuth/');
+    if (found === undefined || (!caller.admin && hidden)) {
       const what = caller.admin ? 'function' : 'public function';
       throw new FunctionError(
         `Could not find ${what} for '${shown}'. Did you forget to run \`npx convex dev\` or \`npx convex deploy\`?`,
@@ -88,27 +89,28 @@ export class Functions {
     const argsText = JSON.stringify([args]);
     if (argsText.length > MAX_ARGUMENT_BYTES)
       throw new FunctionError('Arguments are too large (maximum size 16 MiB)');
+    let result: string;
     try {
-      const result = await currentCall.run(scope, async () => {
+      result = await currentCall.run(scope, async () => {
         const exports = await this.#loader.load(definition.directory, `${module}.js`);
         const registered = exports[name] as Registered;
         if (found.udfType === 'Query') return await registered.invokeQuery!(argsText);
         if (found.udfType === 'Mutation') return await registered.invokeMutation!(argsText);
         return await registered.invokeAction!('', argsText);
       });
-      if (result.length > MAX_RESULT_BYTES) {
-        const size = (result.length / 1024 / 1024).toFixed(2);
-        throw new FunctionError(
-          `Function ${displayFunctionPath({ module, name })} return value is too large (${size} MiB > maximum size 16 MiB)`,
-        );
-      }
-      if (validators.returns !== null && validators.returns.type !== 'any') {
-        const problem = validate(validators.returns, JSON.parse(result), tableOf);
-        if (problem !== undefined) throw new FunctionError(`ReturnsValidationError: ${problem}\n`);
-      }
-      return result;
     } catch (thrown) {
-      throw asFunctionError(thrown);
+      throw asFunctionError(thrown, this.#loader.originOf(definition.directory));
     }
+    if (result.length > MAX_RESULT_BYTES) {
+      const size = (result.length / 1024 / 1024).toFixed(2);
+      throw new FunctionError(
+        `Function ${displayFunctionPath({ module, name })} return value is too large (${size} MiB > maximum size 16 MiB)`,
+      );
+    }
+    if (validators.returns !== null && validators.returns.type !== 'any') {
+      const problem = validate(validators.returns, JSON.parse(result), tableOf);
+      if (problem !== undefined) throw new FunctionError(`ReturnsValidationError: ${problem}\n`);
+    }
+    return result;
   }
 }

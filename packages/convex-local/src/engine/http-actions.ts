@@ -1,6 +1,7 @@
 import type { Caller } from './caller.ts';
 import type { Engine } from './engine.ts';
 import { currentCall, host } from './environment.ts';
+import { FunctionError } from './function-error.ts';
 import type { EngineEvent } from './messages.ts';
 import { asFunctionError } from './user-error.ts';
 
@@ -23,7 +24,7 @@ interface Router {
 
 /** The component and path a request goes to: the longest mount that fits, else the app itself. */
 function route(engine: Engine, pathname: string, component = ''): { component: string; pathname: string } {
-  const mounts = engine.deployment.definition(component)?.definition.httpMounts ?? {};
+  const mounts = engine.deployer.current.definition(component)?.definition.httpMounts ?? {};
   for (const [prefix, reference] of Object.entries(mounts).sort(([a], [b]) => b.length - a.length)) {
     if (!pathname.startsWith(prefix)) continue;
     const child = reference.split('/').at(-1)!;
@@ -41,7 +42,7 @@ export async function runHttpAction(
 ): Promise<{ found: boolean }> {
   const url = new URL(request.url);
   const target = route(engine, url.pathname);
-  const definition = engine.deployment.definition(target.component);
+  const definition = engine.deployer.current.definition(target.component);
   if (definition?.modules['http.js'] === undefined) return { found: false };
   const started = host.now();
   const logLines: string[] = [];
@@ -52,7 +53,7 @@ export async function runHttpAction(
   const scope = engine.actionScope(identifier, target.component, request.caller, logLines);
   let sent = false;
   try {
-    await currentCall.run(scope, async () => {
+    const work = currentCall.run(scope, async () => {
       const exports = await engine.loader.load(definition.directory, 'http.js');
       const found = (exports.default as Router).lookup(target.pathname, request.method);
       if (found === null) {
@@ -79,11 +80,17 @@ export async function runHttpAction(
         emit({ event: 'http', requestId: request.requestId, chunk: chunk as Uint8Array });
       }
     });
+    await engine.runner.watch.run(scope, work);
   } catch (thrown) {
-    error = asFunctionError(thrown).message;
+    const failure = asFunctionError(thrown, engine.loader.originOf(definition.directory));
+    error = failure.message;
     if (!sent) {
       head(500, [['content-type', 'application/json']]);
-      const body = JSON.stringify({ code: `[Request ID: ${request.requestId}] Server Error`, trace: error });
+      const body = JSON.stringify({
+        code: `[Request ID: ${request.requestId}] Server Error: ${error.split('\n')[0]}`,
+        trace: error,
+        ...(failure instanceof FunctionError && failure.data !== undefined ? { data: failure.data } : {}),
+      });
       emit({ event: 'http', requestId: request.requestId, chunk: Buffer.from(body) });
     }
   }

@@ -10,6 +10,8 @@ export interface RunRequest {
   readonly args: unknown;
   readonly caller: Caller;
   readonly requestId: string;
+  /** A query of the state at this timestamp, in place of the current one. */
+  readonly at?: number;
   /** Present for mutations that a client may send again. */
   readonly idempotency?: { readonly session: string; readonly id: number };
 }
@@ -39,6 +41,7 @@ export interface Execution {
 
 /** Calls of the server to the engine: the method's name, its parameters and its result. */
 export interface EngineCalls {
+  ping(): null;
   run(request: RunRequest): RunResponse;
   subscribe(request: {
     readonly token: number;
@@ -51,6 +54,7 @@ export interface EngineCalls {
     readonly caller: Caller;
   }): null;
   release(ids: readonly number[]): null;
+  timestamp(): number;
   authProviders(): readonly unknown[];
   configHashes(): unknown;
   startPush(request: unknown): unknown;

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
+import { SourceMap } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+
+import { type OriginOf, sourcePath } from './user-error.ts';
 
 /** A bundled module as the CLI pushes it. */
 export interface PushedModule {
@@ -80,6 +83,25 @@ export class ModuleLoader {
     const source = text.endsWith(reference) ? text.slice(0, -reference.length) : text;
     const sourceMap = existsSync(`${file}.map`) ? await readFile(`${file}.map`, 'utf8') : undefined;
     return { source, sourceMap };
+  }
+
+  readonly #maps = new Map<string, SourceMap | undefined>();
+
+  /** Finds source places for the modules of one folder. */
+  originOf(directory: string): OriginOf {
+    return (module, line, column) => {
+      const file = `${this.file(directory, module)}.map`;
+      if (!this.#maps.has(file)) {
+        this.#maps.set(
+          file,
+          existsSync(file) ? new SourceMap(JSON.parse(readFileSync(file, 'utf8'))) : undefined,
+        );
+      }
+      const origin = this.#maps.get(file)?.findOrigin(line, column);
+      if (origin === undefined || !('fileName' in origin) || origin.fileName === undefined) return undefined;
+      const { fileName, lineNumber, columnNumber } = origin;
+      return { file: sourcePath(module, fileName), line: lineNumber, column: columnNumber };
+    };
   }
 
   async load(directory: string, module: string): Promise<Record<string, unknown>> {

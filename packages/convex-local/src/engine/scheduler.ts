@@ -1,8 +1,8 @@
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { Store, StoredDocument, Table } from '../storage/store.ts';
 import { EVERYTHING } from '../storage/value-order.ts';
-import type { Caller } from './caller.ts';
 import { host } from './environment.ts';
 import { FunctionError } from './function-error.ts';
+import type { Runner } from './runner.ts';
 import type { Transactions } from './transactions.ts';
 
 export const SCHEDULED = '_scheduled_functions';
@@ -18,32 +18,26 @@ export interface ScheduledJob extends StoredDocument {
   state: { kind: 'pending' | 'inProgress' | 'success' | 'failed' | 'canceled'; error?: string };
 }
 
-export interface JobRunner {
-  kindOf(component: string, path: string): 'mutation' | 'action' | 'unknown';
-  /** Runs a mutation together with the change of its job, in one transaction. */
-  runMutation(
-    component: string,
-    job: ScheduledJob,
-    caller: Caller,
-    complete: (error?: string) => void,
-  ): Promise<void>;
-  /** Runs an action; resolves with an error message or nothing. */
-  runAction(component: string, job: ScheduledJob, caller: Caller): Promise<string | undefined>;
-}
-
 /** Runs functions at their time. Jobs are documents: they survive a restart, and a mutation runs exactly once. */
 export class Scheduler {
   readonly #store: Store;
   readonly #transactions: Transactions;
-  readonly #runner: JobRunner;
+  readonly #runner: Runner;
+  readonly #kindOf: (component: string, path: string) => 'mutation' | 'action';
   #timer: NodeJS.Timeout | undefined;
   #started = false;
   readonly #running = new Set<string>();
 
-  constructor(store: Store, transactions: Transactions, runner: JobRunner) {
+  constructor(
+    store: Store,
+    transactions: Transactions,
+    runner: Runner,
+    kindOf: (component: string, path: string) => 'mutation' | 'action',
+  ) {
     this.#store = store;
     this.#transactions = transactions;
     this.#runner = runner;
+    this.#kindOf = kindOf;
   }
 
   /** Adds a job inside the open transaction. `at` is in milliseconds. */
@@ -69,8 +63,8 @@ export class Scheduler {
   }
 
   /** Cancels a job inside the open transaction; one that has ended stays as it is. */
-  cancel(id: string): void {
-    const table = this.#store.tableOf(id);
+  cancel(component: string, id: string): void {
+    const table = this.#store.tableOf(component, id);
     const job = table?.name === SCHEDULED ? (table.documents.get(id) as ScheduledJob | undefined) : undefined;
     if (table === undefined || job === undefined) {
       throw new FunctionError(`Cannot find scheduled function with ID ${id}`);
@@ -120,23 +114,24 @@ export class Scheduler {
     clearTimeout(this.#timer);
     const now = host.now();
     let next = Number.POSITIVE_INFINITY;
-    const due: ScheduledJob[] = [];
-    for (const { job } of this.#jobs('pending')) {
+    const due: Array<{ table: Table; job: ScheduledJob }> = [];
+    for (const { table, job } of this.#jobs('pending')) {
       if (this.#running.has(job._id)) continue;
-      if (job.scheduledTime <= now) due.push(job);
+      if (job.scheduledTime <= now) due.push({ table, job });
       else next = Math.min(next, job.scheduledTime);
     }
-    due.sort((a, b) => a.scheduledTime - b.scheduledTime || a._creationTime - b._creationTime);
-    for (const job of due) void this.#run(job._id);
+    due.sort(
+      ({ job: a }, { job: b }) => a.scheduledTime - b.scheduledTime || a._creationTime - b._creationTime,
+    );
+    for (const { table, job } of due) void this.#run(table, job._id);
     if (next < Number.POSITIVE_INFINITY) {
-      this.#timer = host.setTimeout(() => this.wake(), Math.min(next - now, LONGEST_TIMER_MS));
+      this.#timer = host.setTimeout(() => this.wake(), Math.min(next - now, LONGEST_TIMER_MS)).unref();
     }
   }
 
-  async #run(id: string): Promise<void> {
+  async #run(table: Table, id: string): Promise<void> {
     this.#running.add(id);
     try {
-      const table = this.#store.tableOf(id)!;
       const job = table.documents.get(id) as ScheduledJob | undefined;
       if (job === undefined) return;
       const set = (state: ScheduledJob['state']) => {
@@ -147,28 +142,34 @@ export class Scheduler {
       };
       const complete = (error?: string) =>
         set(error === undefined ? { kind: 'success' } : { kind: 'failed', error });
-      const caller: Caller = {
-        identity: null,
-        admin: true,
-        request: { ip: null, userAgent: null, requestId: null, scheduledFunctionId: id },
+      const isPending = () => (table.documents.get(id) as ScheduledJob | undefined)?.state.kind === 'pending';
+      const kind = this.#kindOf(table.component, job.name);
+      const request = {
+        kind,
+        component: table.component,
+        path: job.name,
+        args: job.args[0] ?? {},
+        requestId: '',
+        caller: {
+          identity: null,
+          admin: true,
+          request: { ip: null, userAgent: null, requestId: null, scheduledFunctionId: id },
+        },
       };
-      if (this.#runner.kindOf(table.component, job.name) === 'mutation') {
-        await this.#runner.runMutation(table.component, job, caller, complete);
+      if (kind === 'mutation') {
+        const response = await this.#runner.run(request, undefined, { wanted: isPending, complete });
+        // A failure before the transaction began (no such function) has not ended the job yet.
+        if (!response.success && isPending()) await this.#runner.change(() => complete(response.message));
         return;
       }
-      const started = await this.#transactions.exclusive(() => {
-        const current = table.documents.get(id) as ScheduledJob | undefined;
-        if (current?.state.kind !== 'pending') return false;
+      const started = await this.#runner.change(() => {
+        if (!isPending()) return false;
         set({ kind: 'inProgress' });
-        this.#transactions.commit();
         return true;
       });
       if (!started) return;
-      const error = await this.#runner.runAction(table.component, job, caller);
-      await this.#transactions.exclusive(() => {
-        complete(error);
-        this.#transactions.commit();
-      });
+      const response = await this.#runner.run(request);
+      await this.#runner.change(() => complete(response.success ? undefined : response.message));
     } finally {
       this.#running.delete(id);
       this.wake();

@@ -3,7 +3,7 @@ import type { Key } from '../storage/value-order.ts';
 import type { Caller } from './caller.ts';
 import { decodeCursor, END_CURSOR, encodeCursor, queryFingerprint } from './cursor.ts';
 import { checkDocument, documentSize } from './document-rules.ts';
-import { FunctionError } from './function-error.ts';
+import { FunctionError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 import { QueryStream, type SerializedQuery } from './query-stream.ts';
 import type { ReadSet } from './read-set.ts';
@@ -13,8 +13,6 @@ import { runSearch } from './text-search.ts';
 /** What a transaction may ask of the engine beyond its own documents. */
 export interface TransactionServices {
   readonly store: Store;
-  readonly siteUrl: string;
-  readonly cloudUrl: string;
   readonly deploymentName: string;
   schemaOf(component: string, table: string): TableSchema | undefined;
   runNested(
@@ -30,7 +28,7 @@ export interface TransactionServices {
     seconds: number,
     args: unknown,
   ): string;
-  cancelScheduled(id: string): void;
+  cancelScheduled(component: string, id: string): void;
   uploadUrl(component: string): string;
   fileUrl(component: string, id: string): string | null;
   fileMetadata(component: string, id: string): unknown;
@@ -153,12 +151,19 @@ export class TransactionScope {
       case '1.0/queryCleanup':
         return this.#streams.delete(args.queryId as number);
       case '1.0/db/normalizeId': {
-        const table = this.#store.tableOf(args.idString as string);
-        const fits = table !== undefined && table.name === args.table && table.component === this.component;
+        const table = this.#store.tableOf(this.component, args.idString as string);
+        const fits = table !== undefined && table.name === args.table;
         return { id: fits ? args.idString : null };
       }
       case '1.0/getSnapshotTs':
         return { $integer: int64(BigInt(Math.floor(this.startedAt * 1000)) * 1000n) };
+      case 'throwOcc':
+        throw new TransientError(
+          'OptimisticConcurrencyControlFailure',
+          'Another mutation changed the same documents.',
+        );
+      case 'throwOverloaded':
+        throw new TransientError('Busy', 'The deployment has too much to do.');
       default:
         throw new FunctionError(`Unknown operation ${name}`);
     }
@@ -211,7 +216,7 @@ export class TransactionScope {
         return this.#services.schedule(this, args as FunctionAddress, args.ts as number, args.args);
       case '1.0/cancel_job':
         this.#assertWritable();
-        this.#services.cancelScheduled(args.id as string);
+        this.#services.cancelScheduled(this.component, args.id as string);
         return null;
       case '1.0/storageGenerateUploadUrl':
         this.#assertWritable();
@@ -285,8 +290,8 @@ export class TransactionScope {
 
   /** The table of an id; null where the id is sound but its table is not of this component. */
   #tableFor(id: unknown, operation: string, expected: string | undefined) {
-    const table = typeof id === 'string' ? this.#store.tableOf(id) : undefined;
-    if (table === undefined || table.component !== this.component) {
+    const table = typeof id === 'string' ? this.#store.tableOf(this.component, id) : undefined;
+    if (table === undefined) {
       throw new FunctionError(
         `Invalid argument \`id\` for \`db.${operation}\`: Unable to decode ID: ${describeBadId(id)}`,
       );
@@ -364,7 +369,7 @@ export class TransactionScope {
   #checkWritten(table: string, document: StoredDocument): void {
     this.#countWrite();
     checkDocument(document, table, this.#services.schemaOf(this.component, table), (id) =>
-      this.#store.tableOf(id),
+      this.#store.tableOf(this.component, id),
     );
   }
 

@@ -1,6 +1,7 @@
 import type { CommitLog, CommitRecord } from '../storage/commit-log.ts';
 import type { Store, Write } from '../storage/store.ts';
 import { host } from './environment.ts';
+import { RequestError } from './function-error.ts';
 
 export interface RequestKey {
   readonly session: string;
@@ -9,6 +10,9 @@ export interface RequestKey {
 
 /** Answers kept so that a client that sends a mutation again gets the first answer. */
 const MAX_ANSWERS = 20_000;
+/** How far back a consistent query can look. */
+const MAX_HISTORY_COMMITS = 1000;
+const MAX_HISTORY_WRITES = 50_000;
 
 /**
  * The one place where state changes. Transactions run one after the other: each is applied as it runs, and is either
@@ -20,7 +24,11 @@ export class Transactions {
   readonly #answers = new Map<string, string>();
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** The oldest state that can be asked for. */
+  #startTs = 0;
   #ts = 0;
+  readonly #history: Array<{ readonly ts: number; readonly writes: readonly Write[] }> = [];
+  #historyWrites = 0;
   /** Told about each commit, before its caller is. */
   onCommit: (writes: readonly Write[], ts: number) => void = () => {};
 
@@ -45,21 +53,24 @@ export class Transactions {
       damage = this.#log.recover((record) => this.#replay(record));
     });
     this.#ts = Math.max(this.#ts + 1, host.now() * 1000);
+    this.#startTs = this.#ts;
     return damage;
   }
 
   #replay(record: CommitRecord): void {
     const { store } = this;
     this.#ts = Math.max(this.#ts, record.ts);
-    for (const [component, name, number] of record.tables ?? []) store.ensureTable(component, name, number);
-    for (const [number, id, document] of record.writes) {
-      const table = store.tables.get(number);
+    for (const [component, name, number, tablet] of record.tables ?? []) {
+      store.ensureTable(component, name, { number, tablet });
+    }
+    for (const [tablet, id, document] of record.writes) {
+      const table = store.tables.get(tablet);
       if (table === undefined) continue;
       if (document === null) store.remove(table, id);
       else store.put(table, document as never);
     }
-    for (const number of record.dropped ?? []) {
-      const table = store.tables.get(number);
+    for (const tablet of record.dropped ?? []) {
+      const table = store.tables.get(tablet);
       if (table !== undefined) store.dropTable(table);
     }
     if (record.request !== undefined) this.#remember(record.request, record.request.answer);
@@ -103,29 +114,52 @@ export class Transactions {
       ts,
       ...(created.length === 0
         ? {}
-        : { tables: created.map((t) => [t.component, t.name, t.number] as const) }),
-      writes: writes.map(({ table, id, after }) => [table.number, id, after ?? null] as const),
+        : { tables: created.map((t) => [t.component, t.name, t.number, t.tablet] as const) }),
+      writes: writes.map(({ table, id, after }) => [table.tablet, id, after ?? null] as const),
       ...(dropped.length === 0 ? {} : { dropped }),
       ...(text === undefined ? {} : { request: { ...request!, answer: text } }),
     });
     this.#ts = ts;
     if (text !== undefined) this.#remember(request!, text);
+    this.#keep(ts, writes);
     this.onCommit(writes, ts);
     if (this.#log.wantsFolding) this.#log.fold(this.#everything());
     return { ts, writes };
+  }
+
+  #keep(ts: number, writes: readonly Write[]): void {
+    this.#history.push({ ts, writes });
+    this.#historyWrites += writes.length;
+    while (this.#historyWrites > MAX_HISTORY_WRITES || this.#history.length > MAX_HISTORY_COMMITS) {
+      const dropped = this.#history.shift()!;
+      this.#historyWrites -= dropped.writes.length;
+      this.#startTs = dropped.ts;
+    }
+  }
+
+  /** Runs a job on the state at a timestamp. Call it inside `exclusive` only. */
+  async at<T>(ts: number, job: () => Promise<T>): Promise<T> {
+    if (ts < this.#startTs) {
+      throw new RequestError(400, 'TimestampTooOld', 'The state at this timestamp is not kept any more.');
+    }
+    const later = this.#history.filter((commit) => commit.ts > ts);
+    return await this.store.asBefore(
+      later.map(({ writes }) => writes),
+      job,
+    );
   }
 
   *#everything(): Generator<CommitRecord> {
     const tables = [...this.store.tables.values()];
     yield {
       ts: this.#ts,
-      tables: tables.map((table) => [table.component, table.name, table.number] as const),
+      tables: tables.map((table) => [table.component, table.name, table.number, table.tablet] as const),
       writes: [],
     };
     for (const table of tables) {
       let writes: Array<readonly [number, string, unknown]> = [];
       for (const [id, document] of table.documents) {
-        writes.push([table.number, id, document]);
+        writes.push([table.tablet, id, document]);
         if (writes.length < 500) continue;
         yield { ts: this.#ts, writes };
         writes = [];

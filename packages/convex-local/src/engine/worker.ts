@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine, type EngineOptions, modulesRoot } from './engine.ts';
 import { installEnvironment } from './environment.ts';
 import { RequestError } from './function-error.ts';
 import { runHttpAction } from './http-actions.ts';
@@ -18,12 +18,14 @@ const emit = (event: EngineEvent) => send(event);
 // A promise that user code forgot must not end the engine; Convex only logs such a rejection, too.
 process.on('unhandledRejection', () => {});
 
-process.setSourceMapsEnabled(true);
-installEnvironment();
-const engine = new Engine(workerData as EngineOptions, emit);
+const options = workerData as EngineOptions;
+installEnvironment(modulesRoot(options.dataDirectory));
+const engine = new Engine(options, emit);
+process.on('uncaughtException', (error) => engine.runner.watch.uncaught(error));
 
 const handlers: Handlers = {
-  run: (request) => engine.run(request),
+  ping: () => null,
+  run: (request) => engine.runner.run(request),
   subscribe: async ({ token, queries, caller }) => {
     await engine.subscribe(
       token,
@@ -35,9 +37,10 @@ const handlers: Handlers = {
     engine.release(ids);
     return null;
   },
-  authProviders: () => engine.deployment.record.auth,
-  configHashes: () => engine.configHashes(),
-  startPush: (request) => engine.startPush(request),
+  timestamp: () => engine.timestamp,
+  authProviders: () => engine.deployer.current.record.auth,
+  configHashes: () => engine.deployer.configHashes(),
+  startPush: (request) => engine.deployer.start(request),
   waitForSchema: (request) => engine.waitForSchema(request as never),
   finishPush: (request) => engine.finishPush(request as never),
   evaluateSchema: () => ({ componentSchemaEvaluations: {}, newComponentDefinitions: [] }),

@@ -16,6 +16,7 @@ export interface EngineHostOptions extends EngineOptions {
 }
 
 const CHECK_MS = 100;
+const PING = 0;
 
 /**
  * Runs the engine in a worker thread and keeps it running. User code that blocks the thread is ended with the whole
@@ -28,7 +29,8 @@ export class EngineHost {
   #worker: Worker | undefined;
   #nextId = 1;
   #ready: Promise<void> = Promise.resolve();
-  #heard = 0;
+  /** When the ping that is under way was sent; 0 without one. */
+  #asked = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #closing = false;
   /** Called when a worker died and the next one has not started yet. */
@@ -58,10 +60,8 @@ export class EngineHost {
       execArgv: ['--disable-warning=ExperimentalWarning'],
     });
     this.#worker = worker;
-    this.#heard = performance.now();
     const started = new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromEngine) => {
-        this.#heard = performance.now();
         if ('event' in message && message.event === 'ready') resolve();
         this.#receive(message);
       });
@@ -82,6 +82,7 @@ export class EngineHost {
       for (const listener of this.#listeners) listener(message);
       return;
     }
+    if (message.id === PING) this.#asked = 0;
     const call = this.#pending.get(message.id);
     if (call === undefined) return;
     this.#pending.delete(message.id);
@@ -91,14 +92,19 @@ export class EngineHost {
     } else call.resolve(message.result);
   }
 
-  /** A busy thread answers nothing: with calls waiting and silence beyond the limit, user code blocks it. */
+  /** Asks for a sign of life. A thread that user code blocks cannot answer, however it came to be blocked. */
   #check(): void {
     const worker = this.#worker;
     if (worker === undefined || this.#pending.size === 0) {
-      this.#heard = performance.now();
+      this.#asked = 0;
       return;
     }
-    if (performance.now() - this.#heard < this.#options.hangAfterMs) return;
+    if (this.#asked === 0) {
+      this.#asked = performance.now();
+      worker.postMessage({ id: PING, method: 'ping', params: undefined } satisfies ToEngine);
+      return;
+    }
+    if (performance.now() - this.#asked < this.#options.hangAfterMs) return;
     void worker.terminate();
     this.#died(worker, 'a function blocked the engine');
   }
@@ -106,6 +112,7 @@ export class EngineHost {
   #died(worker: Worker, reason: string): void {
     if (this.#worker !== worker || this.#closing) return;
     this.#worker = undefined;
+    this.#asked = 0;
     worker.removeAllListeners();
     worker.on('error', () => {});
     const calls = [...this.#pending.values()];

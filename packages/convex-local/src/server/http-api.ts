@@ -35,7 +35,7 @@ const FORMATS = new Set(['json', 'convex_encoded_json', 'convex_json', 'encoded_
 async function runFunction(
   exchange: Exchange,
   kind: RunRequest['kind'],
-  call: { path: string; args: unknown; format?: unknown; component?: string },
+  call: { path: string; args: unknown; format?: unknown; component?: string; at?: number },
   caller: Caller,
 ): Promise<void> {
   if (typeof call.path !== 'string') throw new RequestError(400, 'BadJsonBody', 'The body has no "path".');
@@ -44,14 +44,15 @@ async function runFunction(
   }
   const requestId = newRequestId();
   const args = Array.isArray(call.args) ? (call.args[0] ?? {}) : (call.args ?? {});
-  const response = await exchange.host
-    .call('run', { kind, component: call.component ?? '', path: call.path, args, caller, requestId })
-    .catch((error: Error) => ({
-      success: false as const,
-      message: error.message,
-      data: undefined,
-      logLines: [],
-    }));
+  const response = await exchange.host.call('run', {
+    kind,
+    component: call.component ?? '',
+    path: call.path,
+    args,
+    caller,
+    requestId,
+    ...(call.at === undefined ? {} : { at: call.at }),
+  });
   const logs = response.logLines.length === 0 ? {} : { logLines: response.logLines };
   if (!response.success) {
     sendJson(exchange.response, 200, {
@@ -162,8 +163,6 @@ async function updateEnvironment(exchange: Exchange): Promise<void> {
   sendJson(exchange.response, 200, null);
 }
 
-const latestTs: { value: number } = { value: 0 };
-
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /api/query': udf('query'),
   'GET /api/query': getQuery,
@@ -171,15 +170,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'POST /api/action': udf('action'),
   'POST /api/function': anyFunction,
   'POST /api/query_batch': queryBatch,
-  'POST /api/query_ts': (exchange) => {
-    latestTs.value = Math.max(latestTs.value, Date.now() * 1000);
-    sendJson(exchange.response, 200, { ts: encodeTimestamp(latestTs.value) });
-  },
+  'POST /api/query_ts': async ({ response, host }) =>
+    sendJson(response, 200, { ts: encodeTimestamp(await host.call('timestamp', undefined as never)) }),
   'POST /api/query_at_ts': async (exchange) => {
     const caller = await exchange.access.caller(exchange.request);
     const body = (await readJson(exchange.request)) as { path: string; args: unknown; ts: string };
-    decodeTimestamp(body.ts);
-    await runFunction(exchange, 'query', body, caller);
+    await runFunction(exchange, 'query', { ...body, at: decodeTimestamp(body.ts) }, caller);
   },
   'GET /api/check_admin_key': async (exchange) => {
     const caller = await exchange.access.requireAdmin(exchange.request, false);

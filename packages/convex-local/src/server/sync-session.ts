@@ -67,8 +67,8 @@ export class SyncSession {
   }
 
   #onError(error: unknown): void {
-    if (error instanceof RequestError && error.code === 'EngineRestarted') {
-      this.close(1012, 'EngineRestarted');
+    if (error instanceof RequestError && error.status === 503) {
+      this.close(1012, error.code);
       return;
     }
     this.#fail(error instanceof Error ? error.message : String(error));
@@ -323,6 +323,11 @@ export class SyncSession {
   }
 
   #refuse(type: string, id: number, requestId: string, error: Error): void {
+    if (error instanceof RequestError && error.status === 503) {
+      // The client reconnects, and sends its mutations again: the protocol's way to say "try later".
+      this.close(1011, error.code);
+      return;
+    }
     this.#send({
       type,
       requestId: id,

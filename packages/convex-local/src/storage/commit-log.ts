@@ -21,11 +21,11 @@ import { decodeFrames, encodeFrame } from './frame.ts';
 export interface CommitRecord {
   /** Commit timestamp, microseconds since 1970. */
   readonly ts: number;
-  /** Tables made by the commit: component, name, number. */
-  readonly tables?: ReadonlyArray<readonly [component: string, name: string, number: number]>;
+  /** Tables made by the commit. */
+  readonly tables?: ReadonlyArray<readonly [component: string, name: string, number: number, tablet: number]>;
   /** Documents after the commit; null where one was removed. */
-  readonly writes: ReadonlyArray<readonly [table: number, id: string, document: unknown]>;
-  /** Tables dropped by the commit. */
+  readonly writes: ReadonlyArray<readonly [tablet: number, id: string, document: unknown]>;
+  /** Tablets dropped by the commit. */
   readonly dropped?: readonly number[];
   /** The client request this commit answers, so that a replay gets the same answer. */
   readonly request?: { readonly session: string; readonly id: number; readonly answer: string };

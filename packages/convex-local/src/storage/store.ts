@@ -43,13 +43,17 @@ export interface TableAddress {
   /** Path of the component that owns the table; the app itself is the empty path. */
   readonly component: string;
   readonly name: string;
+  /** The number in the ids of its documents; each component counts its own tables. */
   readonly number: number;
+  /** The key in the log, unique in the whole store. */
+  readonly tablet: number;
 }
 
 export class Table implements TableAddress {
   readonly component: string;
   readonly name: string;
   readonly number: number;
+  readonly tablet: number;
   readonly documents = new Map<string, StoredDocument>();
   readonly indexes = new Map<string, TableIndex>([
     ['by_creation_time', new TableIndex([])],
@@ -60,6 +64,7 @@ export class Table implements TableAddress {
     this.component = address.component;
     this.name = address.name;
     this.number = address.number;
+    this.tablet = address.tablet;
   }
 }
 
@@ -74,16 +79,25 @@ export interface Write {
 /** Number of the first table a person makes; the numbers below belong to system tables. */
 const FIRST_USER_TABLE = 10_001;
 
+/** Tables every component has, under the same numbers, so that an id of one is sound (and unknown) in another. */
+const SYSTEM_TABLES: ReadonlyMap<string, number> = new Map([
+  ['_scheduled_functions', 27],
+  ['_storage', 33],
+]);
+
 /**
  * All documents in memory, with ordered indexes. Changes apply at once and are undone on `rollback`: commits are
  * serial, so nobody else sees a transaction that is under way.
  */
 export class Store {
+  /** By tablet. */
   readonly tables = new Map<number, Table>();
+  readonly #byNumber = new Map<string, Table>();
   readonly #byName = new Map<string, Table>();
   #undo: Write[] = [];
   #created: Table[] = [];
-  #nextTable = FIRST_USER_TABLE;
+  readonly #nextNumber = new Map<string, number>();
+  #nextTablet = 1;
   #lastCreationTime = 0;
   /** While documents are loaded in bulk, indexes wait for `buildIndexes`. */
   #loading = false;
@@ -93,29 +107,35 @@ export class Store {
   }
 
   /** The table, made when it is not there yet. */
-  ensureTable(component: string, name: string, number?: number): Table {
+  ensureTable(component: string, name: string, numbers?: { number: number; tablet: number }): Table {
     const known = this.table(component, name);
     if (known !== undefined) return known;
-    const table = new Table({ component, name, number: number ?? this.#nextTable });
-    if (table.number >= this.#nextTable) this.#nextTable = table.number + 1;
-    this.tables.set(table.number, table);
+    const next = this.#nextNumber.get(component) ?? FIRST_USER_TABLE;
+    const number = numbers?.number ?? SYSTEM_TABLES.get(name) ?? next;
+    const table = new Table({ component, name, number, tablet: numbers?.tablet ?? this.#nextTablet });
+    if (number >= next) this.#nextNumber.set(component, number + 1);
+    this.#nextTablet = Math.max(this.#nextTablet, table.tablet + 1);
+    this.tables.set(table.tablet, table);
+    this.#byNumber.set(`${component}\n${number}`, table);
     this.#byName.set(`${component}\n${name}`, table);
     this.#created.push(table);
     return table;
   }
 
   dropTable(table: Table): void {
-    this.tables.delete(table.number);
+    this.tables.delete(table.tablet);
+    this.#byNumber.delete(`${table.component}\n${table.number}`);
     this.#byName.delete(`${table.component}\n${table.name}`);
   }
 
-  tableOf(id: string): Table | undefined {
+  /** The table an id belongs to, seen from a component; a system table is made when it is first spoken of. */
+  tableOf(component: string, id: string): Table | undefined {
     const number = tableNumberOf(id);
-    return number === null ? undefined : this.tables.get(number);
-  }
-
-  get(id: string): StoredDocument | undefined {
-    return this.tableOf(id)?.documents.get(id);
+    if (number === null) return undefined;
+    const known = this.#byNumber.get(`${component}\n${number}`);
+    if (known !== undefined) return known;
+    const system = [...SYSTEM_TABLES].find(([, systemNumber]) => systemNumber === number);
+    return system === undefined ? undefined : this.ensureTable(component, system[0]);
   }
 
   /** Creation times grow strictly, so that they order documents. Milliseconds, with a fraction. */
@@ -159,17 +179,35 @@ export class Store {
     }
   }
 
+  /** Takes commits back, newest first, and does them again afterwards: between, the store is as it was. */
+  async asBefore<T>(commits: ReadonlyArray<readonly Write[]>, action: () => Promise<T>): Promise<T> {
+    for (const writes of commits.toReversed()) {
+      for (const { table, id, before, after } of writes) this.#apply(table, id, after, before);
+    }
+    try {
+      return await action();
+    } finally {
+      for (const writes of commits) {
+        for (const { table, id, before, after } of writes) this.#apply(table, id, before, after);
+      }
+    }
+  }
+
   /** A mark to roll back to. */
   savepoint(): number {
     return this.#undo.length;
   }
 
-  rollback(savepoint = 0): void {
+  rollbackTo(savepoint: number): void {
     while (this.#undo.length > savepoint) {
       const { table, id, before, after } = this.#undo.pop()!;
       this.#apply(table, id, after, before);
     }
-    if (savepoint > 0) return;
+  }
+
+  /** Undoes the whole transaction. */
+  rollback(): void {
+    this.rollbackTo(0);
     for (const table of this.#created) if (table.documents.size === 0) this.dropTable(table);
     this.#created = [];
   }

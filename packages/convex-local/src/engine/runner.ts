@@ -1,0 +1,298 @@
+import { EVERYTHING } from '../storage/value-order.ts';
+import { ActionScope, type ActionServices } from './action-scope.ts';
+import { ActionWatch } from './action-watch.ts';
+import type { Caller } from './caller.ts';
+import type { Deployment } from './deployment.ts';
+import { host } from './environment.ts';
+import { FunctionError, TransientError } from './function-error.ts';
+import { parseFunctionPath } from './function-path.ts';
+import { type FunctionAddress, resolveAddress } from './function-reference.ts';
+import type { Functions } from './functions.ts';
+import type { Execution, RunRequest, RunResponse } from './messages.ts';
+import { ReadSet } from './read-set.ts';
+import type { Evaluated, Subscription } from './subscriptions.ts';
+import { isSystemPath, runSystemFunction } from './system-functions.ts';
+import { TransactionScope, type TransactionServices } from './transaction-scope.ts';
+import type { Transactions } from './transactions.ts';
+
+export interface RunnerOptions {
+  readonly cloudUrl: string;
+  readonly siteUrl: string;
+  readonly functionTimeoutMs: number;
+  readonly actionTimeoutMs: number;
+}
+
+const MAX_ACTION_DEPTH = 64;
+
+/** Where a mutation of the scheduler records how its job ended, in the same transaction. */
+export interface JobHooks {
+  wanted(): boolean;
+  complete(error?: string): void;
+}
+
+/**
+ * The narrow interface behind which functions run: a kind, a path and arguments in; a value or an error, what was
+ * read, the commit timestamp and the log lines out.
+ */
+export class Runner {
+  readonly #transactions: Transactions;
+  readonly #functions: Functions;
+  readonly #deployment: () => Deployment;
+  readonly #options: RunnerOptions;
+  readonly #report: (execution: Execution) => void;
+  readonly watch: ActionWatch;
+  /** Set once by the engine, which makes services out of the runner. */
+  services!: { readonly transaction: TransactionServices; readonly action: ActionServices };
+  /** Called when a transaction has ended and subscribers may have to hear of it. */
+  onSettled: () => void = () => {};
+
+  constructor(
+    transactions: Transactions,
+    functions: Functions,
+    deployment: () => Deployment,
+    options: RunnerOptions,
+    report: (execution: Execution) => void,
+  ) {
+    this.#transactions = transactions;
+    this.#functions = functions;
+    this.#deployment = deployment;
+    this.#options = options;
+    this.#report = report;
+    this.watch = new ActionWatch(options.actionTimeoutMs);
+  }
+
+  /** Runs a function for a client, another function, or a job. A TransientError means: send it again. */
+  async run(request: RunRequest, parent?: ActionScope, job?: JobHooks): Promise<RunResponse> {
+    const started = host.now();
+    let kind = request.kind;
+    let response: RunResponse;
+    try {
+      kind = isSystemPath(request.path) ? 'query' : this.#kindOf(request);
+      if (kind === 'query') response = await this.#query(request);
+      else if (kind === 'mutation') response = await this.#mutate(request, job);
+      else response = await this.#act(request, parent);
+    } catch (error) {
+      response = { success: false, ...failureOf(error), logLines: [] };
+    }
+    if (parent !== undefined) for (const line of response.logLines) parent.log(line);
+    if (!isSystemPath(request.path)) this.#report(execution(request, kind, started, response));
+    return response;
+  }
+
+  #kindOf(request: RunRequest): 'query' | 'mutation' | 'action' {
+    const found = this.#functions.find(request.component, request.path, request.kind, request.caller);
+    return found.udfType.toLowerCase() as 'query' | 'mutation' | 'action';
+  }
+
+  /** Computes a query, on the current state. Call it inside `exclusive` only. */
+  async evaluate({ component, path, args, caller, journal }: Subscription): Promise<Evaluated> {
+    const reads = new ReadSet();
+    const logLines: string[] = [];
+    let scope: TransactionScope | undefined;
+    const outcome = () => ({ logLines, journal: scope?.journal.after ?? null });
+    try {
+      let value: string;
+      if (isSystemPath(path)) value = this.#system(component, path, args, caller, reads);
+      else {
+        reads.add('', '_deployment', { index: 'by_creation_time', range: EVERYTHING });
+        const found = this.#functions.find(component, path, 'query', caller);
+        scope = this.#scope('query', component, path, caller, reads, logLines, journal);
+        value = await this.#limited(path, this.#functions.call(component, path, found, args, scope));
+      }
+      return { reads, result: { success: true, value, ...outcome() } };
+    } catch (error) {
+      return { reads, result: { success: false, ...failureOf(error), ...outcome() } };
+    } finally {
+      scope?.close();
+      if (this.#transactions.store.pendingWrites > 0) this.#transactions.store.rollback();
+    }
+  }
+
+  #system(component: string, path: string, args: unknown, caller: Caller, reads: ReadSet): string {
+    if (!caller.admin) throw new FunctionError(`Could not find public function for '${path}'.`);
+    const { store } = this.#transactions;
+    const { cloudUrl, siteUrl } = this.#options;
+    const scope = { store, deployment: this.#deployment(), component, reads, cloudUrl, siteUrl };
+    return JSON.stringify(runSystemFunction(scope, path, args as Record<string, unknown>));
+  }
+
+  #scope(
+    kind: 'query' | 'mutation',
+    component: string,
+    functionName: string,
+    caller: Caller,
+    reads: ReadSet,
+    logs: string[],
+    journal: string | null = null,
+  ): TransactionScope {
+    const startedAt = host.now();
+    const options = { kind, component, functionName, caller, reads, logs, startedAt, journal };
+    return new TransactionScope(this.services.transaction, options);
+  }
+
+  /** Gives a promise that user code may never settle its time limit. Code that blocks is the server's to end. */
+  async #limited<T>(path: string, work: Promise<T>): Promise<T> {
+    const { functionTimeoutMs } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      const message = `Function ${path} execution timed out (maximum duration: ${functionTimeoutMs / 1000}s)`;
+      timer = host.setTimeout(() => reject(new FunctionError(message)), functionTimeoutMs).unref();
+    });
+    try {
+      return await Promise.race([work, limit]);
+    } finally {
+      host.clearTimeout(timer);
+    }
+  }
+
+  async #query(request: RunRequest): Promise<RunResponse> {
+    return await this.#transactions.exclusive(async () => {
+      const evaluate = () => this.evaluate({ ...request, journal: null });
+      const { result } =
+        request.at === undefined ? await evaluate() : await this.#transactions.at(request.at, evaluate);
+      if (!result.success) return result;
+      return { success: true, value: result.value, ts: this.#transactions.ts, logLines: result.logLines };
+    });
+  }
+
+  async #mutate(request: RunRequest, job: JobHooks | undefined): Promise<RunResponse> {
+    const { component, path, caller, idempotency } = request;
+    const logLines: string[] = [];
+    return await this.#transactions.exclusive(async () => {
+      const before = idempotency === undefined ? undefined : this.#transactions.answerTo(idempotency);
+      if (before !== undefined) return JSON.parse(before) as RunResponse;
+      if (job?.wanted() === false)
+        return { success: false, message: 'The job is no longer pending', logLines };
+      const scope = this.#scope('mutation', component, path, caller, new ReadSet(), logLines);
+      try {
+        const found = this.#functions.find(component, path, 'mutation', caller);
+        const call = this.#functions.call(component, path, found, request.args, scope);
+        const value = await this.#limited(path, call);
+        scope.close();
+        job?.complete();
+        const answer = (ts: number): RunResponse => ({ success: true, value, ts, logLines });
+        const { ts } = this.#transactions.commit(idempotency, (at) => JSON.stringify(answer(at)));
+        return answer(ts);
+      } catch (error) {
+        scope.close();
+        this.#transactions.store.rollback();
+        const failure = failureOf(error);
+        if (job !== undefined) {
+          job.complete(failure.message);
+          this.#transactions.commit();
+        }
+        return { success: false, ...failure, logLines };
+      } finally {
+        this.onSettled();
+      }
+    });
+  }
+
+  async #act(request: RunRequest, parent: ActionScope | undefined): Promise<RunResponse> {
+    const { component, path, args, requestId } = request;
+    const logLines: string[] = [];
+    const depth = (parent?.depth ?? 0) + 1;
+    if (depth > MAX_ACTION_DEPTH) throw new FunctionError('Actions call each other too deeply');
+    // A component does not see who signed in to the app that uses it.
+    const same = parent === undefined || parent.component === component;
+    const caller = same ? request.caller : { ...request.caller, identity: null };
+    const found = this.#functions.find(component, path, 'action', caller);
+    const scope = new ActionScope(this.services.action, {
+      component,
+      functionName: path,
+      caller: {
+        ...caller,
+        ...(caller.request === undefined ? {} : { request: { ...caller.request, requestId } }),
+      },
+      logs: logLines,
+      depth,
+    });
+    try {
+      const value = await this.watch.run(scope, this.#functions.call(component, path, found, args, scope));
+      return { success: true, value, ts: this.#transactions.ts, logLines };
+    } catch (error) {
+      return { success: false, ...failureOf(error), logLines };
+    }
+  }
+
+  /** Runs a function that a query or mutation calls, as part of its transaction. */
+  async nested(
+    scope: TransactionScope,
+    kind: 'query' | 'mutation',
+    address: FunctionAddress,
+    args: unknown,
+  ): Promise<unknown> {
+    if (kind === 'mutation' && scope.kind === 'query')
+      throw new FunctionError('Queries cannot call mutations.');
+    const { component, path } = resolveAddress(scope.component, address);
+    const caller = { ...scope.caller, admin: true };
+    const found = this.#functions.find(component, path, kind, caller);
+    const inner = new TransactionScope(this.services.transaction, {
+      kind,
+      component,
+      functionName: path,
+      caller: component === scope.component ? scope.caller : { ...scope.caller, identity: null },
+      reads: scope.reads,
+      logs: scope.logs,
+      startedAt: scope.startedAt,
+      parent: scope,
+    });
+    const { store } = this.#transactions;
+    const savepoint = store.savepoint();
+    try {
+      return JSON.parse(await this.#functions.call(component, path, found, args, inner));
+    } catch (error) {
+      if (kind === 'mutation') store.rollbackTo(savepoint);
+      throw error;
+    } finally {
+      inner.close();
+    }
+  }
+
+  /** Changes documents outside of any function, in a transaction of its own. */
+  change<T>(job: () => T | Promise<T>): Promise<T> {
+    return this.#transactions.exclusive(async () => {
+      try {
+        const result = await job();
+        this.#transactions.commit();
+        return result;
+      } catch (error) {
+        this.#transactions.store.rollback();
+        throw error;
+      } finally {
+        this.onSettled();
+      }
+    });
+  }
+}
+
+/** An error as clients get it. Transient errors are not for clients: they are thrown on. */
+function failureOf(error: unknown): { message: string; data?: unknown } {
+  if (error instanceof TransientError) throw error;
+  if (error instanceof FunctionError) {
+    return { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+  }
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
+function execution(
+  request: RunRequest,
+  kind: RunRequest['kind'],
+  started: number,
+  response: RunResponse,
+): Execution {
+  const types = { query: 'Query', mutation: 'Mutation', action: 'Action', any: 'Action' } as const;
+  const { module, name } = parseFunctionPath(request.path);
+  return {
+    udfType: types[kind],
+    componentPath: request.component === '' ? null : request.component,
+    identifier: `${module}.js:${name}`,
+    logLines: response.logLines,
+    timestamp: host.now() / 1000,
+    executionTime: (host.now() - started) / 1000,
+    success: null,
+    error: response.success ? null : response.message,
+    requestId: request.requestId,
+    caller: 'HttpApi',
+  };
+}
