@@ -1,0 +1,1 @@
+export { convex as engine } from '../../engines/convex/index.ts';

@@ -1,0 +1,1 @@
+export { convex } from './engine.ts';
