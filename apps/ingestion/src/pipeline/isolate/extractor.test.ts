@@ -17,8 +17,8 @@ const text = (content: string) => ({ name: 'a.txt', source: { bytes: Buffer.from
 
 describe('the extractor', () => {
   test('reads from files, memory and streams alike, and leaves no copy of a stream', async () => {
-    await using extractor = openExtractor({ processes: 1 });
     const folder = await mkdtemp(join(tmpdir(), 'source with space-'));
+    await using extractor = openExtractor({ processes: 1, temporaryFolder: folder });
     try {
       const bytes = await makePdf(['one', 'two']);
       const path = join(folder, 'a.pdf');
@@ -26,7 +26,6 @@ describe('the extractor', () => {
       const stream = (async function* () {
         for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
       })();
-      const before = await readdir(tmpdir());
       const [one, two, three] = await Promise.all(
         [{ path }, { bytes }, { stream }].map((source) =>
           extractor.process({ name: 'a.pdf', source }, { seed: 's' }),
@@ -35,9 +34,7 @@ describe('the extractor', () => {
       expect(one!.document.text).toBe('one\n\ntwo');
       expect(two).toEqual(one);
       expect(three).toEqual(one);
-      expect(
-        (await readdir(tmpdir())).filter((name) => name.startsWith('ingest-') && !before.includes(name)),
-      ).toEqual([]);
+      expect(await readdir(folder)).toEqual(['a.pdf']);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -54,6 +51,19 @@ describe('the extractor', () => {
         code: 'INGEST_SOURCE_UNAVAILABLE',
         retryable: true,
       });
+  });
+
+  test('and when there is no place for a stream', async () => {
+    await using extractor = openExtractor({ processes: 1, temporaryFolder: '/nowhere/at/all' });
+    const stream = (async function* () {
+      yield Buffer.from('x');
+    })();
+    await expect(
+      extractor.process({ name: 'a.txt', source: { stream } }, { seed: 's' }),
+    ).rejects.toMatchObject({
+      code: 'INGEST_SOURCE_UNAVAILABLE',
+      retryable: true,
+    });
   });
 
   test('refuses a stream that is larger than the limit while it comes', async () => {

@@ -21,6 +21,11 @@ export interface ExtractorOptions {
   processes?: number | undefined;
   limits?: Partial<Limits> | undefined;
   chunking?: Partial<ChunkOptions> | undefined;
+  /**
+   * Where streams are written while they are read; the system's folder by default. A program that is killed leaves its
+   * files: give it a folder of its own and empty that at the start.
+   */
+  temporaryFolder?: string | undefined;
 }
 
 export interface ProcessOptions {
@@ -62,7 +67,7 @@ export function openExtractor(options: ExtractorOptions = {}): Extractor {
   return {
     async process(input, settings) {
       const own: Limits = { ...limits, ...settings.limits, memoryBytes: limits.memoryBytes };
-      await using stored = await storedSource(input.source, own);
+      await using stored = await storedSource(input.source, own, options.temporaryFolder ?? tmpdir());
       using lease = await pool.lease(settings.signal);
       const { document, chunks } = await lease.reader.read(
         {
@@ -139,10 +144,13 @@ class ReaderPool {
 async function storedSource(
   source: Source,
   limits: Limits,
+  parent: string,
 ): Promise<{ source: Exclude<Source, { stream: unknown }> } & AsyncDisposable> {
   if (!('stream' in source)) return { source, [Symbol.asyncDispose]: async () => {} };
   const budget = new Budget(limits);
-  const folder = await mkdtemp(join(tmpdir(), 'ingest-'));
+  const folder = await mkdtemp(join(parent, 'ingest-')).catch((cause) => {
+    throw unavailable(cause);
+  });
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const path = join(folder, 'document');
@@ -157,9 +165,13 @@ async function storedSource(
   } catch (cause) {
     await remove();
     if (cause instanceof PipelineError) throw cause;
-    throw new PipelineError('INGEST_SOURCE_UNAVAILABLE', 'The stored bytes could not be read', {
-      hint: 'Check that the object storage is reachable and that the disk for temporary files has room.',
-      cause,
-    });
+    throw unavailable(cause);
   }
+}
+
+function unavailable(cause: unknown): PipelineError {
+  return new PipelineError('INGEST_SOURCE_UNAVAILABLE', 'The stored bytes could not be read', {
+    hint: 'Check that the object storage is reachable and that the disk for temporary files has room.',
+    cause,
+  });
 }
