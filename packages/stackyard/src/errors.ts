@@ -58,20 +58,44 @@ export interface ErrorReport {
   readonly stack?: string;
 }
 
+/** What the system refuses, in words of this package: engines and Node report it by these codes. */
+const refusals: Readonly<Record<string, { readonly code: `STACKYARD_${string}`; readonly hint: string }>> = {
+  ENOSPC: {
+    code: 'STACKYARD_DISK_FULL',
+    hint: 'free some space, then start again; nothing was left half-done',
+  },
+  EDQUOT: { code: 'STACKYARD_DISK_FULL', hint: 'free some of your quota, then start again' },
+  EACCES: {
+    code: 'STACKYARD_NOT_PERMITTED',
+    hint: 'give the file to this user (chown), or run this as its owner',
+  },
+  EPERM: {
+    code: 'STACKYARD_NOT_PERMITTED',
+    hint: 'give the file to this user (chown), or run this as its owner',
+  },
+  EROFS: { code: 'STACKYARD_NOT_PERMITTED', hint: 'use a checkout on a file system that can be written to' },
+};
+
 /** Describes any thrown value; errors of the sibling packages carry `code` and `hint` too. */
 export function describeError(error: unknown): ErrorReport {
-  if (!(error instanceof Error))
-    return { code: 'STACKYARD_INTERNAL', message: String(error), details: [], exitCode: 1 };
+  if (!(error instanceof Error)) {
+    return { code: 'STACKYARD_INTERNAL', message: String(error), details: [], exitCode: exitCodes.failure };
+  }
+  const { message } = error;
   const { code, hint, details, exitCode } = error as Partial<StackyardError>;
-  const planned = typeof hint === 'string' || error instanceof StackyardError;
-  return {
-    code: typeof code === 'string' ? code : 'STACKYARD_INTERNAL',
-    message: error.message,
-    ...(typeof hint === 'string' ? { hint } : {}),
-    details: Array.isArray(details) ? details.map(String) : [],
-    exitCode: typeof exitCode === 'number' ? exitCode : exitCodes.failure,
-    ...(planned || typeof code === 'string' || !error.stack ? {} : { stack: error.stack }),
-  };
+  if (typeof hint === 'string' || error instanceof StackyardError) {
+    return {
+      code: code ?? 'STACKYARD_INTERNAL',
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      details: details?.map(String) ?? [],
+      exitCode: exitCode ?? exitCodes.failure,
+    };
+  }
+  const refusal = refusals[code ?? ''];
+  if (refusal) return { ...refusal, message, details: [], exitCode: exitCodes.failure };
+  const trace = error.stack === undefined ? {} : { stack: error.stack };
+  return { code: 'STACKYARD_INTERNAL', message, details: [], exitCode: exitCodes.failure, ...trace };
 }
 
 /** The other way: an error that another process described. */
@@ -88,7 +112,7 @@ export function formatError(error: unknown): string {
   const report = describeError(error);
   const lines = [`error ${report.code}: ${report.message}`];
   for (const detail of report.details) lines.push(`  ${detail}`);
-  if (report.stack) lines.push(...report.stack.split('\n').slice(1));
+  if (report.stack) lines.push(...report.stack.split('\n').filter((line) => /^ +at /.test(line)));
   if (report.hint) lines.push(`next: ${report.hint}`);
   return lines.join('\n');
 }
