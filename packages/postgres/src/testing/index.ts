@@ -1,0 +1,6 @@
+export {
+  type TestDatabase,
+  type TestDatabases,
+  type TestDatabasesOptions,
+  testDatabases,
+} from './test-databases.ts';

@@ -1,0 +1,96 @@
+// An isolated test database, from asking for it to the first answer, under four parallel workers.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { testDatabases } from '@stackyard/postgres/testing';
+import { percentile, report, time } from '@stackyard/testing/bench';
+import { startPostgres } from 'stackyard/engines/postgres';
+
+const perWorker = 40;
+/** What a test does besides: it works with the database for about as long as tests here do. */
+const testMs = 50;
+
+const [url, migrations] = process.argv.slice(2);
+if (url && migrations) await work(url, migrations);
+else await measure();
+
+async function measure(): Promise<void> {
+  await using server = await startPostgres({ settings: { max_connections: '300' } });
+  const folder = await mkdtemp(join(tmpdir(), 'bench-migrations-'));
+  try {
+    const tables = Array.from(
+      { length: 40 },
+      (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, name text);`,
+    );
+    await writeFile(join(folder, '1_tables.sql'), tables.join('\n'));
+    // The template exists when tests run, but for the first time after a change.
+    await using databases = testDatabases({ url: server.url, migrations: folder, ahead: 1 });
+    const plain = await databases.open();
+    const copies: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      const name = `plain_${i}`;
+      copies.push(
+        await time(async () => {
+          const template = plain.name.slice(0, plain.name.indexOf('_', 4));
+          await using admin = await databases.open();
+          await admin.client.execute(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
+        }),
+      );
+    }
+    const workers = Array.from({ length: 4 }, () => fork(import.meta.filename, [server.url, folder]));
+    const samples = await Promise.all(
+      workers.map(async (worker) => {
+        const [taken] = (await once(worker, 'message')) as [number[]];
+        await once(worker, 'exit');
+        return taken;
+      }),
+    );
+    const baseline = { name: 'CREATE DATABASE', value: percentile(copies, 0.5) };
+    const later = samples.flatMap(([, ...rest]) => rest);
+    report({
+      name: 'test database, p50',
+      value: percentile(later, 0.5),
+      unit: 'ms',
+      baseline,
+      target: { value: 15 },
+    });
+    report({
+      name: 'test database, p95',
+      value: percentile(later, 0.95),
+      unit: 'ms',
+      baseline,
+      target: { value: 40 },
+    });
+    report({
+      name: 'test database, first of a worker, p50',
+      value: percentile(
+        samples.map(([first]) => first as number),
+        0.5,
+      ),
+      unit: 'ms',
+      baseline,
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function work(server: string, folder: string): Promise<void> {
+  await using databases = testDatabases({ url: server, migrations: folder });
+  const samples: number[] = [];
+  for (let i = 0; i < perWorker; i += 1) {
+    const start = performance.now();
+    await using database = await databases.open();
+    await database.client.query('SELECT count(*) FROM t0');
+    samples.push(performance.now() - start);
+    const end = performance.now() + testMs;
+    while (performance.now() < end) {
+      await database.client.query('INSERT INTO t1 VALUES ((SELECT count(*) FROM t1), $1)', ['name']);
+      await sleep(2);
+    }
+  }
+  process.send?.(samples);
+}
