@@ -9,16 +9,26 @@ export interface Figure {
   readonly target?: { readonly value?: number; readonly ratio?: number };
 }
 
-/** Prints a figure on one line, aligned with the others: value, baseline, ratio, target, and whether it is reached. */
+/**
+ * Prints a figure on one line, aligned with the others: value, baseline, ratio, target, and whether it is reached. A
+ * missed target makes the process exit with 1.
+ */
 export function report(figure: Figure): void {
   console.log(format(figure));
+  if (!isReached(figure)) process.exitCode = 1;
 }
 
-export function format({ name, value, unit, baseline, target }: Figure): string {
-  const ratio = baseline && value / baseline.value;
-  const reached =
+function isReached({ value, baseline, target }: Figure): boolean {
+  const ratio = baseline ? value / baseline.value : Number.POSITIVE_INFINITY;
+  return (
     (target?.value === undefined || value <= target.value) &&
-    (target?.ratio === undefined || (ratio ?? Number.POSITIVE_INFINITY) <= target.ratio);
+    (target?.ratio === undefined || ratio <= target.ratio)
+  );
+}
+
+export function format(figure: Figure): string {
+  const { name, value, unit, baseline, target } = figure;
+  const ratio = baseline && value / baseline.value;
   const limits = [
     target?.value !== undefined && `<= ${number(target.value)} ${unit}`,
     target?.ratio !== undefined && `<= ${target.ratio} x`,
@@ -28,7 +38,7 @@ export function format({ name, value, unit, baseline, target }: Figure): string 
     `${number(value)} ${unit}`.padStart(13),
     (baseline ? `${baseline.name} ${number(baseline.value)} ${unit}` : '').padEnd(30),
     (ratio === undefined ? '' : `${ratio.toFixed(2)} x`).padStart(8),
-    limits.length > 0 ? `${reached ? 'reached' : 'MISSED '}  ${limits.join(', ')}` : '',
+    limits.length > 0 ? `${isReached(figure) ? 'reached' : 'MISSED '}  ${limits.join(', ')}` : '',
   ]
     .join('  ')
     .trimEnd();
