@@ -32,7 +32,7 @@ export function probeOnce(probe: Probe, { timeoutMs, signal }: ProbeOnceOptions)
     const onAbort = () => cut(signal?.reason);
     const timer = setTimeout(
       () => cut(new HealthError('HEALTH_UNREADY', `no answer within ${Math.round(timeoutMs)} ms`)),
-      timeoutMs,
+      timerMs(timeoutMs),
     );
     signal?.addEventListener('abort', onAbort, { once: true });
     const run = async () => probe(attempt.signal);
@@ -41,4 +41,9 @@ export function probeOnce(probe: Probe, { timeoutMs, signal }: ProbeOnceOptions)
       (answer) => settle(() => reject(answer)),
     );
   });
+}
+
+/** A time limit as a timer takes it: one beyond 24.8 days, `Infinity` too, would fire at once. */
+export function timerMs(ms: number): number {
+  return Math.min(ms, 2 ** 31 - 1);
 }

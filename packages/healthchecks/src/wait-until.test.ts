@@ -47,6 +47,16 @@ test('a timeout while the first probe hangs says that there was no answer', asyn
   expect(error.message).toBe('the service was not ready after 30 ms (1 probe); last answer: no answer');
 });
 
+test('waits without end where no end is set', async () => {
+  let calls = 0;
+  const probe: Probe = async () => {
+    calls += 1;
+    if (calls < 3) throw new Error('not yet');
+  };
+  const forever = Number.POSITIVE_INFINITY;
+  expect((await waitUntil(probe, { timeoutMs: forever, attemptTimeoutMs: forever })).attempts).toBe(3);
+});
+
 test('a probe that hangs is given up and asked again', async () => {
   let calls = 0;
   const aborted: unknown[] = [];

@@ -1,5 +1,5 @@
 import { describe, HealthError } from './health-error.ts';
-import { type Probe, probeOnce } from './probe.ts';
+import { type Probe, probeOnce, timerMs } from './probe.ts';
 
 export interface WaitUntilOptions {
   /** Milliseconds until waiting fails with `HEALTH_TIMEOUT`. */
@@ -54,7 +54,10 @@ export async function waitUntil(probe: Probe, options: WaitUntilOptions): Promis
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal?.reason);
   const onDeath = (reason: unknown) => stop.abort(deathOf(what, reason, lastAnswer));
-  const timer = setTimeout(() => stop.abort(timeoutOf(what, timeoutMs, attempts, lastAnswer)), timeoutMs);
+  const timer = setTimeout(
+    () => stop.abort(timeoutOf(what, timeoutMs, attempts, lastAnswer)),
+    timerMs(timeoutMs),
+  );
   signal?.addEventListener('abort', onAbort, { once: true });
   died?.then(onDeath, onDeath);
   const checkAlive = () => {
