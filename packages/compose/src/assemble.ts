@@ -1,4 +1,4 @@
-import { type OnWarning, Problems } from './errors.ts';
+import { composeError, forEvery, type OnWarning } from './errors.ts';
 import { extendServices } from './extends.ts';
 import { includeFiles } from './include.ts';
 import type { Environment } from './interpolate.ts';
@@ -18,35 +18,42 @@ export interface Assembly {
   readonly includedFrom?: readonly string[];
 }
 
+/** One document of a source. */
+export interface Parsed {
+  readonly path: string;
+  readonly document: MapNode;
+}
+
+/** @throws ComposeError with the syntax errors of all sources, and COMPOSE_SYNTAX for one that is empty */
+export function parseSources(sources: readonly Source[], directory: string): Parsed[] {
+  return forEvery(sources, ({ path, content }) => {
+    const documents = parseCompose(content, path, directory);
+    if (documents.length > 0) return documents.map((document) => ({ path, document }));
+    throw composeError(
+      'COMPOSE_SYNTAX',
+      'the file is empty',
+      { file: path, line: 1 },
+      'start with `services:`',
+    );
+  }).flat();
+}
+
 /**
- * Sources -> one document, still with its tags and in the forms in which it is written: parse, interpolate, include,
+ * Parsed sources -> one document, still with its tags and in the forms in which it is written: interpolate, include,
  * extend, merge.
  *
  * @throws ComposeError with the problems of all sources in the first phase that found any
  */
-export function assemble(sources: readonly Source[], assembly: Assembly): MapNode {
+export function assemble(parsed: readonly Parsed[], assembly: Assembly): MapNode {
   const { env, directory, onWarning } = assembly;
-  const parsed = everySource(sources, ({ path, content }) =>
-    parseCompose(content, path, directory).map((document) => ({ path, document })),
-  ).flat();
-  const substituted = everySource(parsed, ({ path, document }) => ({
+  const substituted = forEvery(parsed, ({ path, document }) => ({
     path,
     document: substitute(document, env, onWarning),
   }));
-  const complete = everySource(substituted, ({ path, document }) =>
+  const complete = forEvery(substituted, ({ path, document }) =>
     extendServices(includeFiles(document, path, assembly), path, assembly),
   );
-  const first = complete[0];
-  if (first === undefined)
-    return map([], { file: sources[0]?.path ?? '', line: 1, column: 1, folder: directory });
-  return complete.slice(1).reduce((base, override) => {
-    return enforceUnicity(mergeNodes(base, override, []) as MapNode);
-  }, first);
-}
-
-function everySource<T, R>(items: readonly T[], work: (item: T) => R): R[] {
-  const problems = new Problems();
-  const results = items.flatMap((item) => problems.collect(() => [work(item)]) ?? []);
-  problems.throwIfAny();
-  return results;
+  const empty = map([], { file: parsed[0]?.path ?? '', line: 1, column: 1, folder: directory });
+  const [first = empty, ...others] = complete;
+  return others.reduce((base, override) => enforceUnicity(mergeNodes(base, override, []) as MapNode), first);
 }

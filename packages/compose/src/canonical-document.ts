@@ -12,7 +12,6 @@ import {
 import { canonicalService } from './canonical-service.ts';
 import { parseEnvFile, parseRawEnvFile } from './env-file.ts';
 import { composeError } from './errors.ts';
-import type { Environment } from './interpolate.ts';
 import {
   entry,
   isNull,
@@ -79,13 +78,14 @@ export function normalize(document: MapNode, name: string, context: Context): Ma
   return nameResources(withEntries(named, changes), name);
 }
 
-function normalizeService(service: MapNode, { env, problems }: Context): MapNode {
+function normalizeService(service: MapNode, context: Context): MapNode {
+  const { env, problems } = context;
   const build = entry(service, 'build');
   const changes: Record<string, Node | undefined> = {
-    environment: problems.collect(() => environmentOf(service, env)),
+    environment: problems.collect(() => environmentOf(service, context)),
     env_file: undefined,
     extends: undefined,
-    labels: problems.collect(() => labelsOf(service, env)),
+    labels: problems.collect(() => labelsOf(service, context)),
     label_file: undefined,
     depends_on: withImpliedDependencies(service),
     ...(build?.kind === 'map'
@@ -119,14 +119,15 @@ function dropEmpty(service: MapNode): MapNode {
 }
 
 /** `environment` over the env files, of which a later one wins; a key without a value takes the project's. */
-function environmentOf(service: MapNode, env: Environment): Node | undefined {
+function environmentOf(service: MapNode, context: Context): Node | undefined {
+  const { env } = context;
   const own = resolveNulls(entry(service, 'environment'), env, true);
   const files = entry(service, 'env_file');
   if (files?.kind !== 'list') return own;
   const variables = new Map<string, Node>();
   const visible = { ...variablesOf(own), ...env };
   for (const file of files.items) {
-    for (const [key, value] of Object.entries(readEnvFile(file, visible))) {
+    for (const [key, value] of Object.entries(readEnvFile(file, { ...context, env: visible }))) {
       variables.set(key, scalar(value, file.at));
     }
   }
@@ -143,20 +144,20 @@ function variablesOf(node: Node | undefined): Record<string, string> {
   );
 }
 
-function labelsOf(service: MapNode, env: Environment): Node | undefined {
+function labelsOf(service: MapNode, context: Context): Node | undefined {
   const own = entry(service, 'labels');
   const files = entry(service, 'label_file');
   if (files?.kind !== 'list') return own;
   const labels = new Map<string, Node>();
   for (const file of files.items) {
-    for (const [key, value] of Object.entries(readEnvFile(file, env)))
+    for (const [key, value] of Object.entries(readEnvFile(file, context)))
       labels.set(key, scalar(value, file.at));
   }
   for (const [key, value] of own?.kind === 'map' ? own.entries : []) labels.set(key, value);
   return map(labels, own?.at ?? files.at);
 }
 
-function readEnvFile(file: Node, env: Environment): Record<string, string> {
+function readEnvFile(file: Node, { env, onWarning }: Context): Record<string, string> {
   const path = text(entry(file, 'path') ?? file) ?? '';
   const format = text(entry(file, 'format'));
   const required = entry(file, 'required');
@@ -178,7 +179,9 @@ function readEnvFile(file: Node, env: Environment): Record<string, string> {
     const hint = 'create it, or write `required: false` beside its path';
     throw composeError('COMPOSE_FILE', `cannot read the env file ${path}: ${code}`, file.at, hint, error);
   }
-  return format === 'raw' ? parseRawEnvFile(content) : parseEnvFile(content, { env, file: path });
+  return format === 'raw'
+    ? parseRawEnvFile(content)
+    : parseEnvFile(content, { env, file: path, ...(onWarning === undefined ? {} : { onWarning }) });
 }
 
 /** Sharing a network, a namespace or volumes with a service means to start after it. */

@@ -129,11 +129,8 @@ const fileMount =
 const device: Canonical = (node) => {
   if (node.kind === 'map') return withDefaults(node, { permissions: 'rwm' });
   const [source = '', target = source, permissions = 'rwm'] = (text(node) ?? '').split(':');
-  // A name like vendor.com/class=name is of the container device interface and has no path.
-  const isCdi = /^[^/]+\/[^=]+=.+$/.test(source);
-  const entries = isCdi ? { source } : { source, target, permissions };
   return map(
-    Object.entries(entries).map(([key, value]) => [key, scalar(value, node.at)]),
+    Object.entries({ source, target, permissions }).map(([key, value]) => [key, scalar(value, node.at)]),
     node.at,
   );
 };

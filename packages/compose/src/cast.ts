@@ -1,10 +1,10 @@
 import { composeError, type OnWarning } from './errors.ts';
-import { matches, type Path, type ScalarNode, scalar, showPath } from './node.ts';
+import { type Path, PathTable, type ScalarNode, scalar, showPath } from './node.ts';
 
 type Cast = (value: string) => number | boolean | undefined;
 
 /** Fields whose interpolated text becomes a number or a boolean; all others stay text. */
-const CASTS: readonly (readonly [pattern: string, cast: Cast, what: string])[] = [
+const CASTS = new PathTable<{ cast: Cast; what: string }>([
   ...casts(integer, 'a whole number', [
     'services.*.cpu_count',
     'services.*.cpu_period',
@@ -66,7 +66,7 @@ const CASTS: readonly (readonly [pattern: string, cast: Cast, what: string])[] =
     'services.*.volumes.*.volume.nocopy',
     'volumes.*.external',
   ]),
-];
+]);
 
 /**
  * The value of an interpolated scalar in the type of its field.
@@ -75,9 +75,9 @@ const CASTS: readonly (readonly [pattern: string, cast: Cast, what: string])[] =
  */
 export function castScalar(node: ScalarNode, path: Path, onWarning?: OnWarning): ScalarNode {
   if (typeof node.value !== 'string') return node;
-  const found = CASTS.find(([pattern]) => matches(path, pattern));
+  const found = CASTS.get(path);
   if (found === undefined) return node;
-  const [, cast, what] = found;
+  const { cast, what } = found;
   const value = cast(node.value);
   if (value === undefined) {
     const message = `${showPath(path)} must be ${what}, not ${JSON.stringify(node.value)}`;
@@ -95,7 +95,7 @@ export function castScalar(node: ScalarNode, path: Path, onWarning?: OnWarning):
 }
 
 function casts(cast: Cast, what: string, patterns: readonly string[]) {
-  return patterns.map((pattern) => [pattern, cast, what] as const);
+  return patterns.map((pattern) => [pattern, { cast, what }] as const);
 }
 
 function integer(value: string): number | undefined {

@@ -16,35 +16,26 @@ export interface Problem {
   readonly column?: number;
 }
 
-export type ComposeErrorCode =
-  /** The YAML cannot be parsed. */
-  | 'COMPOSE_SYNTAX'
-  /** A file is missing or cannot be read. */
-  | 'COMPOSE_FILE'
-  /** A `$` reference has a form that Compose does not know. */
-  | 'COMPOSE_INTERPOLATION'
-  /** A `${VAR:?...}` variable has no value. */
-  | 'COMPOSE_VARIABLE_REQUIRED'
-  /** A value cannot be turned into the type of its field. */
-  | 'COMPOSE_TYPE'
-  /** A field is not part of the Compose specification. */
-  | 'COMPOSE_UNKNOWN_FIELD'
-  /** A field is part of the specification, and this loader does not support it. */
-  | 'COMPOSE_UNSUPPORTED'
-  /** A value has the right type and no meaning (a port of 70000, a duration of "soon"). */
-  | 'COMPOSE_VALUE'
-  /** Two documents cannot be merged at a path. */
-  | 'COMPOSE_MERGE'
-  /** A service, network, volume, secret, config or model that is not defined, or is disabled by its profiles. */
-  | 'COMPOSE_REFERENCE'
-  /** `depends_on`, `extends` or `include` goes round in a circle. */
-  | 'COMPOSE_CYCLE'
-  /** The project name is not usable. */
-  | 'COMPOSE_PROJECT_NAME'
-  /** The input is larger or nested deeper than any real Compose file. */
-  | 'COMPOSE_LIMIT'
-  /** A line of an env file cannot be parsed. */
-  | 'COMPOSE_ENV_FILE';
+/** Every code of this package, with its meaning. */
+export const COMPOSE_ERROR_CODES = {
+  COMPOSE_CYCLE: '`depends_on`, `extends`, `include` or an anchor goes round in a circle.',
+  COMPOSE_ENV_FILE: 'A line of an env file cannot be parsed.',
+  COMPOSE_FILE: 'A file is missing or cannot be read.',
+  COMPOSE_INTERPOLATION: 'A `$` reference has a form that Compose does not know.',
+  COMPOSE_LIMIT: 'The input is larger or nested deeper than any real Compose file.',
+  COMPOSE_MERGE: 'Two documents cannot be merged at a path.',
+  COMPOSE_PROJECT_NAME: 'The project name is not one that Docker takes.',
+  COMPOSE_REFERENCE:
+    'A service, network, volume, secret, config or model is not defined, or is disabled by its profiles.',
+  COMPOSE_SYNTAX: 'The YAML cannot be parsed, or is not a mapping.',
+  COMPOSE_TYPE: 'A value is not of the type of its field.',
+  COMPOSE_UNKNOWN_FIELD: 'A field is not part of the Compose specification.',
+  COMPOSE_UNSUPPORTED: 'A feature of Compose that this loader does not have.',
+  COMPOSE_VALUE: 'A value of the right type makes no sense: a port of 70000, a duration of "soon".',
+  COMPOSE_VARIABLE_REQUIRED: 'A `${VAR:?...}` variable has no value.',
+} as const;
+
+export type ComposeErrorCode = keyof typeof COMPOSE_ERROR_CODES;
 
 /**
  * Thrown by every function of this package for bad input: the complete list of problems of one phase.
@@ -99,6 +90,14 @@ export class Problems {
   throwIfAny(): void {
     if (this.#list.length > 0) throw new ComposeError(this.#list);
   }
+}
+
+/** Does the work for every item, and then throws the problems of all of them at once. */
+export function forEvery<T, R>(items: readonly T[], work: (item: T) => R): R[] {
+  const problems = new Problems();
+  const results = items.flatMap((item) => problems.collect(() => [work(item)]) ?? []);
+  problems.throwIfAny();
+  return results;
 }
 
 export function composeError(

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Assembly, assemble } from './assemble.ts';
+import { type Assembly, assemble, parseSources } from './assemble.ts';
 import { composeError } from './errors.ts';
 import { mergeNodes } from './merge.ts';
 import { entry, list, type MapNode, map, type Node, text, withEntries } from './node.ts';
@@ -67,7 +67,10 @@ function includedDocument(item: Node, chain: readonly string[], assembly: Assemb
       : texts(envFiles).map((path) => resolve(folder, path));
   return stripTags(
     assemble(
-      paths.map((path) => ({ path, content: readText(path, item.at) })),
+      parseSources(
+        paths.map((path) => ({ path, content: readText(path, item.at) })),
+        directory,
+      ),
       {
         ...assembly,
         env: projectEnvironment(assembly.env, files, directory, assembly.onWarning),

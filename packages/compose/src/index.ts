@@ -1,5 +1,6 @@
 export { type EnvFileOptions, parseEnvFile } from './env-file.ts';
 export {
+  COMPOSE_ERROR_CODES,
   ComposeError,
   type ComposeErrorCode,
   type OnWarning,

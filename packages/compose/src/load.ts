@@ -1,8 +1,8 @@
-import { assemble } from './assemble.ts';
+import { assemble, type Parsed, parseSources } from './assemble.ts';
 import { canonicalDocument, normalize } from './canonical-document.ts';
-import { type OnWarning, Problems } from './errors.ts';
+import { composeError, forEvery, type OnWarning, Problems } from './errors.ts';
 import { checkDependencies } from './graph.ts';
-import type { Environment } from './interpolate.ts';
+import { type Environment, interpolate } from './interpolate.ts';
 import { toModel } from './locate.ts';
 import type { ComposeModel } from './model.ts';
 import { entry, text } from './node.ts';
@@ -38,26 +38,29 @@ export interface LoadOptions {
 export function loadCompose(options: LoadOptions): ComposeModel {
   const { files, onWarning } = options;
   const directory = projectDirectoryOf(files, options.projectDirectory);
-  const env = projectEnvironment(options.env, options.envFiles, directory, onWarning);
-  const givenName = options.projectName ?? env.COMPOSE_PROJECT_NAME;
-  const sources = collectAll(files, (file) => readSource(file, options.projectDirectory));
-  const document = stripTags(
-    assemble(sources, {
-      env: givenName === undefined || givenName === '' ? env : { ...env, COMPOSE_PROJECT_NAME: givenName },
-      directory,
-      ...(onWarning === undefined ? {} : { onWarning }),
-    }),
+  const environment = projectEnvironment(options.env, options.envFiles, directory, onWarning);
+  if (files.length === 0) {
+    throw composeError('COMPOSE_FILE', 'no Compose file is given', undefined, 'name at least one');
+  }
+  const parsed = parseSources(
+    forEvery(files, (file) => readSource(file, options.projectDirectory)),
+    directory,
   );
-  const name = projectName(givenName, document, directory);
+  const name = projectName(
+    options.projectName ?? environment.COMPOSE_PROJECT_NAME,
+    parsed,
+    environment,
+    directory,
+  );
+  const env = { ...environment, COMPOSE_PROJECT_NAME: name };
+  const document = stripTags(
+    assemble(parsed, { env, directory, ...(onWarning === undefined ? {} : { onWarning }) }),
+  );
   const unique = enforceUnicity(document);
   checkSchema(unique);
 
   const problems = new Problems();
-  const context = {
-    env: { ...env, COMPOSE_PROJECT_NAME: name },
-    problems,
-    ...(onWarning === undefined ? {} : { onWarning }),
-  };
+  const context = { env, problems, ...(onWarning === undefined ? {} : { onWarning }) };
   const canonical = canonicalDocument(unique, context);
   problems.throwIfAny();
   const { document: active, disabled } = withActiveServices(
@@ -73,24 +76,17 @@ export function loadCompose(options: LoadOptions): ComposeModel {
   return toModel(withoutUnusedResources(normalized)) as ComposeModel;
 }
 
-function collectAll<T, R>(items: readonly T[], work: (item: T) => R): R[] {
-  const problems = new Problems();
-  const results = items.flatMap((item) => problems.collect(() => [work(item)]) ?? []);
-  problems.throwIfAny();
-  return results;
-}
-
+/** The given name, or the `name` of the last document that has one, or one made of the folder. */
 function projectName(
   given: string | undefined,
-  document: ReturnType<typeof stripTags>,
+  parsed: readonly Parsed[],
+  env: Environment,
   directory: string,
 ): string {
   if (given !== undefined && given !== '') return checkProjectName(given, undefined);
-  const written = entry(document, 'name');
-  const name = text(written);
-  return name === undefined || name === ''
-    ? folderProjectName(directory)
-    : checkProjectName(name, written?.at);
+  const written = parsed.map(({ document }) => entry(document, 'name')).findLast((node) => text(node));
+  const name = written === undefined ? '' : interpolate(text(written) ?? '', env, { location: written.at });
+  return name === '' ? folderProjectName(directory) : checkProjectName(name, written?.at);
 }
 
 function listed({ COMPOSE_PROFILES }: Environment): string[] {

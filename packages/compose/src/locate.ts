@@ -1,20 +1,13 @@
 import type { Place } from './errors.ts';
-import { type MapNode, type Node, toPlain } from './node.ts';
+import { type ListNode, type MapNode, type Node, toPlain } from './node.ts';
 
-/** Where the containers of a model and their entries were written; kept beside the model, not in it. */
-const places = new WeakMap<object, { readonly own: Place; readonly entries: ReadonlyMap<string, Place> }>();
+/** What each container of a model was made of; kept beside the model, not in it. */
+const sources = new WeakMap<object, MapNode | ListNode>();
 
 /** Plain frozen data, whose places {@link locate} knows. */
 export function toModel(node: MapNode): unknown {
   return toPlain(node, (container, source) => {
-    const children: readonly (readonly [string, Node])[] =
-      source.kind === 'map'
-        ? [...source.entries]
-        : source.items.map((item, index) => [String(index), item] as const);
-    places.set(Object.freeze(container), {
-      own: place(source),
-      entries: new Map(children.map(([key, child]) => [key, place(child)])),
-    });
+    sources.set(Object.freeze(container), source);
   });
 }
 
@@ -26,16 +19,14 @@ export function toModel(node: MapNode): unknown {
  *   undefined when `model` did not come from `loadCompose`
  */
 export function locate(model: object, path: readonly (string | number)[] = []): Place | undefined {
-  const known = places.get(model);
-  const [step, ...rest] = path;
-  if (known === undefined || step === undefined) return known?.own;
-  const own = known.entries.get(String(step));
-  if (own === undefined) return known.own;
-  const child: unknown = Object.hasOwn(model, step) ? (model as Record<string, unknown>)[step] : undefined;
-  if (rest.length === 0 || typeof child !== 'object' || child === null) return own;
-  return locate(child, rest) ?? own;
-}
-
-function place({ at: { file, line, column } }: Node): Place {
+  let node: Node | undefined = sources.get(model);
+  let place = node?.at;
+  for (const step of path) {
+    if (node?.kind === 'map') node = node.entries.get(String(step));
+    else node = node?.kind === 'list' ? node.items[Number(step)] : undefined;
+    place = node?.at ?? place;
+  }
+  if (place === undefined) return undefined;
+  const { file, line, column } = place;
   return { file, line, ...(column === undefined ? {} : { column }) };
 }

@@ -7,10 +7,10 @@ import {
   list,
   type MapNode,
   map,
-  matches,
   type Node,
   type Origin,
   type Path,
+  PathTable,
   scalar,
   showPath,
   text,
@@ -21,7 +21,7 @@ import { uniqueByKey, uniqueEntries } from './unique.ts';
 type Merge = (base: Node, override: Node, path: Path) => Node;
 
 /** Paths that do not follow the general rule (maps recurse, sequences append, scalars replace). */
-const SPECIAL: readonly (readonly [pattern: string, merge: Merge])[] = [
+const SPECIAL = new PathTable<Merge>([
   ['networks.*.ipam.config', mergeIpamConfig],
   ['networks.*.labels', mergeKeyValues],
   ['volumes.*.labels', mergeKeyValues],
@@ -53,7 +53,7 @@ const SPECIAL: readonly (readonly [pattern: string, merge: Merge])[] = [
   ['services.*.tmpfs', mergeLists],
   ['services.*.ulimits.*', replaceUnlessNull],
   ['services.*.volumes.*.volume.labels', mergeKeyValues],
-];
+]);
 
 /**
  * Override over base, for the part of a document at `path`: the rules of Compose, without the removal of duplicates.
@@ -64,8 +64,8 @@ export function mergeNodes(base: Node, override: Node, path: Path): Node {
 }
 
 function merge(base: Node, override: Node, path: Path): Node {
-  const special = SPECIAL.find(([pattern]) => matches(path, pattern));
-  if (special !== undefined) return special[1](base, override, path);
+  const special = SPECIAL.get(path);
+  if (special !== undefined) return special(base, override, path);
   if (isNull(override)) return base;
   if (base.kind === 'map') {
     return override.kind === 'map'

@@ -86,10 +86,24 @@ export const showPath = (path: Path): string =>
     '',
   );
 
-/** Whether a path has the shape of `services.*.ports.*`; `*` stands for one step. */
-export function matches(path: Path, pattern: string): boolean {
-  const steps = pattern.split('.');
-  return steps.length === path.length && steps.every((step, index) => step === '*' || step === path[index]);
+/** What belongs to the paths of a shape: `services.*.ports`, where `*` stands for one step. */
+export class PathTable<T> {
+  readonly #byLength = new Map<number, { readonly steps: readonly string[]; readonly value: T }[]>();
+
+  constructor(rows: Iterable<readonly [pattern: string, value: T]>) {
+    for (const [pattern, value] of rows) {
+      const steps = pattern.split('.');
+      const same = this.#byLength.get(steps.length) ?? [];
+      same.push({ steps, value });
+      this.#byLength.set(steps.length, same);
+    }
+  }
+
+  get(path: Path): T | undefined {
+    const rows = this.#byLength.get(path.length);
+    return rows?.find(({ steps }) => steps.every((step, index) => step === '*' || step === path[index]))
+      ?.value;
+  }
 }
 
 const MAX_DEPTH = 200;

@@ -7,6 +7,7 @@ import {
   isSeq,
   LineCounter,
   type ParsedNode,
+  parse,
   parseAllDocuments,
   type YAMLMap,
   type Scalar as YamlScalar,
@@ -124,7 +125,10 @@ class Reader {
     if (isAlias(source)) return this.#alias(source, at, depth);
     const tag = this.#tag(source.tag, at);
     const node = this.#content(source, at, depth);
-    return tag === undefined ? node : { ...node, tag };
+    if (tag === undefined) return node;
+    // A tag of its own keeps YAML from seeing a number, a boolean or null in a plain scalar.
+    const isPlain = isScalar(source) && source.type === 'PLAIN' && source.source !== undefined;
+    return isPlain ? { ...scalar(parse(source.source as string), at), tag } : { ...node, tag };
   }
 
   #content(source: ParsedNode, at: Origin, depth: number): Node {

@@ -4,9 +4,9 @@ import {
   list,
   type MapNode,
   mapEntries,
-  matches,
   type Node,
   type Path,
+  PathTable,
   showPath,
   text,
 } from './node.ts';
@@ -16,7 +16,7 @@ import { parseVolume } from './volume.ts';
 type Indexer = (item: Node, path: Path) => string | undefined;
 
 /** Sequences in which a later entry takes the place of an earlier one. */
-const UNIQUE: readonly (readonly [pattern: string, key: Indexer])[] = [
+const UNIQUE = new PathTable<Indexer>([
   ['networks.*.labels', uniqueByKey],
   ['networks.*.ipam.options', uniqueByKey],
   ['services.*.annotations', uniqueByKey],
@@ -46,7 +46,7 @@ const UNIQUE: readonly (readonly [pattern: string, key: Indexer])[] = [
   ['services.*.sysctls', uniqueByKey],
   ['services.*.tmpfs', uniqueByKey],
   ['services.*.volumes', volumeKey],
-];
+]);
 
 /** Keeps the last of the entries that mean the same, in the place of the first. */
 export function enforceUnicity(document: MapNode): MapNode {
@@ -56,7 +56,7 @@ export function enforceUnicity(document: MapNode): MapNode {
 function unique(node: Node, path: Path): Node {
   if (node.kind === 'map') return mapEntries(node, (value, key) => unique(value, [...path, key]));
   if (node.kind === 'scalar') return node;
-  const indexer = UNIQUE.find(([pattern]) => matches(path, pattern))?.[1];
+  const indexer = UNIQUE.get(path);
   if (indexer === undefined) return node;
   return {
     ...list(

@@ -1,4 +1,4 @@
-import { Problems } from './errors.ts';
+import { forEvery } from './errors.ts';
 import { references } from './interpolate.ts';
 import type { Node, Path } from './node.ts';
 import { parseCompose } from './parse.ts';
@@ -39,18 +39,11 @@ export function findVariables(
   { projectDirectory }: { projectDirectory?: string } = {},
 ): Variable[] {
   const directory = projectDirectoryOf(files, projectDirectory);
-  const problems = new Problems();
-  const found = files.flatMap(
-    (file) =>
-      problems.collect(() => {
-        const { path, content } = readSource(file, projectDirectory);
-        const lines = content.split('\n');
-        return parseCompose(content, path, directory).flatMap((document) =>
-          referencesIn(document, [], lines),
-        );
-      }) ?? [],
-  );
-  problems.throwIfAny();
+  const found = forEvery(files, (file) => {
+    const { path, content } = readSource(file, projectDirectory);
+    const lines = content.split('\n');
+    return parseCompose(content, path, directory).flatMap((document) => referencesIn(document, [], lines));
+  }).flat();
   const byName = Map.groupBy(found, ({ name }) => name);
   return [...byName].map(([name, uses]) => summary(name, uses));
 }

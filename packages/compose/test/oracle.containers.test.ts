@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { loadCompose } from '../src/index.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /**
  * The loader against the tool itself: `docker compose config --format json` where Compose v2 is installed, else

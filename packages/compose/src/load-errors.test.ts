@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { load, problemsOf } from '../test/support.ts';
+import { loadCompose } from './index.ts';
+
+describe('bad input', () => {
+  test('has all its problems shown at once, each with file, line and what to do', () => {
+    const text = 'services:\n  app:\n    imgae: app\n    ports: 80\n    user: 1000\n    colour: red\n';
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({ code: 'COMPOSE_UNKNOWN_FIELD', line: 3, hint: 'did you mean image?' }),
+      expect.objectContaining({
+        code: 'COMPOSE_TYPE',
+        line: 4,
+        message: expect.stringContaining('services.app.ports'),
+      }),
+      expect.objectContaining({
+        code: 'COMPOSE_TYPE',
+        line: 5,
+        message: expect.stringContaining('must be a string'),
+      }),
+      expect.objectContaining({
+        code: 'COMPOSE_UNKNOWN_FIELD',
+        line: 6,
+        message: expect.stringContaining('"colour"'),
+      }),
+    ]);
+  });
+
+  test('lists every required variable of every file', () => {
+    const text = 'services: { a: { image: "${ONE:?one}", user: "${TWO?two}" } }';
+    expect(
+      problemsOf(() => load([text, 'services: { a: { hostname: "${THREE:?}" } }'])).map(({ file, code }) => [
+        file,
+        code,
+      ]),
+    ).toEqual([
+      ['/srv/shop/compose.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+      ['/srv/shop/compose.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+      ['/srv/shop/compose1.yaml', 'COMPOSE_VARIABLE_REQUIRED'],
+    ]);
+  });
+
+  test.each([
+    ['services:\n  a: { image: x }\n  a: { image: y }', 'COMPOSE_SYNTAX', 3],
+    ['services:\n  a: {', 'COMPOSE_SYNTAX', 2],
+    ['- a', 'COMPOSE_SYNTAX', 1],
+    ['# nothing', 'COMPOSE_SYNTAX', 1],
+    ['services: { a: { image: *none } }', 'COMPOSE_SYNTAX', 1],
+    ['services: { 1: { image: a } }', 'COMPOSE_SYNTAX', 1],
+    ['services: &s\n  a: *s', 'COMPOSE_CYCLE', 2],
+    ['services: { a: { image: !merge a } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['service: { a: { image: a } }', 'COMPOSE_UNKNOWN_FIELD', 1],
+    ['services: { a b: { image: a } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { command: x } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, privileged: "${P:-maybe}" } }', 'COMPOSE_TYPE', 1],
+    ['services: { a: { image: a, ports: ["99999:80"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, ports: ["1-2:1-3"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, ports: ["host:1:1"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, volumes: ["data::/x"] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, volumes: ["data:/x"] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, networks: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, secrets: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, depends_on: [none] } }', 'COMPOSE_REFERENCE', 1],
+    ['services: { a: { image: a, stop_grace_period: soon } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, shm_size: big } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, command: "x \'y" } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, env_file: none.env } }', 'COMPOSE_FILE', 1],
+    ['services: { a: { image: a, network_mode: host, networks: [default] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, depends_on: { b: { condition: ready } } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, env_file: [{ path: x, format: toml }] } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['include: ["oci://registry/x"]', 'COMPOSE_UNSUPPORTED', 1],
+    ['services: { a: { extends: { file: "https://x/y.git", service: b } } }', 'COMPOSE_UNSUPPORTED', 1],
+    ['services: {}\nsecrets: { s: {} }', 'COMPOSE_VALUE', 2],
+  ])('%s is refused', (text, code, line) => {
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({
+        code,
+        line,
+        file: '/srv/shop/compose.yaml',
+        hint: expect.stringMatching(/./),
+      }),
+    ]);
+  });
+
+  test('shows a circle of dependencies', () => {
+    const text =
+      'services:\n  a: { image: a, depends_on: [b] }\n  b: { image: b, depends_on: [c] }\n  c: { image: c, depends_on: [b] }\n';
+    expect(problemsOf(() => load(text))).toEqual([
+      expect.objectContaining({
+        code: 'COMPOSE_CYCLE',
+        message: expect.stringContaining('b -> c -> b'),
+        line: 4,
+      }),
+    ]);
+  });
+
+  test('names a file that is not there', () => {
+    expect(problemsOf(() => loadCompose({ files: ['/none/compose.yaml'], env: {} }))).toEqual([
+      expect.objectContaining({ code: 'COMPOSE_FILE', file: '/none/compose.yaml' }),
+    ]);
+  });
+
+  test('that multiplies aliases is stopped before it fills the memory', () => {
+    const levels = Array.from({ length: 30 }, (_, index) => {
+      const item = index === 0 ? 'x' : `*a${index - 1}`;
+      return `x-a${index}: &a${index} [${Array(9).fill(item).join(', ')}]`;
+    });
+    expect(problemsOf(() => load(levels.join('\n')))[0]).toMatchObject({ code: 'COMPOSE_LIMIT' });
+  });
+
+  test.each([300, 20_000])('that nests %i deep is refused, not a crash', (depth) => {
+    expect(problemsOf(() => load(`x-a: ${'['.repeat(depth)}${']'.repeat(depth)}`))[0]).toMatchObject({
+      code: 'COMPOSE_LIMIT',
+    });
+  });
+});
