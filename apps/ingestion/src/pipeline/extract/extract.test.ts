@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { makeDocx, makeEml, makePdf, makePptx, makeXlsx, makeZip } from '../../../test/documents.ts';
+import { makeDocx, makeEml, makePdf, makePptx, makeXlsx, makeZip, rawPdf } from '../../../test/documents.ts';
 import { defaultLimits } from '../defaults.ts';
 import type { ExtractedDocument, Limits } from '../types.ts';
 import { Budget } from './budget.ts';
@@ -39,6 +39,20 @@ describe('PDF', () => {
     expect(slices(document)).toEqual(['two', 'three']);
     expect(document.segments.map((segment) => segment.page)).toEqual([2, 3]);
     expect(document.pages).toBe(4);
+  });
+
+  test('in Japanese is read by the tables that its fonts name', async () => {
+    const content = 'BT /F 12 Tf 50 700 Td <93fa967b8cea> Tj ET';
+    const bytes = rawPdf([
+      '<< /Type /Catalog /Pages 2 0 R >>',
+      '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+      '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>',
+      `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
+      '<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light /Encoding /90ms-RKSJ-H /DescendantFonts [6 0 R] >>',
+      '<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> /FontDescriptor 7 0 R >>',
+      '<< /Type /FontDescriptor /FontName /Ryumin-Light /Flags 4 /FontBBox [0 0 1 1] /ItalicAngle 0 /Ascent 1 /Descent 0 /CapHeight 1 /StemV 1 >>',
+    ]);
+    expect((await read('a.pdf', bytes)).text).toBe('日本語');
   });
 
   test('without text is no failure but says so', async () => {

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { getResolvedPDFJS } from 'unpdf';
 import { PipelineError } from '../errors.ts';
 import type { TextBuilder } from './builder.ts';
@@ -33,6 +35,9 @@ export async function pdf(
     disableStream: true,
     rangeChunkSize: 1 << 18,
     disableFontFace: true,
+    cMapUrl: './cmaps/',
+    standardFontDataUrl: './standard_fonts/',
+    BinaryDataFactory: PackagedData,
     useSystemFonts: false,
     useWorkerFetch: false,
     stopAtErrors: false,
@@ -69,6 +74,18 @@ export async function pdf(
     throw malformed('The PDF', cause);
   } finally {
     await task.destroy();
+  }
+}
+
+/** Tables that PDF files refer to by name: without them, much Chinese, Japanese and Korean text has no letters. */
+class PackagedData {
+  async fetch({ kind, filename }: { kind: string; filename: string }): Promise<Uint8Array> {
+    const folder = { cMapUrl: 'cmaps', standardFontDataUrl: 'standard_fonts' }[kind];
+    // The name comes from the document.
+    if (folder === undefined || !/^[\w-]+\.\w+$/.test(filename))
+      throw new Error(`There is no ${kind} ${filename}`);
+    const root = new URL('./', import.meta.resolve('pdfjs-dist/package.json'));
+    return new Uint8Array(await readFile(fileURLToPath(new URL(`${folder}/${filename}`, root))));
   }
 }
 
