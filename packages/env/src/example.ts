@@ -42,10 +42,10 @@ function comment(line: string): string {
   return line === '' ? '#' : `# ${line}`;
 }
 
-/** A value as an env file must write it, so that every parser reads it back unchanged. */
+/** A value as an env file in Compose's dialect must write it, to be read back unchanged. */
 export function quoteValue(value: string): string {
   if (!/[\s#$`'"\\]/.test(value)) return value;
   return value.includes("'")
-    ? `"${value.replace(/[\\"$`]/g, (special) => (special === '$' ? '$$' : `\\${special}`))}"`
+    ? `"${value.replace(/[\\"$]/g, (special) => (special === '$' ? '$$' : `\\${special}`))}"`
     : `'${value}'`;
 }
