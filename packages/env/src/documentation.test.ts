@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineEnv } from './define-env.ts';
 import { quoteValue, toExample } from './example.ts';
 import { toMarkdown } from './markdown.ts';
-import { looksSecret, maskSecrets, maskUrlPasswords } from './mask.ts';
+import { looksSecret, maskSecrets, maskUrlPasswords, maskVariable } from './mask.ts';
 import { duration, list, port, secret, url } from './types.ts';
 import { unknownVariables } from './unknown.ts';
 
@@ -120,15 +120,31 @@ test('masking covers secret names, named secrets and passwords within URLs', () 
   expect(maskUrlPasswords('from redis://:a@h to https://h/@scope')).toBe(
     'from redis://:***@h to https://h/@scope',
   );
+  expect(maskUrlPasswords('http://127.0.0.1:5434/a:b@c')).toBe('http://127.0.0.1:5434/a:b@c');
+  expect(maskVariable('API_KEY', 'hunter2')).toBe('***');
 });
 
-test('names tell secrets from limits, files and folders', () => {
-  expect(
-    ['PGPASSWORD', 'API_KEY', 'INSTANCE_SECRET', 'GITHUB_TOKEN', 'AWS_CREDENTIALS'].every(looksSecret),
-  ).toBe(true);
-  expect(['TOKEN_LIMIT', 'POSTGRES_PASSWORD_FILE', 'PWD', 'MONKEY', 'KEYBOARD'].some(looksSecret)).toBe(
-    false,
-  );
+test('names tell secrets from limits, files, folders and public keys', () => {
+  const secrets = [
+    'PGPASSWORD',
+    'API_KEY',
+    'SIGNING_KEYS',
+    'INSTANCE_SECRET',
+    'GITHUB_TOKEN',
+    'AWS_CREDENTIALS',
+    'SECRET_KEY_BASE',
+  ];
+  expect(secrets.filter((name) => !looksSecret(name))).toEqual([]);
+  const others = [
+    'TOKEN_LIMIT',
+    'POSTGRES_PASSWORD_FILE',
+    'PWD',
+    'MONKEY',
+    'KEYBOARD',
+    'VAPID_PUBLIC_KEY',
+    'AUTHOR',
+  ];
+  expect(others.filter(looksSecret)).toEqual([]);
 });
 
 test('unknown variables come with the known name that was meant, if one is close', () => {

@@ -2,7 +2,7 @@ export { defineEnv, type Env, type EnvSchema, type EnvSource, type EnvValues } f
 export { EnvError, type EnvProblem } from './env-error.ts';
 export { type ExampleGroup, type ExampleVariable, quoteValue, toExample } from './example.ts';
 export { toMarkdown } from './markdown.ts';
-export { looksSecret, type MaskOptions, maskSecrets, maskUrlPasswords } from './mask.ts';
+export { looksSecret, type MaskOptions, maskSecrets, maskUrlPasswords, maskVariable } from './mask.ts';
 export { fixedMessage } from './problem.ts';
 export {
   boolean,

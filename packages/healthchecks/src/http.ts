@@ -2,7 +2,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { HealthError } from './health-error.ts';
 import type { Probe } from './probe.ts';
-import { refusal } from './socket.ts';
+import { refusal, refuseSelf } from './socket.ts';
 
 export interface HttpOptions {
   /** A status, a list of them, or a test; 200 to 299 unless told. Redirects are answers and are not followed. */
@@ -54,6 +54,7 @@ function get(url: URL, name: string, options: HttpOptions, signal: AbortSignal):
     const { method = 'GET', headers = {} } = options;
     const request = send(url, { method, headers, agent: false, signal });
     const fail = (error: unknown) => reject(signal.aborted ? signal.reason : refusal(name, error));
+    request.on('socket', refuseSelf);
     request.on('error', fail);
     request.on('response', (response: IncomingMessage) => {
       const chunks: Buffer[] = [];

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { HealthError } from './health-error.ts';
 import type { Probe } from './probe.ts';
-import { refusal } from './socket.ts';
+import { refusal, refuseSelf } from './socket.ts';
 
 /** The slice of a `pg` pool or client that the probe uses. */
 export interface Queryable {
@@ -57,6 +57,7 @@ function overUrl(url: string, driver: PgDriver | undefined): Probe {
     signal.throwIfAborted();
     // The driver cannot be interrupted while it connects; its socket can.
     const socket = new Socket();
+    refuseSelf(socket);
     const client = new driver.Client({ connectionString: url, stream: () => socket });
     client.on('error', () => {});
     const { promise: aborted, reject: abort } = Promise.withResolvers<never>();

@@ -14,14 +14,16 @@ export interface SocketTarget {
  * answer when nobody listens.
  */
 export async function withSocket<T>(
-  { host, port, tls = false }: SocketTarget,
+  { tls = false, ...address }: SocketTarget,
   signal: AbortSignal,
   use: (socket: Socket) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
+  const { host, port } = address;
   const socket = tls
-    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }) })
-    : connect({ host, port });
+    ? connectTls({ ...address, ...(isIP(host) ? {} : { servername: host }) })
+    : connect(address);
+  refuseSelf(socket);
   const { promise: broken, reject: breakOff } = Promise.withResolvers<never>();
   broken.catch(() => {});
   const onAbort = () => breakOff(signal.reason);
@@ -33,15 +35,23 @@ export async function withSocket<T>(
   try {
     const opened = new Promise<void>((resolve) => socket.once(tls ? 'secureConnect' : 'connect', resolve));
     await Promise.race([opened, broken]);
-    // A loopback connection to a free port of the ephemeral range can meet itself.
-    if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) {
-      throw new HealthError('HEALTH_UNREADY', `${host}:${port} refused the connection`);
-    }
+    if (socket.destroyed) throw new HealthError('HEALTH_UNREADY', `${host}:${port} refused the connection`);
     return await Promise.race([use(socket), broken]);
   } finally {
     signal.removeEventListener('abort', onAbort);
     socket.destroy();
   }
+}
+
+/**
+ * A connection attempt to a free port of the ephemeral range can meet itself: the system picks the very port as its
+ * source. Such a connection is reset at once; it would look like a server, and keep the real one off its port.
+ */
+export function refuseSelf(socket: Socket): void {
+  socket.once('connect', () => {
+    const self = socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
+    if (self) socket.resetAndDestroy();
+  });
 }
 
 const answers: Readonly<Record<string, string>> = {

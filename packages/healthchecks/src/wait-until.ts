@@ -29,11 +29,11 @@ const longestPauseMs = 250;
 
 /**
  * Milliseconds between two probes: a fixed share of the time already waited. So nothing is noticed later than
- * 1/150 of its own start time (20 ms after three seconds), and what takes long is not hammered: the longest pause
- * is reached after 38 s. A probe that is slow itself gets a rest as long as it took, up to 15 ms.
+ * 1/200 of its own start time (15 ms after three seconds), and what takes long is not hammered: the longest pause
+ * is reached after 50 s. A probe that is slow itself gets a rest as long as it took, up to 15 ms.
  */
 export function pauseAfter(elapsedMs: number, probeMs = 0): number {
-  const share = Math.max(shortestPauseMs, elapsedMs / 150, Math.min(probeMs, 15));
+  const share = Math.max(shortestPauseMs, elapsedMs / 200, Math.min(probeMs, 15));
   return Math.min(share, longestPauseMs);
 }
 

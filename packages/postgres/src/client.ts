@@ -1,4 +1,5 @@
 import pg, { type ClientBase, type PoolClient } from 'pg';
+import { destroy, isDestroyed } from './interrupt.ts';
 import { type Listener, type ListenOptions, listen } from './listen.ts';
 import { toPostgresError } from './postgres-error.ts';
 import { type Lend, type Queryable, queryableOver } from './queryable.ts';
@@ -84,7 +85,7 @@ export function createClient(options: ClientOptions): Client {
     } finally {
       busy.delete(client);
       client.removeListener('error', onError);
-      client.release(broken);
+      client.release(broken || isDestroyed(client));
     }
   };
 
@@ -152,8 +153,4 @@ async function acquire(pool: pg.Pool, signal: AbortSignal | undefined): Promise<
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-function destroy(client: PoolClient): void {
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }

@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
 import { from } from 'pg-copy-streams';
 import { type InterruptOptions, interruptible } from './interrupt.ts';
@@ -30,9 +30,10 @@ export async function copyRows(
 ): Promise<number> {
   const method = options.method ?? 'auto';
   if (method === 'copy' || (method === 'auto' && (await canCopy(client)))) {
-    return interruptible(client, () => copy(client, source), options);
+    return interruptible(client, (stop) => copy(client, source, stop), options);
   }
-  return interruptible(client, () => (inTransaction ? unnest : unnestAtomically)(client, source), options);
+  const load = inTransaction ? unnest : unnestAtomically;
+  return interruptible(client, (stop) => load(client, source, stop), options);
 }
 
 const abilities = new WeakMap<ClientBase, Promise<boolean>>();
@@ -50,10 +51,28 @@ function canCopy(client: ClientBase): Promise<boolean> {
   return known;
 }
 
-async function copy(client: ClientBase, { table, columns, rows }: CopySource): Promise<number> {
+async function copy(
+  client: ClientBase,
+  { table, columns, rows }: CopySource,
+  stop: AbortSignal | undefined,
+): Promise<number> {
   const target = client.query(from(`COPY ${tableName(table)} (${columnList(columns)}) FROM STDIN`));
-  await pipeline(Readable.from(copyText(rows), { objectMode: true, highWaterMark: 4 }), target);
-  return target.rowCount;
+  const loaded = finished(target);
+  const failed = loaded.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  try {
+    for await (const piece of until(copyText(rows), stop, failed)) {
+      if (!target.write(piece)) await Promise.race([once(target, 'drain'), failed]);
+    }
+    target.end();
+    await loaded;
+    return target.rowCount;
+  } catch (error) {
+    // Tells the server to give up, which it does not notice otherwise while it waits for data.
+    target.destroy(error as Error);
+    await loaded.catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Lines of COPY's text format, in pieces of about 64 KiB. */
@@ -68,10 +87,39 @@ async function* copyText(rows: CopySource['rows']): AsyncGenerator<Buffer> {
   if (piece !== '') yield Buffer.from(piece);
 }
 
-async function unnestAtomically(client: ClientBase, source: CopySource): Promise<number> {
+/** What `source` yields, until it ends, `stop` aborts or `failed` rejects. */
+async function* until<T>(
+  source: AsyncGenerator<T>,
+  stop: AbortSignal | undefined,
+  ...failed: readonly Promise<never>[]
+): AsyncGenerator<T> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stopped.catch(() => {});
+  const onAbort = () => reject(stop?.reason);
+  stop?.addEventListener('abort', onAbort, { once: true });
+  let over = false;
+  try {
+    for (;;) {
+      const next = await Promise.race([source.next(), stopped, ...failed]);
+      over = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    stop?.removeEventListener('abort', onAbort);
+    // A source that has stalled never answers this; nobody waits for it.
+    if (!over) source.return(undefined).catch(() => undefined);
+  }
+}
+
+async function unnestAtomically(
+  client: ClientBase,
+  source: CopySource,
+  stop: AbortSignal | undefined,
+): Promise<number> {
   await client.query('BEGIN');
   try {
-    const count = await unnest(client, source);
+    const count = await unnest(client, source, stop);
     await client.query('COMMIT');
     return count;
   } catch (error) {
@@ -84,25 +132,33 @@ async function unnestAtomically(client: ClientBase, source: CopySource): Promise
 const batchRows = 1000;
 
 /** Every column travels as an array of texts, which the server casts: that fits any type, arrays included. */
-async function unnest(client: ClientBase, { table, columns, rows }: CopySource): Promise<number> {
+async function unnest(
+  client: ClientBase,
+  { table, columns, rows }: CopySource,
+  stop: AbortSignal | undefined,
+): Promise<number> {
   const types = await columnTypes(client, table, columns);
   const casts = types.map((type, index) => `rows.c${index}::${type}`).join(', ');
   const arrays = columns.map((_, index) => `$${index + 1}::text[]`).join(', ');
   const names = columns.map((_, index) => `c${index}`).join(', ');
   const text = `INSERT INTO ${tableName(table)} (${columnList(columns)}) SELECT ${casts} FROM unnest(${arrays}) AS rows (${names})`;
   let count = 0;
-  let batch: (readonly unknown[])[] = [];
-  const flush = async () => {
+  for await (const batch of until(batches(rows), stop)) {
     const values = columns.map((_, index) => batch.map((row) => fieldText(row[index])));
     count += (await client.query(text, values)).rowCount ?? 0;
-    batch = [];
-  };
+  }
+  return count;
+}
+
+async function* batches(rows: CopySource['rows']): AsyncGenerator<(readonly unknown[])[]> {
+  let batch: (readonly unknown[])[] = [];
   for await (const row of rows) {
     batch.push(row);
-    if (batch.length === batchRows) await flush();
+    if (batch.length < batchRows) continue;
+    yield batch;
+    batch = [];
   }
-  if (batch.length > 0) await flush();
-  return count;
+  if (batch.length > 0) yield batch;
 }
 
 async function columnTypes(client: ClientBase, table: string, columns: readonly string[]): Promise<string[]> {

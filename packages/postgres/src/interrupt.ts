@@ -25,11 +25,11 @@ const graceMs = 2000;
 /**
  * Runs `start` on a connection so that it can be interrupted: the server is told to cancel, and the connection stays
  * occupied until the statement has settled, so that the cancellation cannot hit the next one. A connection that does
- * not settle is destroyed.
+ * not settle is destroyed. `start` gets a signal for what it waits for outside the server.
  */
 export async function interruptible<T>(
   client: ClientBase,
-  start: () => Promise<T>,
+  start: (stop?: AbortSignal) => Promise<T>,
   options: InterruptOptions = {},
 ): Promise<T> {
   const { signal, timeoutMs } = options;
@@ -40,7 +40,8 @@ export async function interruptible<T>(
   signal?.addEventListener('abort', onAbort, { once: true });
   const timer =
     timeoutMs === undefined ? undefined : setTimeout(() => interrupt(timeout(timeoutMs)), timeoutMs);
-  const work = start();
+  const stop = new AbortController();
+  const work = start(stop.signal);
   const settled = work.then(
     () => undefined,
     () => undefined,
@@ -48,7 +49,8 @@ export async function interruptible<T>(
   try {
     const reason = await Promise.race([settled, interrupted.then((cause) => ({ cause }))]);
     if (reason === undefined) return await work;
-    await cancel(client as unknown as Backend, settled);
+    stop.abort(reason.cause);
+    await cancel(client, settled);
     throw reason.cause;
   } finally {
     clearTimeout(timer);
@@ -66,18 +68,28 @@ function timeout(timeoutMs: number): PostgresError {
   );
 }
 
-async function cancel(backend: Backend, settled: Promise<unknown>): Promise<void> {
+async function cancel(client: ClientBase, settled: Promise<unknown>): Promise<void> {
   const { promise: patience, resolve: giveUp } = Promise.withResolvers<'gave up'>();
   const timer = setTimeout(() => giveUp('gave up'), graceMs);
   try {
-    const asked = requestCancel(backend);
+    const asked = requestCancel(client as unknown as Backend);
     const outcome = await Promise.race([Promise.all([asked, settled]), patience]);
-    if (outcome !== 'gave up') return;
-    backend.connection.stream.destroy();
-    await settled;
+    if (outcome === 'gave up') destroy(client);
   } finally {
     clearTimeout(timer);
   }
+}
+
+const destroyed = new WeakSet<ClientBase>();
+
+/** Cuts a connection at once; whatever runs on it fails, and the server rolls back. */
+export function destroy(client: ClientBase): void {
+  destroyed.add(client);
+  (client as unknown as Backend).connection.stream.destroy();
+}
+
+export function isDestroyed(client: ClientBase): boolean {
+  return destroyed.has(client);
 }
 
 /**

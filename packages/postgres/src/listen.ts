@@ -91,18 +91,13 @@ async function openSession(
   client.on('error', lose);
   client.once('end', () => lose(new Error('Connection terminated')));
   client.on('notification', ({ channel, payload = '' }) => onNotification({ channel, payload }));
-  const end = async () => {
+  let heartbeat: NodeJS.Timeout | undefined;
+  let ending: Promise<void> | undefined;
+  const end = () => {
     clearInterval(heartbeat);
-    await client.end().catch(() => undefined);
+    ending ??= client.end().catch(() => undefined);
+    return ending;
   };
-  // A connection that a firewall dropped silently shows only when it is used.
-  const heartbeat = setInterval(() => {
-    const answer = setTimeout(() => lose(new Error('The server does not answer')), heartbeatMs);
-    client.query('SELECT 1').then(
-      () => clearTimeout(answer),
-      (error: Error) => lose(error),
-    );
-  }, heartbeatMs);
   void lost.then(end);
   try {
     await client.connect();
@@ -111,5 +106,16 @@ async function openSession(
     await end();
     throw error;
   }
+  // A connection that a firewall dropped silently shows only when it is used.
+  heartbeat = setInterval(() => {
+    const answer = setTimeout(() => lose(new Error('The server does not answer')), heartbeatMs);
+    client.query('SELECT 1').then(
+      () => clearTimeout(answer),
+      (error: Error) => {
+        clearTimeout(answer);
+        lose(error);
+      },
+    );
+  }, heartbeatMs);
   return { lost, end };
 }

@@ -10,6 +10,7 @@ import {
 } from '@stackyard/compose';
 import type { Stack } from './driver.ts';
 import { StackyardError, UsageError } from './errors.ts';
+import { generateValues, readGenerated, writeGenerated } from './generated-values.ts';
 import { choosePort } from './ports.ts';
 import { type PortRecord, readState } from './state.ts';
 import type { Variant } from './workspace.ts';
@@ -24,14 +25,33 @@ export interface LoadOptions {
 
 /** Reads the env files and the Compose files of a variant. Throws one error that lists every problem in them. */
 export async function loadStack(variant: Variant, options: LoadOptions): Promise<Stack> {
-  const { environment, problems } = readEnvironment(variant, options.processEnvironment);
   const profiles = options.profiles ?? [];
-  let model: ComposeModel | undefined;
+  const { environment: given, problems } = readEnvironment(variant, options.processEnvironment);
+  let generated = readGenerated(variant);
+  for (;;) {
+    const environment = { ...generated, ...given };
+    const model = readModel(variant, environment, profiles, problems);
+    if (problems.length > 0 || !model) throw configurationError(variant, problems);
+    const more = await generateValues(model, given, generated);
+    if (more === undefined) {
+      const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
+      return { variant, model, driver, profiles, environment, ports: await resolvePorts(model, variant) };
+    }
+    generated = writeGenerated(variant, more, generated); // and again: other values may be made from these
+  }
+}
+
+function readModel(
+  variant: Variant,
+  environment: Readonly<Record<string, string>>,
+  profiles: readonly string[],
+  problems: Problem[],
+): ComposeModel | undefined {
   try {
-    model = loadCompose({
+    return loadCompose({
       files: variant.files,
       env: environment,
-      envFiles: [], // read above, two of them
+      envFiles: [], // read before, two of them
       projectDirectory: variant.root,
       projectName: normalizeProjectName(variant.name),
       ...(profiles.length > 0 ? { profiles } : {}),
@@ -42,10 +62,8 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
     problems.push(
       ...error.problems.filter((p) => problems.length === 0 || p.code !== 'COMPOSE_VARIABLE_REQUIRED'),
     );
+    return undefined;
   }
-  if (problems.length > 0 || !model) throw configurationError(variant, problems);
-  const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
-  return { variant, model, driver, profiles, environment, ports: await resolvePorts(model, variant) };
 }
 
 function readEnvironment(variant: Variant, processEnvironment: LoadOptions['processEnvironment']) {

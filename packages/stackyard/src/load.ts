@@ -2,7 +2,6 @@ import { type LoadOptions, loadStack } from './configuration.ts';
 import type { Driver, Stack } from './driver.ts';
 import { loadDriver } from './drivers/index.ts';
 import { type Plan, planStack } from './plan.ts';
-import { portVariables } from './port-variables.ts';
 import type { Variant } from './workspace.ts';
 
 /** A variant with its driver and what a start of it would do. */
@@ -15,5 +14,5 @@ export interface LoadedStack {
 export async function load(variant: Variant, options: LoadOptions): Promise<LoadedStack> {
   const stack = await loadStack(variant, options);
   const driver = await loadDriver(stack.driver);
-  return { stack, driver, plan: planStack(stack, driver, portVariables(stack)) };
+  return { stack, driver, plan: planStack(stack, driver) };
 }

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadStack } from './configuration.ts';
 import { embedded } from './drivers/embedded/index.ts';
 import { describeOperation, planStack } from './plan.ts';
-import { portVariables } from './port-variables.ts';
 import { describeVariant } from './workspace.ts';
 
 let root: string;
@@ -32,7 +31,7 @@ async function planOf(compose: string, scripts: Record<string, string> = {}): Pr
   writeFileSync(path.join(app, 'compose.yaml'), compose);
   writeFileSync(path.join(app, 'package.json'), JSON.stringify({ scripts }));
   const stack = await loadStack(describeVariant(root, 'shop'), { processEnvironment: {} });
-  return planStack(stack, embedded, portVariables(stack)).operations.map(describeOperation);
+  return planStack(stack, embedded).operations.map(describeOperation);
 }
 
 test('a database, a setup script and an app become steps with a reason each', async () => {

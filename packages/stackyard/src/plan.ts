@@ -62,11 +62,7 @@ export function scriptNames(scripts: Readonly<Record<string, string>>): { setup:
 }
 
 /** Everything that a start would do, in order. Pure; throws one error that lists every problem of the files. */
-export function planStack(
-  stack: Stack,
-  driver: Driver,
-  variableOfPort: (port: number) => string | undefined,
-): Plan {
+export function planStack(stack: Stack, driver: Driver): Plan {
   const { model, variant } = stack;
   const { setup, dev } = scriptNames(variant.scripts);
   const starts: StartService[] = [];
@@ -111,7 +107,7 @@ export function planStack(
     });
   }
   const scripts = planScripts(stack, hostAddresses(stack, driver));
-  const ports = neededPorts(stack, [...starts.map((start) => start.service), ...dev], variableOfPort);
+  const ports = neededPorts(stack, [...starts.map((start) => start.service), ...dev]);
   const check: CheckPorts[] = ports.length
     ? [{ kind: 'check-ports', ports, reason: 'a start with a busy port would stop half-way' }]
     : [];
@@ -180,16 +176,9 @@ function neededBy(name: string, { model }: Stack): string {
     : 'the Compose files have it';
 }
 
-function neededPorts(
-  stack: Stack,
-  services: readonly string[],
-  variableOfPort: (port: number) => string | undefined,
-): NeededPort[] {
+function neededPorts(stack: Stack, services: readonly string[]): NeededPort[] {
   return services.flatMap((service) =>
-    (stack.ports[service] ?? []).map(({ host }) => {
-      const variable = variableOfPort(host);
-      return { service, host: '127.0.0.1', port: host, ...(variable === undefined ? {} : { variable }) };
-    }),
+    (stack.ports[service] ?? []).map(({ host }) => ({ service, host: '127.0.0.1', port: host })),
   );
 }
 

@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { findVariables } from '@stackyard/compose';
 import type { Stack } from './driver.ts';
+import { type BusyPort, findBusyPorts, type NeededPort } from './ports.ts';
 
-/** Finds the variable of the Compose files whose value is a port number, so that a message can say what to set. */
-export function portVariables(stack: Stack): (port: number) => string | undefined {
-  const byPort = new Map<number, string>();
-  for (const file of stack.variant.files) {
-    for (const [, name, fallback] of readFileSync(file, 'utf8').matchAll(
-      /\$\{([A-Za-z_]\w*)(?::?-([^}]*))?\}/g,
-    )) {
-      const port = Number(stack.environment[name!] || fallback);
-      if (name!.includes('PORT') && Number.isInteger(port) && port > 0) byPort.set(port, name!);
-    }
-  }
-  return (port) => byPort.get(port);
+/** The needed ports that are taken, each with the variable of the Compose files that moves it, where there is one. */
+export async function findBusyPortsOf(stack: Stack, needed: readonly NeededPort[]): Promise<BusyPort[]> {
+  const busy = await findBusyPorts(needed);
+  if (busy.length === 0) return busy;
+  const variables = findVariables(stack.variant.files, { projectDirectory: stack.variant.root });
+  return busy.map((entry) => {
+    const variable = variables.find(
+      ({ name, default: fallback, references }) =>
+        Number(stack.environment[name] || fallback) === entry.port &&
+        references.some(({ path }) => path.startsWith(`services.${entry.service}.ports`)),
+    );
+    return variable ? { ...entry, variable: variable.name } : entry;
+  });
 }

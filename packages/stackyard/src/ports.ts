@@ -7,13 +7,13 @@ export interface NeededPort {
   readonly service: string;
   readonly host: string;
   readonly port: number;
-  /** The variable that moves it, where the Compose files use one. */
-  readonly variable?: string;
 }
 
 /** A needed port that another process holds. */
 export interface BusyPort extends NeededPort {
   readonly owner?: PortOwner;
+  /** The variable that moves it, where the Compose files use one. */
+  readonly variable?: string;
   /** The next port that is free, and not needed by another service of the stack. */
   readonly free: number;
 }

@@ -45,7 +45,15 @@ export function scriptEnvironment(
   const basics = hostBasics(processEnvironment);
   const folders = [path.join(directory, 'node_modules', '.bin'), path.join(root, 'node_modules', '.bin')];
   const search = [...folders, basics.PATH ?? ''].join(path.delimiter);
-  return { ...basics, INIT_CWD: directory, ...scriptVariables(stack, services, addresses), PATH: search };
+  // As for this program itself: Node then need not strip and compile the script's modules at each start.
+  const cache = path.join(root, '.stackyard', 'cache', 'compile');
+  return {
+    NODE_COMPILE_CACHE: cache,
+    ...basics,
+    INIT_CWD: directory,
+    ...scriptVariables(stack, services, addresses),
+    PATH: search,
+  };
 }
 
 /** Starts a script of the variant's package.json in its folder; output goes to its log and to `output`. */

@@ -2,9 +2,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Driver, DriverContext, Stack } from './driver.ts';
 import { describeError, type ErrorReport, InterruptedError, StackyardError } from './errors.ts';
-import { hostEnvironment } from './host-environment.ts';
+import { type HostAddresses, hostEnvironment } from './host-environment.ts';
 import { hostAddresses, type Plan } from './plan.ts';
-import { busyPortsError, findBusyPorts } from './ports.ts';
+import { findBusyPortsOf } from './port-variables.ts';
+import { busyPortsError } from './ports.ts';
 import { identify, type ProcessIdentity } from './processes.ts';
 import { Releasers } from './releasers.ts';
 import type { Reporter } from './reporter.ts';
@@ -80,7 +81,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     releasers.push('watchdog', () => supervisor[Symbol.dispose]());
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {}); // whoever needs it awaits it
-    await checkPorts(plan);
+    await checkPorts(stack, plan);
     interrupted(signal);
 
     const addresses = hostAddresses(stack, driver);
@@ -104,17 +105,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
       reporter,
       onDeath,
     });
-    const setup = plan.operations.find(
-      (operation) => operation.kind === 'script' && operation.script === 'setup',
-    );
-    if (setup?.kind === 'script') {
-      reporter.progress('setup', 'running');
-      const { processEnvironment } = options;
-      const output = (name: string, line: string) => reporter.output(name, line);
-      const run = runScript(setup, { stack, addresses, supervisor, processEnvironment, output }, signal);
-      await Promise.race([run, failed.promise]);
-      reporter.done('setup');
-    }
+    await runSetup(options, addresses, supervisor, failed.promise);
     interrupted(signal);
     state.update({ phase: 'ready', readyMs: Math.round(performance.now() - began) });
     return { state, supervisor, failed: failed.promise, stop };
@@ -124,6 +115,36 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     await stop(failure);
     throw failure;
   }
+}
+
+/** Runs the package script `setup`, if there is one, to its end. */
+export async function runSetup(
+  { stack, plan, reporter, processEnvironment, signal }: StartOptions,
+  addresses: HostAddresses,
+  supervisor: Supervisor,
+  failed: Promise<never>,
+): Promise<void> {
+  const setup = plan.operations.find(
+    (operation) => operation.kind === 'script' && operation.script === 'setup',
+  );
+  if (setup?.kind !== 'script') return;
+  reporter.progress('setup', 'running');
+  const output = (name: string, line: string) => reporter.output(name, line);
+  const stop = new AbortController();
+  const run = runScript(
+    setup,
+    { stack, addresses, supervisor, processEnvironment, output },
+    AbortSignal.any([signal, stop.signal]),
+  );
+  try {
+    await Promise.race([run, failed]);
+  } catch (error) {
+    // When a service has failed, the script that used it has to end first.
+    stop.abort();
+    await run.catch(() => {});
+    throw error;
+  }
+  reporter.done('setup');
 }
 
 function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
@@ -160,10 +181,10 @@ function planNotes(plan: Plan): string[] {
   return [...new Set(notes)];
 }
 
-async function checkPorts(plan: Plan): Promise<void> {
+async function checkPorts(stack: Stack, plan: Plan): Promise<void> {
   for (const operation of plan.operations) {
     if (operation.kind !== 'check-ports') continue;
-    const busy = await findBusyPorts(operation.ports);
+    const busy = await findBusyPortsOf(stack, operation.ports);
     if (busy.length > 0) throw busyPortsError(busy);
   }
 }

@@ -48,6 +48,23 @@ export interface StackState {
   readonly notes: readonly string[];
 }
 
+/** The `dev:` scripts that a "stackyard dev" runs, by their label. */
+export type ScriptRecords = Readonly<Record<string, ServiceRecord>>;
+
+/** What the "stackyard dev" of a stack writes down; it may be another process than the stack's owner. */
+export interface DevState {
+  readonly owner: ProcessIdentity;
+  readonly scripts: ScriptRecords;
+}
+
+export const devStateFile = (stateDirectory: string): string => path.join(stateDirectory, 'dev.json');
+
+/** The scripts of a "stackyard dev" that lives. */
+export function readScripts(stateDirectory: string): ScriptRecords {
+  const state = readJson<DevState>(devStateFile(stateDirectory));
+  return state && isAlive(state.owner) ? state.scripts : {};
+}
+
 /** The state file of a stack, or undefined when it has none or an unreadable one. */
 export function readState(stateDirectory: string): StackState | undefined {
   return readJson(path.join(stateDirectory, 'state.json'));
@@ -69,9 +86,9 @@ export function readJson<T>(file: string): T | undefined {
 }
 
 /** Replaces the file in one step: a reader sees the old or the new text, never a part. */
-export function writeJson(file: string, value: unknown): void {
+export function writeJson(file: string, value: unknown, mode = 0o644): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`);
+  writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`, { mode });
   renameSync(draft, file);
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ErrorReport } from '../errors.ts';
 import { isAlive } from '../processes.ts';
 import { failureFile } from '../start-stack.ts';
-import { readJson, readLiveState, type StackState } from '../state.ts';
+import { readJson, readLiveState, readScripts, type ScriptRecords, type StackState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
 import { chooseVariants, newCommand, paints, type Surroundings, withVariant } from './command-line.ts';
 import { formatSummary } from './summary.ts';
@@ -22,6 +22,8 @@ interface Status {
   readonly up: boolean;
   /** Absent when the stack is not up. */
   readonly stack?: StackState;
+  /** What "stackyard dev" runs beside the services. */
+  readonly scripts?: ScriptRecords;
   /** Why the last run ended, when nobody asked it to. */
   readonly lastFailure?: ErrorReport;
 }
@@ -37,7 +39,7 @@ function status(surroundings: Surroundings, name: string | undefined, options: {
   }
   const { out } = paints(surroundings);
   for (const entry of found) {
-    if (entry.stack) stdout.write(`${formatSummary(entry.stack, out)}\n`);
+    if (entry.stack) stdout.write(`${formatSummary(entry.stack, out, entry.scripts)}\n`);
     else
       stdout.write(
         `${entry.variant} is not up${entry.lastFailure ? `: ${entry.lastFailure.message}` : ''}\n`,
@@ -47,7 +49,10 @@ function status(surroundings: Surroundings, name: string | undefined, options: {
 
 function statusOf(variant: Variant): Status {
   const stack = readLiveState(variant.stateDirectory);
-  if (stack) return { variant: variant.name, up: stack.phase === 'ready', stack: withDeadOnes(stack) };
+  if (stack) {
+    const scripts = readScripts(variant.stateDirectory);
+    return { variant: variant.name, up: stack.phase === 'ready', stack: withDeadOnes(stack), scripts };
+  }
   const lastFailure = readJson<ErrorReport>(failureFile(variant.stateDirectory));
   return { variant: variant.name, up: false, ...(lastFailure ? { lastFailure } : {}) };
 }

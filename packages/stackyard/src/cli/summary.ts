@@ -1,10 +1,10 @@
-import type { StackState } from '../state.ts';
+import type { ScriptRecords, StackState } from '../state.ts';
 import { formatDuration } from '../units.ts';
 import { formatTable, type Paint } from './terminal.ts';
 
 /** The table of a stack's services with what a person wants to know next. */
-export function formatSummary(state: StackState, paint: Paint): string {
-  const entries = Object.entries(state.services);
+export function formatSummary(state: StackState, paint: Paint, scripts: ScriptRecords = {}): string {
+  const entries = [...Object.entries(state.services), ...Object.entries(scripts)];
   const rows = entries.map(([name, record]) => [
     name,
     record.state,

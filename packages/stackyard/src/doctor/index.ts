@@ -1,4 +1,5 @@
 import { describeVariant, type Workspace } from '../workspace.ts';
+import { checkEnvNames } from './env-names.ts';
 import { checkMachine } from './machine.ts';
 import { checkVariant } from './variant.ts';
 
@@ -21,5 +22,6 @@ export async function checkup(
   for (const name of workspace.variants) {
     checks.push(...(await checkVariant(describeVariant(workspace.root, name), environment)));
   }
+  checks.push(...checkEnvNames(workspace));
   return checks;
 }

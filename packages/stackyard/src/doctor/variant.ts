@@ -1,8 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Stack } from '../driver.ts';
 import { describeError } from '../errors.ts';
 import { load } from '../load.ts';
-import { describePortOwner, findBusyPorts } from '../ports.ts';
+import { findBusyPortsOf } from '../port-variables.ts';
+import { describePortOwner, type NeededPort } from '../ports.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
@@ -15,7 +17,7 @@ export async function checkVariant(
 ): Promise<Check[]> {
   const checks = [...variant.envFiles.flatMap((file) => checkEnvFile(variant, file)), checkState(variant)];
   try {
-    const { plan, stack } = await load(variant, { processEnvironment: environment });
+    const { stack, plan } = await load(variant, { processEnvironment: environment });
     checks.unshift({
       subject: `${variant.name} files`,
       result: 'ok',
@@ -24,7 +26,7 @@ export async function checkVariant(
     const ports = plan.operations.flatMap((operation) =>
       operation.kind === 'check-ports' ? operation.ports : [],
     );
-    checks.push(...(await checkPorts(variant, ports)), ...checkConvex(stack));
+    checks.push(...(await checkPorts(stack, ports)), ...checkConvex(stack));
   } catch (error) {
     const { message, details, hint } = describeError(error);
     checks.unshift({
@@ -37,9 +39,10 @@ export async function checkVariant(
   return checks;
 }
 
-async function checkPorts(variant: Variant, ports: Parameters<typeof findBusyPorts>[0]): Promise<Check[]> {
+async function checkPorts(stack: Stack, ports: readonly NeededPort[]): Promise<Check[]> {
+  const { variant } = stack;
   const subject = `${variant.name} ports`;
-  const busy = await findBusyPorts(ports);
+  const busy = await findBusyPortsOf(stack, ports);
   const own = ({ owner }: (typeof busy)[number]) =>
     owner?.stack?.root === variant.root && owner.stack.variant === variant.name;
   const foreign = busy.filter((port) => !own(port));

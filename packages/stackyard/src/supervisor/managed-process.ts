@@ -92,6 +92,11 @@ export class ManagedProcess {
     return this.#exit;
   }
 
+  /** Whether it was asked to stop. */
+  get stopped(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   /** Asks the group to stop, waits for the grace period, kills what is left. `hurry` ends the waiting. */
   stop(hurry?: AbortSignal): Promise<Exit> {
     this.#stopping ??= this.#stop(hurry);

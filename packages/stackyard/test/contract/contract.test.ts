@@ -4,7 +4,7 @@ import { ContractWorkspace, contractDrivers, eventually, freePorts } from './wor
 
 const needsHealthy = { store: 'service_healthy' };
 
-describe.each(contractDrivers)('the driver %s', { timeout: 60_000 }, (driver) => {
+describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: true }, (driver) => {
   test('starts a service once those it needs are healthy, and stops them in reverse', async () => {
     const [store, api] = await freePorts(2);
     await using workspace = new ContractWorkspace(driver, {
@@ -90,6 +90,54 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000 }, (driver) =>
     ]);
     expect(exec.stdout).toBe(`http://user:pass@127.0.0.1:${store}/x\n`);
     expect((await workspace.run(['exec', 'one', '--', 'sh', '-c', 'exit 9'])).code).toBe(9);
+  });
+
+  test('counts a script among the services, once it listens on the port of its service', async () => {
+    const [store, web] = await freePorts(2);
+    await using workspace = new ContractWorkspace(driver, {
+      one: {
+        services: { store: { port: store! } },
+        others: {
+          web: {
+            image: 'node:24',
+            environment: { NAME: 'web', PORT: String(web) },
+            ports: [`127.0.0.1:${web}:${web}`],
+          },
+        },
+        scripts: { 'dev:web': 'cd ../.. && node service.mjs' },
+      },
+    });
+    const dev = workspace.start(['dev', 'one']);
+    await dev.prints('one is ready');
+    expect(dev.output).toMatch(new RegExp(`web +running +http://127\\.0\\.0\\.1:${web} +script dev:web`));
+    expect((await fetch(`http://127.0.0.1:${web}/health`)).status).toBe(200);
+    expect((await workspace.run(['status', 'one'])).stdout).toContain('script dev:web');
+    const second = await workspace.run(['dev', 'one']);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain('STACKYARD_DEV_RUNNING');
+    expect(await workspace.run(['down', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    expect((await dev.outcome).code).toBe(0);
+    expect(workspace.events().slice(-2)).toEqual(['web stops', 'store stops']);
+  });
+
+  test('ends dev when a script fails, with its last lines', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: {
+        services: { store: { port: store! } },
+        scripts: { 'dev:worker': 'echo last words; exit 4', 'dev:other': 'node ../../script.mjs' },
+      },
+      two: { services: {}, scripts: { setup: 'echo no room: ENOSPC; exit 1' } },
+    });
+    const failed = await workspace.run(['dev', 'one']);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain('STACKYARD_SCRIPT_FAILED: the script dev:worker ended (exit code 4)');
+    expect(failed.stderr).toContain('| last words');
+    const setup = await workspace.run(['up', 'two']);
+    expect(setup.code).toBe(1);
+    expect(setup.stdout).toContain('setup | no room: ENOSPC');
+    expect(setup.stderr).toContain('likely cause: the disk is full');
+    expect(workspace.leftovers()).toEqual([]);
   });
 
   test('names who holds a busy port, and the variable that moves it, before it starts anything', async () => {

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { existsSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Service } from '@stackyard/compose';
 import type {
@@ -64,22 +64,31 @@ async function recover(state: StackState): Promise<void> {
 
 function data(stack: Stack): StoredData[] {
   const { root, stateDirectory } = stack.variant;
-  const found: StoredData[] = [];
   const home = path.join(root, 'data') + path.sep;
-  for (const [name, service] of Object.entries(stack.model.services)) {
-    if (!embeddedField(service)) continue;
+  return Object.entries(stack.model.services).flatMap(([name, service]) => {
+    if (!embeddedField(service)) return [];
     // Only below data/: a bind mount of anything else holds what Stackyard did not make.
     const folders = mounts(stack, service).filter((mount) => !mount.readOnly && mount.path.startsWith(home));
-    for (const folder of [...folders.map((mount) => mount.path), engineDirectory(stateDirectory, name)]) {
-      found.push({
-        service: name,
-        label: path.relative(root, folder),
-        size: () => (existsSync(folder) ? folderSize(folder) : undefined),
-        remove: async () => {
-          if (await stat(folder).catch(() => undefined)) await rm(folder, { recursive: true, force: true });
-        },
-      });
-    }
-  }
-  return found;
+    return [...folders.map((mount) => mount.path), engineDirectory(stateDirectory, name)].map((folder) =>
+      storedFolder(name, folder, root),
+    );
+  });
+}
+
+function storedFolder(service: string, folder: string, root: string): StoredData {
+  // An engine may have put the data where its server's user can reach it, with a link in the data's place.
+  const real = existsSync(folder) ? realpathSync(folder) : folder;
+  const label = path.relative(root, folder);
+  return {
+    service,
+    label: real === folder ? label : `${label} -> ${real}`,
+    size: () => {
+      const bytes = existsSync(real) ? folderSize(real) : 0;
+      return bytes > 0 ? bytes : undefined;
+    },
+    remove: async () => {
+      await rm(real, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
