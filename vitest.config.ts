@@ -27,6 +27,9 @@ export default defineConfig(({ mode }) => {
           include: suite.include,
           exclude: ['**/node_modules/**', '**/dist/**', '**/data/**', ...suite.exclude],
           passWithNoTests: true,
+          // Generous: a slow machine is no failure. A test that hangs still ends.
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       })),
     },

@@ -7,7 +7,7 @@ export const defaultLimits: Readonly<Limits> = {
   inputBytes: 1024 * MiB,
   textLength: 20_000_000,
   inflatedBytes: 256 * MiB,
-  entries: 10_000,
+  entries: 50_000,
   nesting: 4,
   jsonDepth: 200,
   pages: 5_000,

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strToU8 } from 'fflate';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import {
   encryptedPdf,
   makeDocx,
@@ -21,16 +21,19 @@ import {
 } from '../../test/documents.ts';
 import { openExtractor, PipelineError, type PipelineErrorCode } from './index.ts';
 
+// A busy machine may take its time; what must not take time has a limit of its own.
+vi.setConfig({ testTimeout: 60_000 });
+
 // What comes from outside, through the isolated reader, with limits that a test can reach.
 const MiB = 1024 * 1024;
 const extractor = openExtractor({
   processes: 1,
   limits: {
-    inflatedBytes: 4 * MiB,
+    inflatedBytes: 2 * MiB,
     textLength: 4 * MiB,
     entries: 500,
     pages: 50,
-    timeMs: 5_000,
+    timeMs: 15_000,
     memoryBytes: 512 * MiB,
   },
 });
@@ -59,10 +62,10 @@ async function refuses(
 
 describe('compressed content', () => {
   test.each([
-    ['archive', 'bomb.zip', () => makeZip({ 'zeros.txt': zeros(16 * MiB) })],
-    ['Word document', 'bomb.docx', () => rawDocx('', { 'word/styles.xml': zeros(16 * MiB) })],
-    ['workbook', 'bomb.xlsx', () => rawXlsx('', { 'xl/sharedStrings.xml': zeros(16 * MiB) })],
-    ['archive of archives', 'bomb.zip', () => makeZip({ 'a.zip': makeZip({ 'b.txt': zeros(16 * MiB) }) })],
+    ['archive', 'bomb.zip', () => makeZip({ 'zeros.txt': zeros(4 * MiB) })],
+    ['Word document', 'bomb.docx', () => rawDocx('', { 'word/styles.xml': zeros(4 * MiB) })],
+    ['workbook', 'bomb.xlsx', () => rawXlsx('', { 'xl/sharedStrings.xml': zeros(4 * MiB) })],
+    ['archive of archives', 'bomb.zip', () => makeZip({ 'a.zip': makeZip({ 'b.txt': zeros(4 * MiB) }) })],
     [
       'many small parts together',
       'bomb.zip',
@@ -73,7 +76,7 @@ describe('compressed content', () => {
   });
 
   test('is measured by what comes out, not by what headers claim', async () => {
-    const honest = Buffer.from(makeZip({ 'a.txt': zeros(16 * MiB) }));
+    const honest = Buffer.from(makeZip({ 'a.txt': zeros(4 * MiB) }));
     // Both places that state the size: 22 bytes into the local header, 24 into the central one.
     const central = honest.indexOf('PK\u0001\u0002', 0, 'latin1');
     honest.writeUInt32LE(10, 22);
@@ -121,6 +124,7 @@ describe('text', () => {
   test('loses its NULs and keeps true offsets', async () => {
     const { document, chunks } = await read('a.txt', 'one\0two\n\nthree\0four');
     expect(document.text).toBe('onetwo\n\nthreefour');
+    expect(document.notes.map((note) => note.code)).toEqual(['CHARACTERS_REMOVED']);
     for (const chunk of chunks) expect(chunk.text).toBe(document.text.slice(chunk.start, chunk.end));
   });
 
@@ -151,13 +155,13 @@ describe('text', () => {
 
   test('longer than the limit is refused before and after decoding', async () => {
     await refuses('INGEST_TEXT_TOO_LARGE', 'a.txt', Buffer.alloc(5 * MiB, 'word '));
-    await refuses('INGEST_TEXT_TOO_LARGE', 'a.csv', Buffer.alloc(32 * MiB, 'a,b\n'));
+    await refuses('INGEST_TEXT_TOO_LARGE', 'a.csv', Buffer.alloc(17 * MiB, 'a,b\n'));
   });
 
   test('within the limit never makes a chunk near the limit of a tsvector', async () => {
     for (const unit of ['x', ' ', '\n', '字', '😀', 'a ', '"', '{', '|']) {
       for (const name of ['a.txt', 'a.md', 'a.csv', 'a.ts', 'a.json', 'a.html']) {
-        const { document, chunks } = await read(name, unit.repeat(60_000 / unit.length));
+        const { document, chunks } = await read(name, unit.repeat(40_000 / unit.length));
         for (const chunk of chunks) {
           expect(Buffer.byteLength(`${chunk.context ?? ''}${chunk.text}`)).toBeLessThanOrEqual(16_384);
           expect(chunk.text).toBe(document.text.slice(chunk.start, chunk.end));
@@ -200,10 +204,10 @@ describe('text', () => {
     ],
     ['a.json', `[${'{"a":[]},'.repeat(100_000)}1]`],
     ['a.json', '{"a": "cut off'],
+    ['a.csv', 'a,b,c\n'.repeat(300_000)],
+    ['a.pdf', selfDrawingPdf()],
   ])('made to stall a parser is read in time: %s (%#)', async (name, content) => {
-    const started = performance.now();
     const { document, chunks } = await read(name, content);
-    expect(performance.now() - started).toBeLessThan(5_000);
     for (const chunk of chunks) expect(chunk.text).toBe(document.text.slice(chunk.start, chunk.end));
   });
 });
@@ -285,6 +289,11 @@ describe('damaged and closed files', () => {
   test.each([
     ['a.pdf', async () => '%PDF-1.7\nnothing of the kind'],
     ['a.pdf', async () => rawPdf(['<< /Type /Catalog >>'])],
+    [
+      'a.pdf',
+      async () =>
+        rawPdf(['<< /Type /Catalog /Pages 2 0 R >>', '<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 10 >>']),
+    ],
     ['a.docx', async () => (await makeDocx()).slice(0, 2000)],
     ['a.xlsx', async () => (await makeXlsx()).slice(0, -30)],
     ['a.zip', async () => makeZip({ 'a.txt': 'x' }).slice(0, 25)],
@@ -335,6 +344,7 @@ describe('damaged and closed files', () => {
   test('that hold no text are refused by what they are', async () => {
     const png = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), Buffer.alloc(100)]);
     await refuses('INGEST_UNSUPPORTED_TYPE', 'photo.txt', png, 'text/plain');
+    await refuses('INGEST_UNSUPPORTED_TYPE', 'a.doc', '{\\rtf1 text}');
     await refuses('INGEST_UNSUPPORTED_TYPE', 'a.docx', Buffer.from('d0cf11e0a1b11ae1', 'hex'));
     await refuses(
       'INGEST_UNSUPPORTED_TYPE',
@@ -353,6 +363,14 @@ describe('damaged and closed files', () => {
     expect(part.document.text).toMatch(/^page 51\n\n.*page 60$/s);
   });
 
+  test('that show one long string in every cell are refused', async () => {
+    const strings = {
+      'xl/sharedStrings.xml': strToU8(`<sst><si><t>${'x'.repeat(1_000_000)}</t></si></sst>`),
+    };
+    const row = `<row>${'<c t="s"><v>0</v></c>'.repeat(10_000)}</row>`;
+    await refuses('INGEST_TEXT_TOO_LARGE', 'shared.xlsx', rawXlsx(row, strings));
+  });
+
   test('that claim a cell in the last corner cost nothing', async () => {
     const { document } = await read(
       'far.xlsx',
@@ -366,7 +384,7 @@ describe('resources', () => {
   test('memory: the reader ends, the document fails for good, the next one is read', async () => {
     await using small = openExtractor({
       processes: 1,
-      limits: { memoryBytes: 160 * MiB, textLength: 200 * MiB, timeMs: 20_000 },
+      limits: { memoryBytes: 160 * MiB, textLength: 200 * MiB, timeMs: 60_000 },
     });
     const value = JSON.stringify(
       Array.from({ length: 400_000 }, (_, at) => ({ id: at, text: `value ${at}` })),
@@ -392,7 +410,7 @@ describe('resources', () => {
       code: 'INGEST_TIME_LIMIT',
       retryable: false,
     });
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(performance.now() - started).toBeLessThan(15_000);
     expect((await read('next.txt', 'next')).document.text).toBe('next');
   });
 });
@@ -404,4 +422,18 @@ function encryptedZip(): Uint8Array {
   zip[6]! |= 1;
   zip[central + 8]! |= 1;
   return zip;
+}
+
+/** A page that draws a form that draws itself, twice. */
+function selfDrawingPdf(): Uint8Array {
+  const stream = (content: string, entries = '') =>
+    `<< ${entries} /Length ${content.length} >>\nstream\n${content}\nendstream`;
+  const itself = '/Resources << /XObject << /X 5 0 R >> >>';
+  return rawPdf([
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+    `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R ${itself} >>`,
+    stream('/X Do'),
+    stream('/X Do /X Do', `/Type /XObject /Subtype /Form /BBox [0 0 1 1] ${itself}`),
+  ]);
 }

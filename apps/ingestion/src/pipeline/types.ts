@@ -46,7 +46,6 @@ export interface Note {
     | 'INVALID_ENCODING'
     | 'MALFORMED_PARTS'
     | 'PART_SKIPPED'
-    | 'METADATA_TRUNCATED'
     | 'CHARACTERS_REMOVED';
   message: string;
 }

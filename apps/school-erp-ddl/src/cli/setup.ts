@@ -1,19 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { migrate } from '@stackyard/postgres';
 import type { Command } from 'commander';
 import type { Client } from '../database.ts';
 import { bundleFiles } from '../generate/bundle.ts';
 import { makeDistrict } from '../generate/district.ts';
+import { MIGRATIONS } from '../migrations.ts';
 import { importBundle } from '../oneroster/import.ts';
 import { writeBundle } from '../oneroster/write.ts';
 import { databaseUrl, withClient } from './environment.ts';
 import { print, table, useJson } from './output.ts';
-
-/** The schema, as forward migrations. */
-export const MIGRATIONS = fileURLToPath(new URL('../../db/migrations', import.meta.url));
 
 const DEMO_TENANT = 'demo';
 /** Small enough to load in a second or two, large enough to look like a district. */

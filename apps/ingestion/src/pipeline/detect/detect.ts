@@ -63,8 +63,7 @@ async function binaryFormat(
   budget: Budget,
   claimed: Hint | undefined,
 ): Promise<Hint | undefined> {
-  if (Buffer.from(head.subarray(0, 1024)).indexOf('%PDF-') >= 0)
-    return { format: 'pdf', mediaType: mediaTypeOf('pdf') };
+  if (isPdf(head, claimed)) return { format: 'pdf', mediaType: mediaTypeOf('pdf') };
   if (startsWith(head, 'PK\u0003\u0004') || startsWith(head, 'PK\u0005\u0006')) {
     // Asked of the directory, so that a zip bomb is recognised without inflating it. Entries count once, on reading.
     const names = new Set((await openZip(source, budget.apart())).map((entry) => entry.name));
@@ -78,6 +77,10 @@ async function binaryFormat(
     return { format, mediaType: mediaTypeOf(format) };
   }
   if (startsWith(head, '\u00d0\u00cf\u0011\u00e0')) throw oldOffice(await encryptedPackage(source));
+  if (startsWith(head, '{\\rtf'))
+    throw new PipelineError('INGEST_UNSUPPORTED_TYPE', 'The content is RTF', {
+      hint: 'Save it as DOCX or PDF and send that.',
+    });
   if (!looksBinary(head)) return undefined;
   const guess = await fileTypeFromBuffer(head).catch(() => undefined);
   throw new PipelineError(
@@ -91,6 +94,12 @@ async function binaryFormat(
         : 'Send PDF, Office, HTML, Markdown, text, CSV, JSON, e-mail, source code, or a zip of these.',
     },
   );
+}
+
+/** The mark may stand after other bytes; but a text that only mentions it is no PDF. */
+function isPdf(head: Uint8Array, claimed: Hint | undefined): boolean {
+  const at = Buffer.from(head.subarray(0, 1024)).indexOf('%PDF-');
+  return at === 0 || (at > 0 && (claimed?.format === 'pdf' || looksBinary(head)));
 }
 
 /** Office wraps a document with a password into an old container that has a stream of this name. */

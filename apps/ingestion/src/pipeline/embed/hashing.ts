@@ -48,12 +48,12 @@ function hashText(text: string, dimensions: number): Vector {
     .normalize('NFKC')
     .toLowerCase()
     .matchAll(/[\p{L}\p{N}]{1,64}/gu)) {
-    const own = hashUnits(word, 0x811c9dc5);
+    const own = hashUnits(word, 0, word.length, 0x811c9dc5);
     add(own, weights.word);
     if (previous !== 0) add(mix(Math.imul(previous, 31) ^ own), weights.pair);
     previous = own;
     for (let at = 0; word.length > 3 && at + 3 <= word.length; at++)
-      add(hashUnits(word.slice(at, at + 3), 0x9747b28c), weights.trigram);
+      add(hashUnits(word, at, at + 3, 0x9747b28c), weights.trigram);
   }
   const vector = new Float32Array(dimensions);
   for (const [feature, { weight, count }] of counts) {
@@ -66,9 +66,9 @@ function hashText(text: string, dimensions: number): Vector {
 }
 
 /** FNV-1a over UTF-16 code units. */
-function hashUnits(text: string, seed: number): number {
+function hashUnits(text: string, start: number, end: number, seed: number): number {
   let hash = seed;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return hash >>> 0;
 }
 

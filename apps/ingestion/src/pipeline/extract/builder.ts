@@ -17,6 +17,7 @@ export class TextBuilder {
   pages: number | undefined;
   #pieces: string[] = [];
   #length = 0;
+  #removed = false;
   #file: string[] = [];
 
   constructor(budget: Budget) {
@@ -29,12 +30,22 @@ export class TextBuilder {
 
   /** Appends and returns where the text ends now. */
   append(text: string): number {
-    const clean = cleanText(text);
+    const clean = this.clean(text);
     if (clean === '') return this.#length;
     this.budget.text(clean.length);
     this.#pieces.push(clean);
     this.#length += clean.length;
     return this.#length;
+  }
+
+  /** As {@link cleanText}, and remembers that something was taken out. */
+  clean(text: string): string {
+    const clean = cleanText(text);
+    if (clean !== text && !this.#removed) {
+      this.#removed = true;
+      this.note('CHARACTERS_REMOVED', 'NUL characters or halves of surrogate pairs were taken out');
+    }
+    return clean;
   }
 
   /** A line that stands apart from what is before it, if anything is. */

@@ -1,11 +1,10 @@
-import { cleanText } from '../text/clean.ts';
 import { rowsOf } from '../text/rows.ts';
 import type { TextBuilder } from './builder.ts';
 
 /** A table in text form, as it is: one segment, with the header row marked when there is one. */
 export function csv(text: string, builder: TextBuilder): void {
   const start = builder.length;
-  const clean = cleanText(text);
+  const clean = builder.clean(text);
   builder.append(clean);
   const rows = rowsOf(clean, 0, clean.length, true);
   const first = rows.next();

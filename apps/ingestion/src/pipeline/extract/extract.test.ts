@@ -265,6 +265,7 @@ describe('what a document is', () => {
     ['noname', '<?xml version="1.0"?><a>x</a>', 'xml'],
     ['noname', 'From: a@b.c\nTo: d@e.f\nSubject: hi\n\nbody', 'eml'],
     ['noname', 'To: be or not\n', 'text'],
+    ['noname', 'A PDF begins with %PDF-1.7 and a line break.', 'text'],
     ['Dockerfile', 'FROM scratch', 'code'],
   ])('%s with %j is recognised without a claim', async (name, content, format) => {
     const document = await read(name, content);

@@ -16,8 +16,8 @@ const paragraphs = new Set('p blockquote table ul ol pre section article h1 h2 h
 const headingLevel: Record<string, number> = { h1: 1, h2: 2, h3: 3, h4: 4, h5: 5, h6: 6 };
 const metaNames = new Set(['description', 'author', 'keywords', 'date', 'generator']);
 
-/** Open elements beyond this are an attack, not a page. */
-const maxDepth = 10_000;
+/** Browsers nest a few hundred elements; more than this is an attack, not a page. */
+const maxDepth = 2000;
 /** Longer ones are cut by their own rules; shorter ones stay with the text that explains them. */
 const standsAlone = 1200;
 

@@ -93,6 +93,7 @@ type PdfDocument = Awaited<
   ReturnType<Awaited<ReturnType<typeof getResolvedPDFJS>>['getDocument']>['promise']
 >;
 type PdfPage = Awaited<ReturnType<PdfDocument['getPage']>>;
+type TextContent = Awaited<ReturnType<PdfPage['getTextContent']>>;
 
 async function readInfo(document: PdfDocument, builder: TextBuilder): Promise<void> {
   const { info } = (await document.getMetadata().catch(() => undefined)) ?? {};
@@ -110,29 +111,32 @@ async function readInfo(document: PdfDocument, builder: TextBuilder): Promise<vo
 }
 
 async function readPage(page: PdfPage, number: number, builder: TextBuilder): Promise<void> {
-  const { items } = await page.getTextContent();
   let text = '';
   /** Of the last line that had text. */
   let line: { y: number; height: number } | undefined;
   let broken = true;
-  for (const item of items) {
-    if (!('str' in item)) continue;
-    const y = Number(item.transform[5]);
-    const height = item.height || Math.abs(Number(item.transform[3])) || 1;
-    if (item.str.trim() !== '') {
-      if (broken && line) {
-        const far = Math.abs(line.y - y) > 1.7 * Math.max(line.height, height);
-        if (far && text.endsWith('\n')) text += '\n';
+  // As a stream, so that a page without end is stopped on the way.
+  for await (const { items } of page.streamTextContent() as AsyncIterable<TextContent>) {
+    builder.budget.time();
+    builder.budget.textBytes(text.length);
+    for (const item of items) {
+      if (!('str' in item)) continue;
+      const y = Number(item.transform[5]);
+      const height = item.height || Math.abs(Number(item.transform[3])) || 1;
+      if (item.str.trim() !== '') {
+        if (broken && line) {
+          const far = Math.abs(line.y - y) > 1.7 * Math.max(line.height, height);
+          if (far && text.endsWith('\n')) text += '\n';
+        }
+        line = { y, height };
+        broken = false;
       }
-      line = { y, height };
-      broken = false;
+      text += item.str;
+      if (item.hasEOL) {
+        text += '\n';
+        broken = true;
+      }
     }
-    text += item.str;
-    if (item.hasEOL) {
-      text += '\n';
-      broken = true;
-    }
-    if (text.length > builder.budget.limits.textLength) break;
   }
   page.cleanup();
   const whole = text

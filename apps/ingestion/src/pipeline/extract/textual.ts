@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parseDocument } from 'yaml';
 import { decode, detectEncoding } from '../detect/encoding.ts';
-import { cleanText } from '../text/clean.ts';
 import type { Detection } from '../types.ts';
 import type { TextBuilder } from './builder.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -39,7 +38,7 @@ const standsAlone = 1200;
 /** Markdown as it is written, in one segment per section; the front matter becomes metadata. */
 export function markdown(text: string, builder: TextBuilder): void {
   const base = builder.length;
-  const clean = cleanText(text);
+  const clean = builder.clean(text);
   builder.append(clean);
   const body = frontMatter(clean, builder);
   const headings: { level: number; text: string }[] = [];

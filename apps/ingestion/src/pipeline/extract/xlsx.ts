@@ -116,6 +116,7 @@ async function readSheet(
   let rows = 0;
   let row: string[] = [];
   let column = 0;
+  let length = 0;
   let cell = { type: 'n', style: 0 };
   let value = '';
   let inValue = false;
@@ -130,6 +131,7 @@ async function readSheet(
       if (tag === 'row') {
         row = [];
         column = 0;
+        length = 0;
       } else if (tag === 'c') {
         column = columnOf(attributes.r) ?? column;
         cell = { type: attributes.t ?? 'n', style: Number(attributes.s ?? 0) };
@@ -144,7 +146,11 @@ async function readSheet(
       else if (tag === 'c') {
         // Gaps keep columns under their header, up to where tables end and stray cells begin.
         while (row.length < Math.min(column, maxGap)) row.push('');
-        row.push(show(value, cell, book));
+        const text = show(value, cell, book);
+        row.push(text);
+        // One shared string may stand in every cell, so a row can be far longer than its part.
+        length += text.length;
+        builder.budget.textBytes(length);
         column++;
       } else if (tag === 'row') endRow();
     },

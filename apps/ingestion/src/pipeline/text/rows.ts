@@ -9,25 +9,22 @@ export interface Row {
  * cell. A quote that never closes is an ordinary character, so one stray quote does not swallow the rest. Linear.
  */
 export function* rowsOf(text: string, start: number, end: number, quoted: boolean): Generator<Row> {
-  let from = start;
-  let quoting = quoted;
-  while (from < end) {
-    let at = lineEnd(text, from, end);
-    if (quoting) {
-      let quote = text.indexOf('"', from);
-      while (quote >= 0 && quote < at) {
-        const close = text.indexOf('"', quote + 1);
-        if (close < 0 || close >= end || close - quote > maxCell) {
-          quoting = false;
-          break;
-        }
-        if (close >= at) at = lineEnd(text, close, end);
-        quote = text.indexOf('"', close + 1);
+  // The next quote that was not looked at yet; searched for only once it is passed, or each row would search anew.
+  let quote = quoted ? text.indexOf('"', start) : -1;
+  for (let from = start; from < end; ) {
+    let to = lineEnd(text, from, end);
+    while (quote >= 0 && quote < to) {
+      const close = text.indexOf('"', quote + 1);
+      if (close < 0 || close >= end || close - quote > maxCell) {
+        to = lineEnd(text, from, end);
+        quote = -1;
+        break;
       }
-      if (!quoting) at = lineEnd(text, from, end);
+      if (close >= to) to = lineEnd(text, close, end);
+      quote = text.indexOf('"', close + 1);
     }
-    yield { start: from, end: at };
-    from = at;
+    yield { start: from, end: to };
+    from = to;
   }
 }
 

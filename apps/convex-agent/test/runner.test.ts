@@ -1,0 +1,236 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { startConvex, type TestConvex } from '@stackyard/testing/convex';
+import { ConvexClient } from 'convex/browser';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { api } from '../convex/_generated/api.js';
+import type { Doc, Id } from '../convex/_generated/dataModel.js';
+import { Backend } from '../src/agent/backend.ts';
+import { type RunnerOptions, runRunner } from '../src/agent/runner.ts';
+import { anthropicModel } from '../src/model/anthropic.ts';
+import { demoRecording } from '../src/model/choose.ts';
+import { type Model, ModelError } from '../src/model/model.ts';
+import { scriptedModel } from '../src/model/scripted.ts';
+import { type Reply, startMessagesApi } from '../src/testing/messages-api.ts';
+
+let deployment: TestConvex;
+let client: ConvexClient;
+let workspaces: string;
+
+beforeAll(async () => {
+  deployment = await startConvex({ project: resolve(import.meta.dirname, '..') });
+  client = new ConvexClient(deployment.url, { logger: false });
+  workspaces = await mkdtemp(join(tmpdir(), 'agent-workspaces-'));
+}, 60_000);
+
+afterAll(async () => {
+  await client?.close();
+  await deployment?.[Symbol.asyncDispose]();
+  await rm(workspaces, { recursive: true, force: true });
+});
+
+/** A runner that stops when the test ends, or earlier when `stop` is called. */
+function startRunner(model: Model, options: Partial<RunnerOptions> = {}) {
+  const stop = new AbortController();
+  const backend = new Backend({ url: deployment.url, adminKey: deployment.adminKey });
+  const running = runRunner({
+    backend,
+    model,
+    name: `runner-${Math.random()}`,
+    workspaces,
+    maxRounds: 3,
+    leaseMs: 2_000,
+    concurrency: 1,
+    log: () => {},
+    signal: stop.signal,
+    ...options,
+  }).finally(() => backend[Symbol.asyncDispose]());
+  const end = async () => {
+    stop.abort(new Error('stopped'));
+    await running;
+  };
+  onTestFinished(end);
+  return { stop: end };
+}
+
+function create(task: string): Promise<Id<'workflows'>> {
+  return client.mutation(api.workflows.create, { task });
+}
+
+/** The workflow once `reached` holds. */
+function until(
+  id: Id<'workflows'>,
+  reached: (workflow: Doc<'workflows'>) => boolean,
+): Promise<Doc<'workflows'>> {
+  return new Promise((resolve, reject) => {
+    const stop = client.onUpdate(
+      api.workflows.get,
+      { id },
+      (workflow) => {
+        if (!workflow || !reached(workflow)) return;
+        queueMicrotask(() => stop());
+        resolve(workflow);
+      },
+      reject,
+    );
+  });
+}
+
+const ended = (workflow: Doc<'workflows'>) => !['pending', 'running'].includes(workflow.status);
+const instantly = () => scriptedModel(demoRecording(), 0);
+
+test('the scripted workflow plans, writes, is sent back once, and completes with files that work', async () => {
+  startRunner(instantly());
+  const id = await create('anything');
+  const workflow = await until(id, ended);
+  expect(workflow).toMatchObject({ status: 'completed', model: { scripted: true } });
+  expect(workflow.artifacts).toEqual(['plan.json', 'review.json', 'room.test.ts', 'room.ts']);
+  const sessions = await client.query(api.agentSessions.list, { workflowId: id });
+  expect(sessions.map(({ step, status }) => [step, status])).toEqual([
+    ['planner', 'completed'],
+    ['coder-1', 'completed'],
+    ['reviewer-1', 'completed'],
+    ['coder-2', 'completed'],
+    ['reviewer-2', 'completed'],
+  ]);
+  const said = await client.query(api.agentSessions.text, { id: sessions[0]!._id });
+  expect(said).toContain('Let me see what the workspace already holds.');
+  const file = await readFile(join(workspaces, id, 'room.ts'), 'utf8');
+  const versions = await client.query(api.artifacts.list, { workflowId: id });
+  expect(versions.filter((version) => version.path === 'room.ts').map((version) => version.version)).toEqual([
+    1, 2,
+  ]);
+  expect(versions.findLast((version) => version.path === 'room.ts')?.text).toBe(file);
+});
+
+test('several runners share the work and each workflow is done once', async () => {
+  for (let index = 0; index < 3; index++) startRunner(instantly(), { concurrency: 2 });
+  const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => create(`task ${index}`)));
+  const workflows = await Promise.all(ids.map((id) => until(id, ended)));
+  expect(workflows.map((workflow) => [workflow.status, workflow.claims])).toEqual(
+    ids.map(() => ['completed', 1]),
+  );
+});
+
+test('cancelling ends the step at work within a second', async () => {
+  const { promise: aborted, resolve: noteAbort } = Promise.withResolvers<number>();
+  const { promise: begun, resolve: noteBegin } = Promise.withResolvers<void>();
+  startRunner({
+    name: 'slow',
+    scripted: true,
+    run: (request) =>
+      new Promise((_, reject) => {
+        request.signal.addEventListener('abort', () => {
+          noteAbort(Date.now());
+          reject(request.signal.reason);
+        });
+        noteBegin();
+      }),
+  });
+  const id = await create('never ends');
+  await begun;
+  const asked = Date.now();
+  await client.mutation(api.workflows.cancel, { id });
+  expect((await aborted) - asked).toBeLessThan(1000);
+  const sessions = await client.query(api.agentSessions.list, { workflowId: id });
+  expect(sessions.map((session) => session.status)).toEqual(['cancelled']);
+  expect((await until(id, ended)).status).toBe('cancelled');
+});
+
+test('a runner killed in the middle of a step is replaced, and finished steps are not repeated', async () => {
+  const child = spawn(process.execPath, [resolve(import.meta.dirname, '../src/cli/agent.ts'), 'runner'], {
+    stdio: 'ignore',
+    env: {
+      PATH: process.env.PATH,
+      CONVEX_SELF_HOSTED_URL: deployment.url,
+      CONVEX_SELF_HOSTED_ADMIN_KEY: deployment.adminKey,
+      AGENT_WORKSPACES: workspaces,
+      AGENT_LEASE_SECONDS: '2',
+    },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const id = await create('survives');
+  await until(id, (workflow) => workflow.currentStep === 'coder-1');
+  child.kill('SIGKILL');
+  startRunner(instantly());
+  const workflow = await until(id, ended);
+  expect(workflow).toMatchObject({ status: 'completed', claims: 2 });
+  const sessions = await client.query(api.agentSessions.list, { workflowId: id });
+  const runs = (step: string) =>
+    sessions.filter((session) => session.step === step).map(({ status }) => status);
+  expect(runs('planner')).toEqual(['completed']);
+  expect(runs('coder-1')).toEqual(['failed', 'completed']);
+});
+
+test('a lasting failure fails the workflow, and a retry goes on from the step that failed', async () => {
+  let failures = 0;
+  const broken: Model = {
+    ...instantly(),
+    run: (request) => {
+      if (request.step !== 'coder-1') return instantly().run(request);
+      failures++;
+      throw new ModelError('MODEL_REFUSED', 'The model refused this step.', { hint: 'Change the wording.' });
+    },
+  };
+  const first = startRunner(broken);
+  const id = await create('fails once');
+  expect(await until(id, ended)).toMatchObject({ status: 'failed', error: 'The model refused this step.' });
+  await first.stop();
+  startRunner(instantly());
+  await client.mutation(api.workflows.retry, { id });
+  expect((await until(id, (workflow) => workflow.status === 'completed')).error).toBeUndefined();
+  expect(failures).toBe(1);
+});
+
+test('a passing failure puts the workflow back in the queue, not to be taken before a while', async () => {
+  startRunner({
+    ...instantly(),
+    run: () => {
+      throw new ModelError('MODEL_UNAVAILABLE', 'The service is overloaded.', {
+        hint: 'Wait.',
+        retryable: true,
+      });
+    },
+  });
+  const id = await create('too busy');
+  const workflow = await until(id, ({ status, claims }) => status === 'pending' && claims === 1);
+  expect(workflow.error).toBe('The service is overloaded.');
+  expect(workflow.notBefore).toBeGreaterThan(workflow.metadata.updatedAt);
+});
+
+test('a workflow of the real SDK ends with tokens and cost', async () => {
+  const plan = {
+    summary: 'One file.',
+    files: [{ path: 'a.ts', purpose: 'all' }],
+    acceptance: ['It exists.'],
+  };
+  const answers: Record<string, Reply> = {
+    plan: { say: 'I plan.', call: [{ name: 'submit_result', input: plan }] },
+    write: { call: [{ name: 'write_file', input: { path: 'a.ts', text: 'export const a = 1;\n' } }] },
+    wrote: { call: [{ name: 'submit_result', input: { summary: 'Done.', files: ['a.ts'] } }] },
+    review: { call: [{ name: 'submit_result', input: { approved: true, findings: [] } }] },
+  };
+  const server = await startMessagesApi((request) => {
+    if (request.system.startsWith('You plan')) return answers.plan!;
+    if (request.system.startsWith('You review')) return answers.review!;
+    return request.messages.length === 1 ? answers.write! : answers.wrote!;
+  });
+  onTestFinished(async () => server[Symbol.asyncDispose]());
+  startRunner(
+    anthropicModel({
+      apiKey: 'k',
+      model: 'test-model',
+      baseUrl: server.url,
+      price: { input: 3, output: 15 },
+    }),
+  );
+  const workflow = await until(await create('one file'), ended);
+  expect(workflow).toMatchObject({
+    status: 'completed',
+    model: { name: 'test-model', scripted: false },
+    usage: { inputTokens: 400, outputTokens: 80, costUsd: (400 * 3 + 80 * 15) / 1e6 },
+    artifacts: ['a.ts', 'plan.json', 'review.json'],
+  });
+});
