@@ -309,6 +309,43 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     }
   });
 
+  test('waits for the grace period on the first Ctrl-C and for nothing on the second', async () => {
+    const [quick, patient] = await freePorts(2);
+    const environment = { STUBBORN: '1' };
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: quick!, environment, gracePeriod: '300ms' } } },
+      two: { services: { store: { port: patient!, environment, gracePeriod: '1h' } } },
+    });
+    const first = workspace.start(['dev', 'one']);
+    await first.prints('one is ready');
+    first.kill('SIGINT');
+    expect((await first.outcome).code).toBe(0);
+    expect(workspace.events()).toEqual(['store starts', 'store healthy', 'store stops']);
+
+    const second = workspace.start(['dev', 'two']);
+    await second.prints('two is ready');
+    second.kill('SIGINT');
+    await second.prints('two: stopping');
+    second.kill('SIGINT');
+    expect((await second.outcome).code).toBe(0);
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('ends what a script left behind in the background', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: {
+        services: { store: { port: store! } },
+        scripts: { setup: 'sleep 1000 & echo set up', 'dev:a': 'sleep 1000 & node ../../script.mjs' },
+      },
+    });
+    const dev = workspace.start(['dev', 'one']);
+    await dev.prints('script is running');
+    dev.kill('SIGTERM');
+    expect((await dev.outcome).code).toBe(0);
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
   test('cleans up by itself after a supervisor that was killed together with its watchdog', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, { one: { services: { store: { port: store! } } } });

@@ -3,7 +3,7 @@
 /**
  * An HTTP server that tells what happens to it: a line in `events.log` of the workspace for each of "starts",
  * "healthy" and "stops". `/health` answers 503 until HEALTHY_AFTER milliseconds have passed, `/env` its
- * environment; `/die` makes it end with its last words.
+ * environment; with STUBBORN it hears SIGTERM but stays. `/die` makes it end with its last words.
  */
 export const webService = `
 import { appendFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const healthyAfter = Number(process.env.HEALTHY_AFTER ?? 0);
 let told = false;
 process.on('SIGTERM', () => {
   event('stops');
-  process.exit(0);
+  if (!process.env.STUBBORN) process.exit(0);
 });
 event('starts');
 console.log(name + ' says hello');

@@ -20,6 +20,7 @@ export interface ContractService {
   readonly port: number;
   readonly dependsOn?: Readonly<Record<string, string>>;
   readonly retries?: number;
+  readonly gracePeriod?: string;
 }
 
 export interface ContractVariant {
@@ -138,7 +139,7 @@ export class ContractWorkspace implements AsyncDisposable {
 }
 
 function composeService(variant: string, name: string, service: ContractService): unknown {
-  const { environment, port, dependsOn, retries = 100 } = service;
+  const { environment, port, dependsOn, retries = 100, gracePeriod = '5s' } = service;
   const probe =
     "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
   return {
@@ -152,7 +153,7 @@ function composeService(variant: string, name: string, service: ContractService)
       Object.entries(dependsOn ?? {}).map(([key, condition]) => [key, { condition }]),
     ),
     healthcheck: { test: ['CMD', 'node', '-e', probe], interval: '100ms', timeout: '1s', retries },
-    stop_grace_period: '5s',
+    stop_grace_period: gracePeriod,
     'x-embedded': { engine: 'process', command: ['node', 'service.mjs'], ready: { http: '/health' } },
   };
 }
