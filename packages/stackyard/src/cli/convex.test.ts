@@ -127,6 +127,21 @@ describe('check-key', () => {
     expect(JSON.parse(out)).toMatchObject({ verdict: 'valid', content: { identity: { memberId: '0' } } });
   });
 
+  test('finds the key that the Compose files give the programs, and says where it was', async () => {
+    write(
+      'apps/agents/compose.yaml',
+      `${readFileSync(path.join(root, 'apps/agents/compose.yaml'), 'utf8')}  runner:
+    image: node
+    environment: { CONVEX_SELF_HOSTED_ADMIN_KEY: "${issueAdminKey({ ...instance, instanceName: 'tacos' })}" }
+`,
+    );
+    const { code, out } = await stackyard(['check-key']);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^other-instance-name: .*"tacos", the backend is "my-agents".*\nthe key of the Compose files\n/,
+    );
+  });
+
   test('without a key it is wrong usage', async () => {
     expect(await stackyard(['check-key'])).toMatchObject({ code: 2, out: '' });
   });

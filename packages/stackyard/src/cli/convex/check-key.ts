@@ -4,9 +4,8 @@ import { parseEnvFile } from '@stackyard/compose';
 import { type AdminKeyInspection, inspectAdminKey } from '@stackyard/convex-selfhost';
 import type { Command } from 'commander';
 import { exitCodes, UsageError } from '../../errors.ts';
-import { findWorkspace, selectVariant } from '../../workspace.ts';
 import { ExitWith, newCommand, paints, type Surroundings, withVariant } from '../command-line.ts';
-import { type InstanceOptions, instanceOf, readSecret, withInstanceOptions } from './instance.ts';
+import { convexOf, type InstanceOptions, instanceOf, readSecret, withInstanceOptions } from './instance.ts';
 
 interface CheckKeyOptions extends InstanceOptions {
   readonly keyFile?: string;
@@ -19,42 +18,66 @@ export function command(surroundings: Surroundings): Command {
   return withInstanceOptions(
     withVariant(newCommand('check-key', 'say whether a backend takes an admin key, or why not')),
   )
-    .option('--key-file <file>', `file with the key, - for stdin (default: ${keyVariable}, else .env.local)`)
+    .option(
+      '--key-file <file>',
+      `file with the key, - for stdin (default: ${keyVariable}, else what the variant uses)`,
+    )
     .option('--json', 'for programs: one object')
     .addHelpText('after', '\nEnds with 0 for a key that may push, with 1 for any other.')
     .action(async (variant: string | undefined, options: CheckKeyOptions) => {
-      const key = findKey(surroundings, variant, options);
+      const { key, source } = await findKey(surroundings, variant, options);
       const inspection = inspectAdminKey(key, await instanceOf(surroundings, variant, options));
-      surroundings.stdout.write(`${options.json ? toJson(inspection) : format(inspection, surroundings)}\n`);
+      surroundings.stdout.write(
+        `${options.json ? toJson({ ...inspection, source }) : format(inspection, source, surroundings)}\n`,
+      );
       if (inspection.verdict !== 'valid') throw new ExitWith(exitCodes.failure);
     });
 }
 
-function findKey(
+interface FoundKey {
+  readonly key: string;
+  /** Where it was found, for the report. */
+  readonly source: string;
+}
+
+async function findKey(
   surroundings: Surroundings,
   name: string | undefined,
   { keyFile, instanceName }: CheckKeyOptions,
-): string {
-  if (keyFile !== undefined) return readSecret(surroundings, keyFile);
-  const fromEnvironment = surroundings.environment[keyVariable];
-  if (fromEnvironment) return fromEnvironment;
-  if (instanceName === undefined) {
-    const file = path.join(selectVariant(findWorkspace(surroundings.cwd), name).directory, '.env.local');
-    const key = existsSync(file)
-      ? parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file })[keyVariable]
-      : undefined;
-    if (key) return key;
+): Promise<FoundKey> {
+  if (keyFile !== undefined) {
+    return { key: readSecret(surroundings, keyFile), source: keyFile === '-' ? 'stdin' : keyFile };
   }
+  const fromEnvironment = surroundings.environment[keyVariable];
+  if (fromEnvironment) return { key: fromEnvironment, source: `${keyVariable} in the environment` };
+  const found = instanceName === undefined ? await keyOfVariant(surroundings, name) : undefined;
+  if (found) return found;
   throw new UsageError('no admin key to check', {
     hint: `pass --key-file <file> (- for stdin), or set ${keyVariable}`,
   });
 }
 
-function format({ verdict, message, fix, content }: AdminKeyInspection, surroundings: Surroundings): string {
+/** The key that the Convex CLI finds beside the variant, else the one that the Compose files give its programs. */
+async function keyOfVariant(
+  surroundings: Surroundings,
+  name: string | undefined,
+): Promise<FoundKey | undefined> {
+  const { stack, configuration } = await convexOf(surroundings, name);
+  const file = path.join(stack.variant.directory, '.env.local');
+  const key = existsSync(file) && parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file })[keyVariable];
+  if (key) return { key, source: path.relative(stack.variant.root, file) };
+  return configuration.adminKey ? { key: configuration.adminKey, source: 'the Compose files' } : undefined;
+}
+
+function format(
+  { verdict, message, fix, content }: AdminKeyInspection,
+  source: string,
+  surroundings: Surroundings,
+): string {
   const { out } = paints(surroundings);
   const mark =
     verdict === 'valid' ? out('green', verdict) : out(verdict === 'read-only' ? 'yellow' : 'red', verdict);
-  const lines = [`${mark}: ${message}`];
+  const lines = [`${mark}: ${message}`, `the key of ${source}`];
   if (content) {
     const who = content.identity.kind === 'system' ? 'the system' : `member ${content.identity.memberId}`;
     lines.push(`issued ${content.issuedAt.toISOString()} for ${who}, format ${content.format}`);
@@ -63,7 +86,7 @@ function format({ verdict, message, fix, content }: AdminKeyInspection, surround
   return lines.join('\n');
 }
 
-function toJson(inspection: AdminKeyInspection): string {
+function toJson(inspection: AdminKeyInspection & { source: string }): string {
   const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value);
   return JSON.stringify(inspection, plain, 2);
 }
