@@ -46,7 +46,7 @@ async function findKey(
   { keyFile, instanceName }: CheckKeyOptions,
 ): Promise<FoundKey> {
   if (keyFile !== undefined) {
-    return { key: readSecret(surroundings, keyFile), source: keyFile === '-' ? 'stdin' : keyFile };
+    return { key: await readSecret(surroundings, keyFile), source: keyFile === '-' ? 'stdin' : keyFile };
   }
   const fromEnvironment = surroundings.environment[keyVariable];
   if (fromEnvironment) return { key: fromEnvironment, source: `${keyVariable} in the environment` };

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { defaultInstanceName, type Instance, type SelfhostConfiguration } from '@stackyard/convex-selfhost';
 import type { Command } from 'commander';
 import { loadStack } from '../../configuration.ts';
@@ -29,7 +30,7 @@ export async function instanceOf(
   variant: string | undefined,
   { instanceName, secretFile }: InstanceOptions,
 ): Promise<Instance> {
-  const given = secretFile === undefined ? undefined : readSecret(surroundings, secretFile);
+  const given = secretFile === undefined ? undefined : await readSecret(surroundings, secretFile);
   if (instanceName !== undefined) {
     const instanceSecret = given ?? surroundings.environment.INSTANCE_SECRET;
     if (instanceSecret) return { instanceName, instanceSecret };
@@ -68,9 +69,11 @@ export async function convexOf(
 }
 
 /** The text of a file, or of stdin for `-`, without white space around it. */
-export function readSecret(surroundings: Surroundings, file: string): string {
+export async function readSecret(surroundings: Surroundings, file: string): Promise<string> {
   try {
-    return readFileSync(file === '-' ? 0 : path.resolve(surroundings.cwd, file), 'utf8').trim();
+    const content =
+      file === '-' ? text(process.stdin) : readFile(path.resolve(surroundings.cwd, file), 'utf8');
+    return (await content).trim();
   } catch (error) {
     throw new UsageError(`cannot read ${file === '-' ? 'stdin' : file}`, {
       hint: 'give the path of a readable file, or - for stdin',
