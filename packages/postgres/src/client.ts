@@ -2,7 +2,7 @@ import pg, { type ClientBase, type PoolClient } from 'pg';
 import { destroy, isDestroyed } from './interrupt.ts';
 import { type Listener, type ListenOptions, listen } from './listen.ts';
 import { toPostgresError } from './postgres-error.ts';
-import { type Lend, type Queryable, queryableOver } from './queryable.ts';
+import { type Direct, type Lend, type Queryable, queryableOver } from './queryable.ts';
 import { type Transaction, type TransactionOptions, transact } from './transaction.ts';
 import { types } from './types.ts';
 
@@ -61,9 +61,18 @@ export function createClient(options: ClientOptions): Client {
   const pool = new pg.Pool(poolConfig(options));
   // Without a listener, an idle connection that breaks would end the process.
   pool.on('error', (error) => options.onConnectionError?.(error));
+  const broken = new WeakSet<PoolClient>();
+  pool.on('connect', (client) => {
+    client.on('error', () => broken.add(client as PoolClient));
+  });
   const busy = new Set<PoolClient>();
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
+
+  const giveBack = (client: PoolClient) => {
+    busy.delete(client);
+    client.release(broken.has(client) || isDestroyed(client));
+  };
 
   const lend: Lend = async (use, { signal } = {}) => {
     let client: PoolClient;
@@ -73,21 +82,31 @@ export function createClient(options: ClientOptions): Client {
       throw signal?.aborted ? error : toPostgresError(error);
     }
     busy.add(client);
-    let broken = false;
-    const onError = () => {
-      broken = true;
-    };
-    client.on('error', onError);
     try {
       return await use(client);
     } catch (error) {
       throw signal?.aborted ? error : toPostgresError(error);
     } finally {
-      busy.delete(client);
-      client.removeListener('error', onError);
-      client.release(broken || isDestroyed(client));
+      giveBack(client);
     }
   };
+
+  /** Without a promise of its own between the pool's and the caller's. */
+  const direct: Direct = (text, values) =>
+    new Promise((resolve, reject) => {
+      pool.connect((connectError, client) => {
+        if (connectError || !client) {
+          reject(toPostgresError(connectError));
+          return;
+        }
+        busy.add(client);
+        client.query(text, values as unknown[], (error, result) => {
+          giveBack(client);
+          if (error) reject(toPostgresError(error));
+          else resolve(result);
+        });
+      });
+    });
 
   const close = async ({ graceMs = 10_000 }: CloseOptions = {}) => {
     for (const listener of listeners) await listener.close();
@@ -99,7 +118,7 @@ export function createClient(options: ClientOptions): Client {
   };
 
   return {
-    ...queryableOver(lend, false),
+    ...queryableOver({ lend, direct, inTransaction: false }),
     tx: (fn, transactionOptions) => transact(lend, fn, transactionOptions),
     connection: (use) => lend(use),
     async listen(channels, listenOptions) {

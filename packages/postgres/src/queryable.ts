@@ -45,40 +45,52 @@ export interface Queryable {
 /** Lends a connection for the time of `use`. */
 export type Lend = <T>(use: (client: ClientBase) => Promise<T>, options?: QueryOptions) => Promise<T>;
 
+/** Runs one statement that nobody will interrupt. */
+export type Direct = (text: string, values: unknown[] | undefined) => Promise<QueryResult>;
+
+export interface Access {
+  readonly lend: Lend;
+  /** The short way, on which most statements go; through `lend` where absent. */
+  readonly direct?: Direct;
+  readonly inTransaction: boolean;
+}
+
 /** The methods of a Queryable over a way to borrow a connection. */
-export function queryableOver(lend: Lend, inTransaction: boolean): Queryable {
+export function queryableOver({ lend, direct, inTransaction }: Access): Queryable {
   const run = (
     statement: string | Statement,
-    values: readonly unknown[] | undefined,
-    options: QueryOptions | undefined,
+    values?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<QueryResult> => {
-    const text = typeof statement === 'string' ? statement : statement.text;
-    const parameters = (typeof statement === 'string' ? values : statement.values) as unknown[] | undefined;
+    const plain = typeof statement === 'string';
+    const text = plain ? statement : statement.text;
+    const parameters = (plain ? values : statement.values) as unknown[] | undefined;
+    if (options === undefined && direct) return direct(text, parameters);
     return lend((client) => interruptible(client, () => client.query(text, parameters), options), options);
   };
   return {
-    async query<R extends object>(
-      statement: string | Statement,
-      values?: readonly unknown[],
-      options?: QueryOptions,
-    ) {
-      return (await run(statement, values, options)).rows as R[];
-    },
-    async one<R extends object>(
-      statement: string | Statement,
-      values?: readonly unknown[],
-      options?: QueryOptions,
-    ) {
-      const { rows } = await run(statement, values, options);
-      if (rows.length === 1) return rows[0] as R;
-      throw new PostgresError('POSTGRES_ROW_COUNT', `Expected one row, and ${rows.length} came`, {
-        hint: 'Use `query` where there may be none or several.',
-      });
-    },
-    async execute(statement, values, options) {
-      return (await run(statement, values, options)).rowCount ?? 0;
-    },
+    query: (statement, values, options) => run(statement, values, options).then(rowsOf) as Promise<never>,
+    one: (statement, values, options) => run(statement, values, options).then(onlyRow) as Promise<never>,
+    execute: (statement, values, options) =>
+      run(statement, values, options).then((result) => last(result).rowCount ?? 0),
     copyInto: (table, columns, rows, options) =>
       lend((client) => copyRows(client, { table, columns, rows }, inTransaction, options), options),
   };
+}
+
+/** Of several statements in one text, the last one's result counts. */
+function last(result: QueryResult): QueryResult {
+  return Array.isArray(result) ? (result.at(-1) as QueryResult) : result;
+}
+
+function rowsOf(result: QueryResult): unknown[] {
+  return last(result).rows;
+}
+
+function onlyRow(result: QueryResult): unknown {
+  const rows = rowsOf(result);
+  if (rows.length === 1) return rows[0];
+  throw new PostgresError('POSTGRES_ROW_COUNT', `Expected one row, and ${rows.length} came`, {
+    hint: 'Use `query` where there may be none or several.',
+  });
 }

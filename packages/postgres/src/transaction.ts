@@ -85,7 +85,7 @@ async function runOnce<T>(
     }
   };
   try {
-    const result = await fn({ attempt, ...queryableOver(lendThis, true) });
+    const result = await fn({ attempt, ...queryableOver({ lend: lendThis, inTransaction: true }) });
     open = false;
     signal?.throwIfAborted();
     await commit(client, failed);

@@ -1,12 +1,13 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { EngineContext, Launch } from '../../engine.ts';
 import { postgresEngine } from './engine.ts';
 
@@ -14,6 +15,14 @@ const releases: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const release of releases.splice(0).reverse()) await release();
 });
+
+/** Data as the first start leaves them, copied for every test that begins with the second. */
+let made: Stack;
+beforeAll(async () => {
+  made = await freshStack();
+  await made.prepare();
+});
+afterAll(() => rm(made.root, { recursive: true }));
 
 interface Stack {
   readonly root: string;
@@ -23,10 +32,24 @@ interface Stack {
   query(text: string, database?: string): Promise<unknown[]>;
 }
 
-/** A checkout with one PostgreSQL service, in a folder that every user can enter. */
-async function stack(mode = 0o755): Promise<Stack> {
+/** A checkout with one PostgreSQL service that was started before. */
+async function stack(): Promise<Stack> {
+  const fresh = await newStack();
+  await mkdir(join(fresh.mount, '..'));
+  await promisify(execFile)('cp', ['-a', made.mount, fresh.mount]);
+  return fresh;
+}
+
+/** A checkout with one PostgreSQL service, without data. */
+async function newStack(mode?: number): Promise<Stack> {
+  const fresh = await freshStack(mode);
+  releases.push(() => rm(fresh.root, { recursive: true, force: true }));
+  return fresh;
+}
+
+/** In a folder that every user can enter, unless `mode` says otherwise. */
+async function freshStack(mode = 0o755): Promise<Stack> {
   const root = await mkdtemp(join(tmpdir(), 'stackyard engine '));
-  releases.push(() => rm(root, { recursive: true, force: true }));
   await chmod(root, mode);
   const mount = join(root, 'data', 'postgres');
   const stateDirectory = join(root, 'state');
@@ -99,7 +122,7 @@ async function run(launch: Launch) {
 }
 
 test('the first start makes the database that the Compose environment names, and keeps it', async () => {
-  const { prepare, query, mount } = await stack();
+  const { prepare, query, mount } = await newStack();
   const first = await run(await prepare());
   await query("CREATE TABLE kept AS SELECT 'Ä' AS letter");
   await first.stop();
@@ -118,7 +141,7 @@ test('the launch says what runs, and has no secret in its arguments or environme
 });
 
 test('scripts of the image run once, in the order of their names', async () => {
-  const { prepare, query, root, mount } = await stack();
+  const { prepare, query, root, mount } = await newStack();
   const scripts = join(root, 'initdb.d');
   await mkdir(scripts);
   await writeFile(join(scripts, '2.sql'), "INSERT INTO seen VALUES ('second');");
@@ -136,7 +159,6 @@ test('scripts of the image run once, in the order of their names', async () => {
 
 test('another database name creates that database beside the first', async () => {
   const { prepare, query } = await stack();
-  await prepare();
   await run(await prepare({}, { POSTGRES_DB: 'second' }));
   expect(await query('SELECT 1 AS one', 'second')).toEqual([{ one: 1 }]);
   expect(await query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
@@ -153,7 +175,6 @@ test('parameters of the command and of x-embedded reach the server', async () =>
 
 test('another password is refused, with three ways out and without either password', async () => {
   const { prepare } = await stack();
-  await prepare();
   const refusal = await prepare({}, { POSTGRES_PASSWORD: 'changed' }).catch((error: unknown) => error);
   expect(refusal).toMatchObject({
     code: 'ENGINE_DATA_CREDENTIALS',
@@ -164,7 +185,6 @@ test('another password is refused, with three ways out and without either passwo
 
 test('data of another major version, or of the container image, are refused', async () => {
   const { prepare, mount } = await stack();
-  await prepare();
   await writeFile(join(mount, 'PG_VERSION'), '16\n');
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_MAJOR' });
   await writeFile(join(mount, 'PG_VERSION'), '17\n');
@@ -173,7 +193,7 @@ test('data of another major version, or of the container image, are refused', as
 });
 
 test('a folder with other files in it is left alone', async () => {
-  const { prepare, mount } = await stack();
+  const { prepare, mount } = await newStack();
   await mkdir(mount, { recursive: true });
   await writeFile(join(mount, 'thesis.txt'), 'precious');
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_FOREIGN' });
@@ -181,7 +201,7 @@ test('a folder with other files in it is left alone', async () => {
 });
 
 test('everything wrong with the environment or the service is listed at once', async () => {
-  const { prepare } = await stack();
+  const { prepare } = await newStack();
   const environment = { POSTGRES_PASSWORD: '', POSTGRES_HOST_AUTH_METHOD: 'peer' };
   await expect(prepare({}, environment)).rejects.toMatchObject({
     code: 'ENGINE_ENVIRONMENT',
@@ -195,7 +215,7 @@ test('everything wrong with the environment or the service is listed at once', a
 });
 
 test('an interruption during the first start leaves nothing half-made', async () => {
-  const { prepare, mount } = await stack();
+  const { prepare, mount } = await newStack();
   const stop = new AbortController();
   const preparing = prepare({ signal: stop.signal });
   preparing.catch(() => {});
@@ -266,9 +286,9 @@ test('a server whose supervisor died is stopped, and nothing is lost', async () 
 });
 
 test('a checkout that only its owner can enter works, with a link at the mount where data had to go elsewhere', async () => {
-  const { prepare, query, mount } = await stack(0o700);
+  const { prepare, query, mount } = await newStack(0o700);
   const launch = await prepare();
-  releases.push(async () => launch.user && rm(launch.cwd, { recursive: true, force: true }));
+  releases.push(async () => launch.user && rm(join(launch.cwd, '..'), { recursive: true, force: true }));
   const first = await run(launch);
   await query('CREATE TABLE kept AS SELECT 42 AS answer');
   await first.stop();
