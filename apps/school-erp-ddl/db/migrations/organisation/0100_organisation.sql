@@ -23,7 +23,7 @@ CREATE TABLE organisation.organisation (
   CONSTRAINT organisation_sourced_id_key UNIQUE (tenant_id, sourced_id),
   CONSTRAINT organisation_sourced_id_check CHECK (length(sourced_id) BETWEEN 1 AND 255),
   CONSTRAINT organisation_record_status_check CHECK (record_status IN ('active', 'tobedeleted')),
-  CONSTRAINT typed UNIQUE (tenant_id, id, type_code),
+  CONSTRAINT organisation_typed_key UNIQUE (tenant_id, id, type_code),
   CONSTRAINT organisation_parent_check CHECK (parent_id IS DISTINCT FROM id),
   CONSTRAINT organisation_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id),
   CONSTRAINT organisation_parent_fkey FOREIGN KEY (tenant_id, parent_id) REFERENCES organisation.organisation (tenant_id, id)
@@ -261,7 +261,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('organisation', 'organisation', 'organisation_sourced_id_key', 'There is already an organisation with this sourcedId.'),
   ('organisation', 'organisation', 'organisation_sourced_id_check', 'A sourcedId has 1 to 255 characters.'),
   ('organisation', 'organisation', 'organisation_record_status_check', 'The record status is active or tobedeleted.'),
-  ('organisation', 'organisation', 'typed', 'There is already an organisation with the same id, type code.'),
+  ('organisation', 'organisation', 'organisation_typed_key', 'There is already an organisation with the same id, type code.'),
   ('organisation', 'organisation', 'organisation_parent_check', 'An organisation is not its own parent.'),
   ('organisation', 'organisation', 'organisation_tenant_fkey', 'The tenant does not exist.'),
   ('organisation', 'organisation', 'organisation_parent_fkey', 'The parent of this organisation does not exist, or is still in use.'),

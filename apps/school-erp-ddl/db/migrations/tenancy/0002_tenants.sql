@@ -159,4 +159,38 @@ $$;
 COMMENT ON PROCEDURE tenancy.protect_schema(text) IS 'Puts every tenant table of a schema behind row-level security and grants it to the roles.';
 REVOKE ALL ON PROCEDURE tenancy.protect_schema(text) FROM PUBLIC;
 
+-- Tables that grow by the day are split by month. A month that does not exist refuses its rows, so months are made
+-- ahead: by the migrations for the first years, by `erp migrate` for the year to come.
+CREATE PROCEDURE tenancy.ensure_months(parent regclass, first_day date, last_day date) LANGUAGE plpgsql AS $$
+DECLARE
+  month date := date_trunc('month', first_day);
+  parent_schema text;
+  parent_name text;
+  partition_name text;
+BEGIN
+  SELECT n.nspname, c.relname INTO parent_schema, parent_name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = parent;
+  WHILE month <= last_day LOOP
+    partition_name := format('%s_%s', parent_name, to_char(month, 'YYYY_MM'));
+    IF to_regclass(format('%I.%I', parent_schema, partition_name)) IS NULL THEN
+      EXECUTE format('CREATE TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
+        parent_schema, partition_name, parent, month, month + interval '1 month');
+    END IF;
+    month := month + interval '1 month';
+  END LOOP;
+  CALL tenancy.protect_schema(parent_schema);
+END
+$$;
+COMMENT ON PROCEDURE tenancy.ensure_months(regclass, date, date) IS 'Makes the monthly partitions of a table that are missing.';
+REVOKE ALL ON PROCEDURE tenancy.ensure_months(regclass, date, date) FROM PUBLIC;
+
+-- For rows that say what happened: they are added to, never altered.
+CREATE FUNCTION tenancy.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '%.% is append-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP USING
+    ERRCODE = 'restrict_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_ARGV[0], CONSTRAINT = TG_NAME;
+END
+$$;
+COMMENT ON FUNCTION tenancy.refuse_change() IS 'Refuses every change of a row that is final; its argument is the table to name in the error.';
+
 RESET ROLE;

@@ -1,0 +1,303 @@
+-- The teacher's mark, the office's correction and the fact that the roll was handed in are three things in three
+-- tables. Marks are split by month; their keys allow one mark a student and session.
+
+SET LOCAL ROLE erp_owner;
+
+CREATE SCHEMA attendance;
+COMMENT ON SCHEMA attendance IS 'Who was there: students by day and by lesson, staff by day.';
+
+CREATE TABLE attendance.code (
+  tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
+  code       text NOT NULL,
+  name       text NOT NULL,
+  kind       text NOT NULL,
+  is_default boolean NOT NULL DEFAULT false,
+  position   smallint NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT code_pkey PRIMARY KEY (tenant_id, code),
+  CONSTRAINT code_code_check CHECK ((code ~ '^[A-Z]{1,3}$')),
+  CONSTRAINT code_kind_check CHECK (kind IN ('present', 'late', 'absent', 'excused')),
+  CONSTRAINT code_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id)
+);
+COMMENT ON TABLE attendance.code IS 'What a mark means.';
+COMMENT ON COLUMN attendance.code.code IS 'Letters in the register, such as P.';
+COMMENT ON COLUMN attendance.code.name IS 'Name.';
+COMMENT ON COLUMN attendance.code.kind IS 'How it counts.';
+COMMENT ON COLUMN attendance.code.is_default IS 'Taken where nothing else is marked.';
+COMMENT ON COLUMN attendance.code.position IS 'Order in lists.';
+
+CREATE TABLE attendance.daily_mark (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  person_id       bigint NOT NULL,
+  day             date NOT NULL,
+  session_code    text NOT NULL DEFAULT 'D',
+  organisation_id bigint NOT NULL,
+  code            text NOT NULL,
+  arrived_at      time,
+  noted_at        timestamptz NOT NULL DEFAULT now(),
+  noted_by        bigint,
+  CONSTRAINT daily_mark_pkey PRIMARY KEY (tenant_id, person_id, day, session_code),
+  CONSTRAINT daily_mark_session_code_check CHECK ((session_code IN ('D', 'AM', 'PM'))),
+  CONSTRAINT daily_mark_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES attendance.code (tenant_id, code),
+  CONSTRAINT daily_mark_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT daily_mark_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
+) PARTITION BY RANGE (day);
+CREATE INDEX daily_mark_code_day_idx ON attendance.daily_mark (tenant_id, code, day);
+CREATE INDEX daily_mark_school_day_idx ON attendance.daily_mark (tenant_id, organisation_id, day, code);
+COMMENT ON TABLE attendance.daily_mark IS 'A student''s mark for a half-day or day.';
+COMMENT ON COLUMN attendance.daily_mark.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.daily_mark.day IS 'Day.';
+COMMENT ON COLUMN attendance.daily_mark.session_code IS 'D for the whole day, AM or PM.';
+COMMENT ON COLUMN attendance.daily_mark.organisation_id IS 'School.';
+COMMENT ON COLUMN attendance.daily_mark.code IS 'Mark.';
+COMMENT ON COLUMN attendance.daily_mark.arrived_at IS 'When a late student came.';
+COMMENT ON COLUMN attendance.daily_mark.noted_at IS 'When it was marked.';
+COMMENT ON COLUMN attendance.daily_mark.noted_by IS 'Person who marked; no foreign key, because marks outlive staff.';
+
+CREATE TABLE attendance.period_mark (
+  tenant_id    integer NOT NULL DEFAULT tenancy.current_tenant(),
+  section_id   bigint NOT NULL,
+  day          date NOT NULL,
+  period_code  text NOT NULL,
+  person_id    bigint NOT NULL,
+  code         text NOT NULL,
+  minutes_late smallint,
+  noted_at     timestamptz NOT NULL DEFAULT now(),
+  noted_by     bigint,
+  CONSTRAINT period_mark_pkey PRIMARY KEY (tenant_id, section_id, day, period_code, person_id),
+  CONSTRAINT period_mark_minutes_late_check CHECK ((minutes_late >= 0)),
+  CONSTRAINT period_mark_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES attendance.code (tenant_id, code),
+  CONSTRAINT period_mark_section_fkey FOREIGN KEY (tenant_id, section_id) REFERENCES academics.section (tenant_id, id),
+  CONSTRAINT period_mark_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id)
+) PARTITION BY RANGE (day);
+CREATE INDEX period_mark_code_idx ON attendance.period_mark (tenant_id, code, day);
+CREATE INDEX period_mark_student_day_idx ON attendance.period_mark (tenant_id, person_id, day);
+COMMENT ON TABLE attendance.period_mark IS 'A student''s mark for one lesson.';
+COMMENT ON COLUMN attendance.period_mark.section_id IS 'Section.';
+COMMENT ON COLUMN attendance.period_mark.day IS 'Day.';
+COMMENT ON COLUMN attendance.period_mark.period_code IS 'Period of the bell schedule.';
+COMMENT ON COLUMN attendance.period_mark.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.period_mark.code IS 'Mark.';
+COMMENT ON COLUMN attendance.period_mark.minutes_late IS 'Minutes.';
+COMMENT ON COLUMN attendance.period_mark.noted_at IS 'When it was marked.';
+COMMENT ON COLUMN attendance.period_mark.noted_by IS 'Person who marked; no foreign key, because marks outlive staff.';
+
+CALL tenancy.ensure_months('attendance.daily_mark', '2026-01-01', '2027-12-01');
+CALL tenancy.ensure_months('attendance.period_mark', '2026-01-01', '2027-12-01');
+
+CREATE TABLE attendance.roll (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  section_id      bigint NOT NULL,
+  day             date NOT NULL,
+  period_code     text NOT NULL DEFAULT 'D',
+  submitted_at    timestamptz NOT NULL DEFAULT now(),
+  submitted_by_id bigint,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT roll_pkey PRIMARY KEY (tenant_id, section_id, day, period_code),
+  CONSTRAINT roll_section_fkey FOREIGN KEY (tenant_id, section_id) REFERENCES academics.section (tenant_id, id),
+  CONSTRAINT roll_submitted_by_fkey FOREIGN KEY (tenant_id, submitted_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX roll_submitted_by_idx ON attendance.roll (tenant_id, submitted_by_id);
+CREATE INDEX roll_day_idx ON attendance.roll (tenant_id, day);
+COMMENT ON TABLE attendance.roll IS 'That a teacher handed in the roll of a lesson.';
+COMMENT ON COLUMN attendance.roll.section_id IS 'Section.';
+COMMENT ON COLUMN attendance.roll.day IS 'Day.';
+COMMENT ON COLUMN attendance.roll.period_code IS 'Period, or D for the daily roll.';
+COMMENT ON COLUMN attendance.roll.submitted_at IS 'When.';
+COMMENT ON COLUMN attendance.roll.submitted_by_id IS 'Who.';
+
+CREATE TABLE attendance.override (
+  tenant_id     integer NOT NULL DEFAULT tenancy.current_tenant(),
+  person_id     bigint NOT NULL,
+  day           date NOT NULL,
+  session_code  text NOT NULL DEFAULT 'D',
+  code          text NOT NULL,
+  reason        text NOT NULL,
+  decided_by_id bigint,
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  updated_at    timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT override_pkey PRIMARY KEY (tenant_id, person_id, day, session_code),
+  CONSTRAINT override_session_code_check CHECK ((session_code IN ('D', 'AM', 'PM'))),
+  CONSTRAINT override_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES attendance.code (tenant_id, code),
+  CONSTRAINT override_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT override_decided_by_fkey FOREIGN KEY (tenant_id, decided_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX override_decided_by_idx ON attendance.override (tenant_id, decided_by_id);
+CREATE INDEX override_code_idx ON attendance.override (tenant_id, code);
+COMMENT ON TABLE attendance.override IS 'What the office puts in place of a teacher''s mark.';
+COMMENT ON COLUMN attendance.override.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.override.day IS 'Day.';
+COMMENT ON COLUMN attendance.override.session_code IS 'D for the whole day, AM or PM.';
+COMMENT ON COLUMN attendance.override.code IS 'Mark that counts.';
+COMMENT ON COLUMN attendance.override.reason IS 'Why.';
+COMMENT ON COLUMN attendance.override.decided_by_id IS 'Who.';
+
+CREATE TABLE attendance.absence_reason (
+  tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
+  code       text NOT NULL,
+  name       text NOT NULL,
+  is_excused boolean NOT NULL DEFAULT true,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT absence_reason_pkey PRIMARY KEY (tenant_id, code),
+  CONSTRAINT absence_reason_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id)
+);
+COMMENT ON TABLE attendance.absence_reason IS 'Why somebody is away.';
+COMMENT ON COLUMN attendance.absence_reason.code IS 'Short name.';
+COMMENT ON COLUMN attendance.absence_reason.name IS 'Name.';
+COMMENT ON COLUMN attendance.absence_reason.is_excused IS 'Counts as excused.';
+
+CREATE TABLE attendance.student_leave (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id              bigint GENERATED BY DEFAULT AS IDENTITY,
+  person_id       bigint NOT NULL,
+  reason_code     text NOT NULL,
+  days            daterange NOT NULL,
+  status_code     text NOT NULL DEFAULT 'requested',
+  requested_by_id bigint,
+  note            text,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT student_leave_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT student_leave_days_check CHECK ((NOT isempty(days))),
+  CONSTRAINT student_leave_status_code_check CHECK (status_code IN ('requested', 'approved', 'refused')),
+  CONSTRAINT student_leave_overlap_excl EXCLUDE USING gist (tenant_id WITH =, person_id WITH =, days WITH &&) WHERE (status_code <> 'refused') DEFERRABLE,
+  CONSTRAINT student_leave_reason_fkey FOREIGN KEY (tenant_id, reason_code) REFERENCES attendance.absence_reason (tenant_id, code),
+  CONSTRAINT student_leave_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT student_leave_requested_by_fkey FOREIGN KEY (tenant_id, requested_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX student_leave_person_idx ON attendance.student_leave (tenant_id, person_id);
+CREATE INDEX student_leave_requested_by_idx ON attendance.student_leave (tenant_id, requested_by_id);
+CREATE INDEX student_leave_reason_idx ON attendance.student_leave (tenant_id, reason_code);
+COMMENT ON TABLE attendance.student_leave IS 'A student''s leave that was asked for.';
+COMMENT ON COLUMN attendance.student_leave.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.student_leave.reason_code IS 'Why.';
+COMMENT ON COLUMN attendance.student_leave.days IS 'First day, and day after the last.';
+COMMENT ON COLUMN attendance.student_leave.status_code IS 'Whether it was approved.';
+COMMENT ON COLUMN attendance.student_leave.requested_by_id IS 'Who asked.';
+COMMENT ON COLUMN attendance.student_leave.note IS 'What was written.';
+
+CREATE TABLE attendance.staff_day (
+  tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
+  person_id  bigint NOT NULL,
+  day        date NOT NULL,
+  code       text NOT NULL,
+  came_at    time,
+  left_at    time,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT staff_day_pkey PRIMARY KEY (tenant_id, person_id, day),
+  CONSTRAINT staff_day_times_check CHECK (left_at >= came_at),
+  CONSTRAINT staff_day_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES attendance.code (tenant_id, code),
+  CONSTRAINT staff_day_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id)
+);
+CREATE INDEX staff_day_code_idx ON attendance.staff_day (tenant_id, code);
+CREATE INDEX staff_day_day_idx ON attendance.staff_day (tenant_id, day);
+COMMENT ON TABLE attendance.staff_day IS 'A member of staff on a day.';
+COMMENT ON COLUMN attendance.staff_day.person_id IS 'Who.';
+COMMENT ON COLUMN attendance.staff_day.day IS 'Day.';
+COMMENT ON COLUMN attendance.staff_day.code IS 'Mark.';
+COMMENT ON COLUMN attendance.staff_day.came_at IS 'When they came.';
+COMMENT ON COLUMN attendance.staff_day.left_at IS 'When they left.';
+
+CREATE TABLE attendance.alert (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id          bigint GENERATED BY DEFAULT AS IDENTITY,
+  person_id   bigint NOT NULL,
+  day         date NOT NULL,
+  sent_to_id  bigint NOT NULL,
+  sent_at     timestamptz NOT NULL DEFAULT now(),
+  channel     text NOT NULL,
+  answered_at timestamptz,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  updated_at  timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT alert_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT alert_channel_check CHECK (channel IN ('sms', 'email', 'push', 'call')),
+  CONSTRAINT alert_person_id_day_sent_to_id_channel_key UNIQUE (tenant_id, person_id, day, sent_to_id, channel),
+  CONSTRAINT alert_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT alert_sent_to_fkey FOREIGN KEY (tenant_id, sent_to_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX alert_sent_to_idx ON attendance.alert (tenant_id, sent_to_id);
+COMMENT ON TABLE attendance.alert IS 'A message to a guardian about an absence.';
+COMMENT ON COLUMN attendance.alert.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.alert.day IS 'Day.';
+COMMENT ON COLUMN attendance.alert.sent_to_id IS 'Guardian.';
+COMMENT ON COLUMN attendance.alert.sent_at IS 'When.';
+COMMENT ON COLUMN attendance.alert.channel IS 'How.';
+COMMENT ON COLUMN attendance.alert.answered_at IS 'When the guardian answered.';
+
+CREATE TABLE attendance.gate_pass (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id              bigint GENERATED BY DEFAULT AS IDENTITY,
+  person_id       bigint NOT NULL,
+  out_at          timestamptz NOT NULL,
+  back_at         timestamptz,
+  collected_by_id bigint,
+  reason          text NOT NULL,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT gate_pass_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT gate_pass_times_check CHECK (back_at > out_at),
+  CONSTRAINT gate_pass_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT gate_pass_collected_by_fkey FOREIGN KEY (tenant_id, collected_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX gate_pass_person_idx ON attendance.gate_pass (tenant_id, person_id);
+CREATE INDEX gate_pass_collected_by_idx ON attendance.gate_pass (tenant_id, collected_by_id);
+COMMENT ON TABLE attendance.gate_pass IS 'A student who leaves during the day.';
+COMMENT ON COLUMN attendance.gate_pass.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.gate_pass.out_at IS 'When they left.';
+COMMENT ON COLUMN attendance.gate_pass.back_at IS 'When they came back.';
+COMMENT ON COLUMN attendance.gate_pass.collected_by_id IS 'Who collected them.';
+COMMENT ON COLUMN attendance.gate_pass.reason IS 'Why.';
+
+INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
+  ('attendance', 'code', 'code_pkey', 'This code exists already.'),
+  ('attendance', 'code', 'code_code_check', 'An attendance code is one to three capital letters.'),
+  ('attendance', 'code', 'code_kind_check', 'Code: kind must be one of present, late, absent, excused.'),
+  ('attendance', 'code', 'code_tenant_fkey', 'The tenant does not exist.'),
+  ('attendance', 'daily_mark', 'daily_mark_pkey', 'This daily mark exists already.'),
+  ('attendance', 'daily_mark', 'daily_mark_session_code_check', 'A session is D, AM or PM.'),
+  ('attendance', 'daily_mark', 'daily_mark_code_fkey', 'There is no such attendance code.'),
+  ('attendance', 'daily_mark', 'daily_mark_person_fkey', 'The person of this daily mark does not exist, or is still in use.'),
+  ('attendance', 'daily_mark', 'daily_mark_organisation_fkey', 'The organisation of this daily mark does not exist, or is still in use.'),
+  ('attendance', 'period_mark', 'period_mark_pkey', 'This period mark exists already.'),
+  ('attendance', 'period_mark', 'period_mark_minutes_late_check', 'Minutes are not negative.'),
+  ('attendance', 'period_mark', 'period_mark_code_fkey', 'There is no such attendance code.'),
+  ('attendance', 'period_mark', 'period_mark_section_fkey', 'The section of this period mark does not exist, or is still in use.'),
+  ('attendance', 'period_mark', 'period_mark_person_fkey', 'The person of this period mark does not exist, or is still in use.'),
+  ('attendance', 'roll', 'roll_pkey', 'This roll exists already.'),
+  ('attendance', 'roll', 'roll_section_fkey', 'The section of this roll does not exist, or is still in use.'),
+  ('attendance', 'roll', 'roll_submitted_by_fkey', 'The submitted by of this roll does not exist, or is still in use.'),
+  ('attendance', 'override', 'override_pkey', 'This override exists already.'),
+  ('attendance', 'override', 'override_session_code_check', 'A session is D, AM or PM.'),
+  ('attendance', 'override', 'override_code_fkey', 'There is no such attendance code.'),
+  ('attendance', 'override', 'override_person_fkey', 'The person of this override does not exist, or is still in use.'),
+  ('attendance', 'override', 'override_decided_by_fkey', 'The decided by of this override does not exist, or is still in use.'),
+  ('attendance', 'absence_reason', 'absence_reason_pkey', 'This absence reason exists already.'),
+  ('attendance', 'absence_reason', 'absence_reason_tenant_fkey', 'The tenant does not exist.'),
+  ('attendance', 'student_leave', 'student_leave_pkey', 'This student leave exists already.'),
+  ('attendance', 'student_leave', 'student_leave_days_check', 'A leave lasts at least a day.'),
+  ('attendance', 'student_leave', 'student_leave_status_code_check', 'Student leave: status code must be one of requested, approved, refused.'),
+  ('attendance', 'student_leave', 'student_leave_overlap_excl', 'The student has leave on some of these days already.'),
+  ('attendance', 'student_leave', 'student_leave_reason_fkey', 'There is no such reason.'),
+  ('attendance', 'student_leave', 'student_leave_person_fkey', 'The person of this student leave does not exist, or is still in use.'),
+  ('attendance', 'student_leave', 'student_leave_requested_by_fkey', 'The requested by of this student leave does not exist, or is still in use.'),
+  ('attendance', 'staff_day', 'staff_day_pkey', 'This staff day exists already.'),
+  ('attendance', 'staff_day', 'staff_day_times_check', 'Nobody leaves before they come.'),
+  ('attendance', 'staff_day', 'staff_day_code_fkey', 'There is no such attendance code.'),
+  ('attendance', 'staff_day', 'staff_day_person_fkey', 'The person of this staff day does not exist, or is still in use.'),
+  ('attendance', 'alert', 'alert_pkey', 'This alert exists already.'),
+  ('attendance', 'alert', 'alert_channel_check', 'Alert: channel must be one of sms, email, push, call.'),
+  ('attendance', 'alert', 'alert_person_id_day_sent_to_id_channel_key', 'There is already an alert with the same person, day, sent to, channel.'),
+  ('attendance', 'alert', 'alert_person_fkey', 'The person of this alert does not exist, or is still in use.'),
+  ('attendance', 'alert', 'alert_sent_to_fkey', 'The sent to of this alert does not exist, or is still in use.'),
+  ('attendance', 'gate_pass', 'gate_pass_pkey', 'This gate pass exists already.'),
+  ('attendance', 'gate_pass', 'gate_pass_times_check', 'A student comes back after leaving.'),
+  ('attendance', 'gate_pass', 'gate_pass_person_fkey', 'The person of this gate pass does not exist, or is still in use.'),
+  ('attendance', 'gate_pass', 'gate_pass_collected_by_fkey', 'The collected by of this gate pass does not exist, or is still in use.');
+
+CALL tenancy.protect_schema('attendance');
+
+RESET ROLE;
