@@ -59,6 +59,6 @@ test('an aborted probe leaves no session behind', async () => {
       'aborted probe',
     ]);
     expect(sessions.rowCount).toBe(0);
-  });
+  }, 10_000);
   await client.end();
 });

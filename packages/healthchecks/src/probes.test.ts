@@ -100,7 +100,7 @@ describe('http', () => {
     );
     await vi.waitFor(async () => {
       expect(await new Promise((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(0);
-    });
+    }, 10_000);
   });
 
   test('refuses a target that is no HTTP URL without repeating it', () => {
@@ -114,7 +114,7 @@ describe('postgres', () => {
     await using server = await startPostgresServer();
     await postgres(`postgresql://app:hunter2@127.0.0.1:${server.port}/school_erp`, pg)(signal());
     expect(server.databases).toEqual(['school_erp']);
-    await vi.waitFor(() => expect(server.openConnections()).toBe(0));
+    await vi.waitFor(() => expect(server.openConnections()).toBe(0), 10_000);
   });
 
   test('repeats the answer of a server that starts up or lacks the database, without the password', async () => {
@@ -138,7 +138,7 @@ describe('postgres', () => {
     server.state = 'silent';
     const probe = postgres(`postgresql://app@127.0.0.1:${server.port}/app`, pg);
     await expect(probeOnce(probe, { timeoutMs: 100 })).rejects.toThrow('no answer within 100 ms');
-    await vi.waitFor(() => expect(server.openConnections()).toBe(0));
+    await vi.waitFor(() => expect(server.openConnections()).toBe(0), 10_000);
   });
 
   test('says that nobody listens', async () => {
