@@ -97,7 +97,7 @@ services:
     'run the script setup with the environment of api, worker: package.json has it, and the services are healthy',
     'run the script dev:api with the environment of api: package.json has it, for the service api',
     'run the script dev:worker with the environment of worker: package.json has it, for the service worker',
-    'run the script dev:watch: package.json has it; the Compose files have no service watch, so it gets no variables from them',
+    'run the script dev:watch with the environment of api, worker: package.json has it; the Compose files have no service watch, so it gets what setup gets',
   ]);
 });
 

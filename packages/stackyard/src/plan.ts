@@ -145,10 +145,11 @@ function planScripts(stack: Stack, addresses: HostAddresses): RunScript[] {
     });
   }
   for (const name of dev) {
-    const environmentOf = stack.model.services[name] ? [name] : [];
-    const reason = environmentOf.length
+    const own = stack.model.services[name] !== undefined;
+    const environmentOf = own ? [name] : setupServices(stack, dev);
+    const reason = own
       ? `package.json has it, for the service ${name}`
-      : `package.json has it; the Compose files have no service ${name}, so it gets no variables from them`;
+      : `package.json has it; the Compose files have no service ${name}, so it gets what setup gets`;
     scripts.push({
       kind: 'script',
       script: `dev:${name}`,
@@ -161,7 +162,7 @@ function planScripts(stack: Stack, addresses: HostAddresses): RunScript[] {
 }
 
 /**
- * The services whose environment the script `setup` gets: the service of that name, else all that have a `dev:`
+ * The services whose environment the script `setup`, and a `dev:` script without a service of its own, gets: the service of that name, else all that have a `dev:`
  * script (of a variable that differs between them, the first one's value).
  */
 function setupServices({ model }: Stack, dev: readonly string[]): string[] {

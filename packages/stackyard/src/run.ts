@@ -7,6 +7,7 @@ import type { Releasers } from './releasers.ts';
 import type { Reporter } from './reporter.ts';
 import { serviceDied } from './service-died.ts';
 import type { StateFile } from './state.ts';
+import type { Exit } from './supervisor/managed-process.ts';
 
 export interface RunContext {
   readonly stack: Stack;
@@ -80,7 +81,7 @@ async function startService(
     const exit = await running.exited;
     throwIfInterrupted(context);
     signal.throwIfAborted();
-    if (exit.code !== 0) throw serviceDied(name, exit, lastLines(context, name));
+    if (exit.code !== 0) throw death(context, name, exit);
     state.service(name, { state: 'completed', startMs: Math.round(performance.now() - began) });
     context.reporter.done(name);
     stages.reach('service_completed_successfully');
@@ -92,13 +93,16 @@ async function startService(
   running.exited.then((exit) => {
     if (stopping) return;
     state.service(name, { state: 'failed' });
-    context.onDeath(serviceDied(name, exit, lastLines(context, name)));
+    context.onDeath(death(context, name, exit));
   });
   stages.reach('service_healthy');
 }
 
-const lastLines = ({ stack }: RunContext, name: string): string[] =>
-  tail(logFile(stack.variant.stateDirectory, name), 12);
+function death({ stack }: RunContext, name: string, exit: Exit): Error {
+  const { variant } = stack;
+  const lines = tail(logFile(variant.stateDirectory, name), 12);
+  return serviceDied(name, exit, lines, { log: `${variant.name} ${name}` });
+}
 
 function throwIfInterrupted({ session }: RunContext): void {
   if (session.signal.aborted) throw new InterruptedError();

@@ -116,8 +116,11 @@ export async function runScript(
 
 /** The error for a script that ended by itself. */
 export function scriptFailed(operation: RunScript, child: ManagedProcess, stack: Stack): Error {
-  const lines = tail(logFile(stack.variant.stateDirectory, scriptLabel(operation.script)), 12);
+  const log = scriptLabel(operation.script);
+  const lines = tail(logFile(stack.variant.stateDirectory, log), 12);
+  const code = 'STACKYARD_SCRIPT_FAILED';
   return serviceDied(`the script ${operation.script}`, child.exit!, lines, {
-    code: 'STACKYARD_SCRIPT_FAILED',
+    code,
+    log: `${stack.variant.name} ${log}`,
   });
 }

@@ -55,7 +55,11 @@ export function serviceDied(
   name: string,
   exit: Exit,
   lastLines: readonly string[],
-  options: { readonly beforeHealthy?: boolean; readonly code?: `STACKYARD_${string}` } = {},
+  options: {
+    readonly beforeHealthy?: boolean;
+    readonly code?: `STACKYARD_${string}`;
+    readonly log?: string;
+  } = {},
 ): StackyardError {
   const known = causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ?? killed(exit);
   const when = options.beforeHealthy ? ' before it was healthy' : '';
@@ -64,7 +68,7 @@ export function serviceDied(
     `${name} ended${when} (${formatExit(exit)})`,
     {
       details: [...lastLines.map((line) => `| ${line}`), ...(known ? [`likely cause: ${known.cause}`] : [])],
-      hint: known?.hint ?? `read its whole log: stackyard logs ${name}`,
+      hint: known?.hint ?? `read its whole log: stackyard logs ${options.log ?? name}`,
     },
   );
 }

@@ -50,7 +50,10 @@ export async function startService(name: string, context: DriverContext): Promis
     healthy: (signal) => {
       context.progress(name, 'waiting until it is healthy');
       const timeoutMs = healthTimeout(service);
-      return waitHealthy(name, launch, child, timeoutMs, logFile(stateDirectory, name), signal);
+      return waitHealthy(
+        { name, variant: stack.variant.name, launch, child, timeoutMs, log: logFile(stateDirectory, name) },
+        signal,
+      );
     },
     stop: async (hurry) => {
       await child.stop(hurry);
@@ -94,14 +97,17 @@ function hostPort(name: string, containerPort: number, ports: readonly PortRecor
   );
 }
 
-async function waitHealthy(
-  name: string,
-  launch: Launch,
-  child: ManagedProcess,
-  timeoutMs: number,
-  log: string,
-  signal: AbortSignal,
-): Promise<void> {
+interface Waiting {
+  readonly name: string;
+  readonly variant: string;
+  readonly launch: Launch;
+  readonly child: ManagedProcess;
+  readonly timeoutMs: number;
+  readonly log: string;
+}
+
+async function waitHealthy(waiting: Waiting, signal: AbortSignal): Promise<void> {
+  const { name, variant, launch, child, timeoutMs, log } = waiting;
   try {
     await waitUntil((attempt) => launch.ready(attempt), {
       timeoutMs,
@@ -111,10 +117,11 @@ async function waitHealthy(
     });
   } catch (cause) {
     signal.throwIfAborted();
-    if (child.exit) throw serviceDied(name, child.exit, tail(log, 12), { beforeHealthy: true });
+    if (child.exit)
+      throw serviceDied(name, child.exit, tail(log, 12), { beforeHealthy: true, log: `${variant} ${name}` });
     throw new StackyardError('STACKYARD_UNHEALTHY', (cause as Error).message, {
       details: tail(log, 12).map((line) => `| ${line}`),
-      hint: `read its log (stackyard logs ${name}); allow it more time with retries or start_period of its healthcheck`,
+      hint: `read its log (stackyard logs ${variant} ${name}); allow it more time with retries or start_period of its healthcheck`,
       cause,
     });
   }
