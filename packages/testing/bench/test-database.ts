@@ -9,7 +9,7 @@ import { testDatabases } from '@stackyard/postgres/testing';
 import { percentile, report, time } from '@stackyard/testing/bench';
 import { startPostgres } from 'stackyard/engines/postgres';
 
-const perWorker = 40;
+const perWorker = 60;
 /** What a test does besides: it works with the database for about as long as tests here do. */
 const testMs = 50;
 

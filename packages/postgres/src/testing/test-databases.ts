@@ -72,6 +72,9 @@ export function testDatabases(options: TestDatabasesOptions): TestDatabases {
   };
 }
 
+/** Of about 8 MB each. */
+const mostGarbage = 30;
+
 interface Supply {
   take(): Promise<TestDatabase>;
   close(): Promise<void>;
@@ -87,7 +90,9 @@ function createSupply(
   const open = new Set<TestDatabase>();
   /** Copies follow each other: together they would only slow each other down. */
   let lastCopy: Promise<unknown> = Promise.resolve();
-  let lastDrop: Promise<unknown> = Promise.resolve();
+  /** A drop costs as much as a copy and helps nobody who waits: it is put off, within limits. */
+  const garbage: string[] = [];
+  let swept: Promise<void> = Promise.resolve();
   let count = 0;
   let closed = false;
 
@@ -113,12 +118,15 @@ function createSupply(
     return database;
   };
 
-  /** Waits for copies that are under way, because somebody may wait for those. */
+  const sweep = async (keep: number) => {
+    while (garbage.length > keep) {
+      await admin.execute(`DROP DATABASE IF EXISTS ${garbage.shift()} WITH (FORCE)`);
+    }
+  };
   const drop = (name: string) => {
-    lastDrop = lastDrop
-      .then(() => (closed ? undefined : lastCopy.catch(() => undefined)))
-      .then(() => admin.execute(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
-    lastDrop.catch(() => {});
+    garbage.push(name);
+    swept = swept.then(() => sweep(mostGarbage));
+    swept.catch(() => {});
   };
 
   const fill = () => {
@@ -144,7 +152,8 @@ function createSupply(
       closed = true;
       await Promise.allSettled(ready);
       for (const database of open) await database[Symbol.asyncDispose]();
-      await lastDrop;
+      await swept;
+      await sweep(0);
     },
   };
 }
