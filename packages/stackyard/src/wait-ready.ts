@@ -4,18 +4,22 @@ import { failureFile, ownerLock } from './start-stack.ts';
 import { lockHolder, readJson, readLiveState, type StackState } from './state.ts';
 import type { Variant } from './workspace.ts';
 
+/** How long another command may take to start a stack. */
+const longestStartMs = 600_000;
+
 /** Waits until a stack that another process starts is ready; fails when nobody starts it, or when that fails. */
 export async function waitUntilReady(
   variant: Variant,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
 ): Promise<StackState> {
-  const deadline = performance.now() + options.timeoutMs;
+  const { timeoutMs = longestStartMs } = options;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     if (options.signal.aborted) throw new InterruptedError();
     const state = readLiveState(variant.stateDirectory);
     if (state?.phase === 'ready') return state;
     if (!lockHolder(ownerLock(variant.stateDirectory))) throw notRunning(variant);
-    if (performance.now() > deadline) throw notReady(variant, options.timeoutMs, state);
+    if (performance.now() > deadline) throw notReady(variant, timeoutMs, state);
     await sleep(20, undefined, { signal: options.signal }).catch(() => {});
   }
 }

@@ -8,6 +8,7 @@ import { Releasers } from '../releasers.ts';
 import { scriptLabel } from '../scripts.ts';
 import { OwnedError, type StartOptions, startStack } from '../start-stack.ts';
 import { readLiveState, type StackState } from '../state.ts';
+import { waitUntilReady } from '../wait-ready.ts';
 import { type AttachedStack, attachStack, devRunsAlready } from './attach.ts';
 import {
   chooseVariant,
@@ -20,6 +21,7 @@ import {
 } from './command-line.ts';
 import { startScripts } from './dev-scripts.ts';
 import { Interrupts } from './interrupts.ts';
+import { watchLaunchers } from './launchers.ts';
 import { formatSummary } from './summary.ts';
 import { ProgressDisplay, prefixer } from './terminal.ts';
 
@@ -43,6 +45,7 @@ async function dev(
   options: StackOptions,
 ): Promise<void> {
   using interrupts = new Interrupts();
+  using _launchers = watchLaunchers(() => interrupts.interrupt());
   const variant = chooseVariant(surroundings, name);
   const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
@@ -140,7 +143,12 @@ async function attachOrStart(session: Session): Promise<AttachedStack> {
     signal: interrupts.stop,
     hurry: interrupts.hurry,
   };
-  const live = readLiveState(variant.stateDirectory);
+  let live = readLiveState(variant.stateDirectory);
+  if (live?.mode === 'up' && live.phase === 'starting') {
+    display.progress(variant.name, `being started by process ${live.owner.pid}`);
+    live = await waitUntilReady(variant, { signal: interrupts.stop });
+    display.done(variant.name);
+  }
   if (live?.mode === 'up' && live.phase === 'ready') return attachStack(live, options);
   try {
     const running = await startStack(options);

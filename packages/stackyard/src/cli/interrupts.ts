@@ -20,6 +20,11 @@ export class Interrupts implements Disposable {
     for (const signal of signals) process.on(signal, this.#onSignal);
   }
 
+  /** As the first Ctrl-C, for a reason other than a signal. */
+  interrupt(): void {
+    this.#stop.abort();
+  }
+
   /** Aborted by the first signal: stop in order. */
   get stop(): AbortSignal {
     return this.#stop.signal;

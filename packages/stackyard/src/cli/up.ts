@@ -52,9 +52,6 @@ async function up(
   }
 }
 
-/** How long another command may take to start the same stack. */
-const otherStartMs = 600_000;
-
 async function upOne(
   surroundings: Surroundings,
   variant: Variant,
@@ -65,7 +62,7 @@ async function upOne(
   using display = new ProgressDisplay(surroundings.stdout, prefixer(['setup'], paint));
   const waitForOther = async (pid: number) => {
     display.progress(variant.name, `being started by process ${pid}`);
-    await waitUntilReady(variant, { timeoutMs: otherStartMs, signal: interrupts.stop });
+    await waitUntilReady(variant, { signal: interrupts.stop });
   };
   const holder = lockHolder(ownerLock(variant.stateDirectory));
   if (holder) await waitForOther(holder.pid);

@@ -291,6 +291,37 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     expect((await workspace.run(['up', 'one'])).code).toBe(0);
   });
 
+  test('stops dev in order when the command that launched it was killed', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, { one: { services: { store: { port: store! } } } });
+    const shell = workspace.launch(['dev', 'one']);
+    await shell.prints('one is ready');
+    shell.kill('SIGKILL');
+    await eventually(
+      () => workspace.leftovers().length === 0,
+      () => workspace.leftovers().join('\n'),
+    );
+    expect(workspace.events().at(-1)).toBe('store stops');
+  });
+
+  test('dev waits for a stack that up is still starting, and then uses it', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store!, environment: { HEALTHY_AFTER: '700' } } } },
+    });
+    const up = workspace.start(['up', 'one']);
+    await eventually(
+      () => workspace.events().at(-1) === 'store starts',
+      () => up.output,
+    );
+    const dev = workspace.start(['dev', 'one']);
+    await dev.prints('one is ready');
+    expect((await up.outcome).code).toBe(0);
+    dev.kill('SIGINT');
+    expect((await dev.outcome).stdout).toContain('one stays up');
+    expect((await workspace.status('one')).up).toBe(true);
+  });
+
   test('stops in order when it is interrupted while it starts', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {

@@ -75,12 +75,26 @@ export class ContractWorkspace implements AsyncDisposable {
     this.write(`apps/${name}/package.json`, JSON.stringify({ name, private: true, scripts: scripts ?? {} }));
   }
 
+  /** Starts a command of Stackyard below the shell of a package script, as pnpm does. */
+  launch(args: readonly string[]): RunningCommand {
+    const script = `"$NODE" "$BIN" ${args.join(' ')}; true`;
+    return this.#spawn('/bin/sh', ['-c', script], { env: { NODE: process.execPath, BIN: bin } });
+  }
+
   /** Starts a command of Stackyard in a folder of the workspace. */
   start(
     args: readonly string[],
     options: { cwd?: string; env?: Record<string, string> } = {},
   ): RunningCommand {
-    const child = spawn(process.execPath, [bin, ...args], {
+    return this.#spawn(process.execPath, [bin, ...args], options);
+  }
+
+  #spawn(
+    program: string,
+    args: readonly string[],
+    options: { cwd?: string; env?: Record<string, string> },
+  ): RunningCommand {
+    const child = spawn(program, args, {
       cwd: path.join(this.root, options.cwd ?? ''),
       env: {
         PATH: process.env.PATH,
