@@ -67,6 +67,12 @@ async function stop(server: Server): Promise<void> {
   });
 }
 
+/** The host's variables that npm needs: paths, proxies, its own configuration. */
+function withoutSecrets(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  const wanted = /^(PATH|HOME|USERPROFILE|TMPDIR|TEMP|TMP|LANG|NODE_EXTRA_CA_CERTS|npm_config_.*|.*_proxy)$/i;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => wanted.test(name)));
+}
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 function serverFor(handler: () => Handler): Server {
@@ -100,6 +106,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     siteUrl,
     functionTimeoutMs,
     actionTimeoutMs,
+    hostEnvironment: withoutSecrets(process.env),
     hangAfterMs: functionTimeoutMs + 1000,
   });
   releasers.defer(() => engine.close());

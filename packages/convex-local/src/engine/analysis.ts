@@ -76,6 +76,7 @@ export async function analyzeModules(
   loader: ModuleLoader,
   directory: string,
   modules: readonly PushedModule[],
+  missingPackages?: string,
 ): Promise<Record<string, ModuleRecord>> {
   const records: Record<string, ModuleRecord> = {};
   for (const module of modules) {
@@ -86,9 +87,17 @@ export async function analyzeModules(
       httpRoutes: null,
       cronSpecs: null,
     };
-    records[module.path] = module.path.startsWith('_deps/')
-      ? base
-      : { ...base, ...(await evaluate(module.path, () => analyzeModule(loader, directory, module.path))) };
+    if (module.path.startsWith('_deps/')) {
+      records[module.path] = base;
+      continue;
+    }
+    try {
+      const analyzed = await evaluate(module.path, () => analyzeModule(loader, directory, module.path));
+      records[module.path] = { ...base, ...analyzed };
+    } catch (error) {
+      if (missingPackages === undefined || module.environment !== 'node') throw error;
+      records[module.path] = { ...base, unavailable: missingPackages };
+    }
   }
   return records;
 }

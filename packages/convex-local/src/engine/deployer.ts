@@ -2,6 +2,7 @@ import type { Store } from '../storage/store.ts';
 import { Deployment, type DeploymentRecord, EMPTY_DEPLOYMENT } from './deployment.ts';
 import { schemaProblem } from './document-rules.ts';
 import { host } from './environment.ts';
+import type { ExternalPackages } from './external-packages.ts';
 import { RequestError } from './function-error.ts';
 import type { ModuleLoader } from './module-loader.ts';
 import { type PreparedPush, preparePush, pushDiff } from './push.ts';
@@ -21,11 +22,18 @@ interface SchemaConflict {
 export class Deployer {
   readonly #store: Store;
   readonly #loader: ModuleLoader;
+  readonly #external: ExternalPackages;
   readonly #urls: { readonly cloudUrl: string; readonly siteUrl: string };
   readonly #pushes = new Map<string, PreparedPush>();
   #current = new Deployment(EMPTY_DEPLOYMENT);
 
-  constructor(store: Store, loader: ModuleLoader, urls: { cloudUrl: string; siteUrl: string }) {
+  constructor(
+    store: Store,
+    loader: ModuleLoader,
+    external: ExternalPackages,
+    urls: { cloudUrl: string; siteUrl: string },
+  ) {
+    this.#external = external;
     this.#store = store;
     this.#loader = loader;
     this.#urls = urls;
@@ -44,7 +52,13 @@ export class Deployer {
   }
 
   async start(request: unknown): Promise<unknown> {
-    const push = await preparePush(this.#loader, request as never, this.#current.record, this.environment());
+    const push = await preparePush(
+      this.#loader,
+      request as never,
+      this.#current.record,
+      this.environment(),
+      this.#external,
+    );
     this.#pushes.set(push.id, push);
     if (this.#pushes.size > MAX_OPEN_PUSHES) this.#pushes.delete(this.#pushes.keys().next().value!);
     return push.response;

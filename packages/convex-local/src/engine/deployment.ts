@@ -19,6 +19,8 @@ export interface ModuleRecord {
     readonly route: { readonly path: string; readonly method: string };
   }> | null;
   readonly cronSpecs: ReadonlyArray<readonly [string, CronSpec]> | null;
+  /** Why the module cannot be loaded: an external package of its Node actions is missing. */
+  readonly unavailable?: string;
 }
 
 export interface CronSpec {

@@ -6,6 +6,7 @@ import type { Caller } from './caller.ts';
 import { CronRunner } from './crons.ts';
 import { Deployer } from './deployer.ts';
 import { host } from './environment.ts';
+import { ExternalPackages } from './external-packages.ts';
 import { Files, STORAGE } from './files.ts';
 import { FunctionError } from './function-error.ts';
 import { parseFunctionPath } from './function-path.ts';
@@ -23,6 +24,8 @@ import { searchVectors } from './vector-search.ts';
 export interface EngineOptions extends RunnerOptions {
   readonly dataDirectory: string;
   readonly deploymentName: string;
+  /** What npm runs with, when a push names external packages. User code never sees it. */
+  readonly hostEnvironment: Readonly<Record<string, string | undefined>>;
 }
 
 /** Changes wait for each other this long at most before subscribers hear of them. */
@@ -57,7 +60,8 @@ export class Engine {
     this.#transactions.onCommit = (writes) => this.#committed(writes);
     this.loader = new ModuleLoader(modulesRoot(dataDirectory));
     this.files = new Files(path.join(dataDirectory, 'files'), this.store, cloudUrl);
-    this.deployer = new Deployer(this.store, this.loader, options);
+    const external = new ExternalPackages(path.join(dataDirectory, 'packages'), options.hostEnvironment);
+    this.deployer = new Deployer(this.store, this.loader, external, options);
     const deployment = () => this.deployer.current;
     const functions = new Functions(
       this.loader,
@@ -231,6 +235,7 @@ export class Engine {
       return changes;
     });
     if (dryRun) return diff;
+    this.runner.forgiveBlocking();
     this.#emit({ event: 'deployed' });
     await this.#crons.start(this.deployer.current);
     return diff;

@@ -43,6 +43,8 @@ export class Functions {
     const parsed = parseFunctionPath(path);
     const shown = displayFunctionPath(parsed);
     const found = this.#deployment().function(component, parsed.module, parsed.name);
+    const unavailable = this.#deployment().module(component, parsed.module)?.unavailable;
+    if (unavailable !== undefined) throw new FunctionError(`${shown} cannot run: ${unavailable}`);
     const hidden = found?.visibility.kind !== 'public' || parsed.module.startsWith('betterAuth/');
     if (found === undefined || (!caller.admin && hidden)) {
       const what = caller.admin ? 'function' : 'public function';

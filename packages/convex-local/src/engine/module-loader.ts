@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { SourceMap } from 'node:module';
 import path from 'node:path';
@@ -37,12 +37,16 @@ export class ModuleLoader {
     mkdirSync(root, { recursive: true, mode: 0o700 });
   }
 
-  /** Writes a set of modules, unless the same set is there, and returns the name of its folder. */
-  async write(modules: readonly PushedModule[]): Promise<string> {
+  /**
+   * Writes a set of modules, unless the same set is there, and returns the name of its folder. `packages` is a
+   * `node_modules` folder that the modules may import from.
+   */
+  async write(modules: readonly PushedModule[], packages?: string): Promise<string> {
     const hash = createHash('sha256');
     for (const module of modules.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
       hash.update(`${module.path}\n${moduleHash(module)}\n`);
     }
+    hash.update(packages ?? '');
     const name = hash.digest('hex').slice(0, 32);
     const target = path.join(this.#root, name);
     if (existsSync(target)) return name;
@@ -55,6 +59,7 @@ export class ModuleLoader {
       writeFileSync(file, module.source + (mapped ? mapReference(module.path) : ''));
       if (mapped) writeFileSync(`${file}.map`, module.sourceMap!);
     }
+    if (packages !== undefined) symlinkSync(packages, path.join(part, 'node_modules'));
     try {
       renameSync(part, target);
     } catch (error) {

@@ -7,6 +7,7 @@ import {
   type DeploymentRecord,
   type ModuleRecord,
 } from './deployment.ts';
+import type { ExternalPackage, ExternalPackages } from './external-packages.ts';
 import { RequestError } from './function-error.ts';
 import { type ModuleLoader, moduleHash, type PushedModule } from './module-loader.ts';
 
@@ -35,7 +36,7 @@ interface PushRequest {
     readonly functions: readonly PushedModule[];
     readonly udfServerVersion: string;
   }>;
-  readonly nodeDependencies: readonly unknown[];
+  readonly nodeDependencies: readonly ExternalPackage[];
   readonly nodeVersion?: string;
 }
 
@@ -82,11 +83,12 @@ async function prepareDefinition(
   path: string,
   source: { definition: PushedModule | null; schema: PushedModule | null; modules: readonly PushedModule[] },
   childNames: ReadonlyMap<string, string>,
+  packages: External = {},
 ): Promise<DefinitionRecord> {
-  const directory = await loader.write(source.modules);
+  const directory = await loader.write(source.modules, packages.folder);
   return {
     directory,
-    modules: await analyzeModules(loader, directory, source.modules),
+    modules: await analyzeModules(loader, directory, source.modules, packages.missing),
     schema: source.schema === null ? null : await analyzeSchema(loader, source.schema),
     definition: await analyzeDefinition(loader, path, source.definition, childNames),
   };
@@ -140,12 +142,33 @@ function dependencyOrder(definitions: PushRequest['componentDefinitions']) {
   return [...ordered.values()];
 }
 
+interface External {
+  /** The `node_modules` folder, or undefined where nothing external is wanted or could be had. */
+  readonly folder?: string;
+  /** Why the packages are missing: the modules that import them stay out, the rest of the push goes on. */
+  readonly missing?: string;
+}
+
+async function preparePackages(
+  external: ExternalPackages,
+  packages: readonly ExternalPackage[],
+): Promise<External> {
+  if (packages.length === 0) return {};
+  try {
+    return { folder: await external.prepare(packages) };
+  } catch (error) {
+    const names = packages.map(({ name, version }) => `${name}@${version}`).join(', ');
+    return { missing: `the external packages ${names} could not be installed (${(error as Error).message})` };
+  }
+}
+
 /** Analyses a push without changing anything. */
 export async function preparePush(
   loader: ModuleLoader,
   request: PushRequest,
   current: DeploymentRecord,
   environment: Record<string, string>,
+  external: ExternalPackages,
 ): Promise<PreparedPush> {
   const definitions: Record<string, DefinitionRecord> = {};
   const names = new Map<string, string>();
@@ -161,12 +184,14 @@ export async function preparePush(
   }
   const app = request.appDefinition;
   const modules = await allModules(loader, app, current);
+  const packages = await preparePackages(external, request.nodeDependencies);
   const authModule = app.auth ?? modules.find(({ path }) => path === 'auth.config.js') ?? null;
   definitions[APP] = await prepareDefinition(
     loader,
     APP,
     { ...app, modules: modules.filter(({ path }) => path !== 'auth.config.js' || app.auth != null) },
     names,
+    packages,
   );
   const auth = authModule === null ? [] : (await analyzeAuth(loader, authModule)).map(authInfo);
   const record: DeploymentRecord = {

@@ -1,8 +1,10 @@
 import type { Store, StoredDocument } from '../storage/store.ts';
-import { compareKeys, compareToBound, EVERYTHING, type Key, type KeyRange } from '../storage/value-order.ts';
+import { compareToBound, EVERYTHING, type Key, type KeyRange } from '../storage/value-order.ts';
+import { documentSize } from './document-rules.ts';
 import { evaluate, literal } from './filter-expression.ts';
 import { FunctionError } from './function-error.ts';
 import type { ReadSet, TableRead } from './read-set.ts';
+import { missingIndex, type TableSchema } from './schema.ts';
 
 type RangeStep = {
   readonly type: 'Eq' | 'Gt' | 'Gte' | 'Lt' | 'Lte';
@@ -37,6 +39,7 @@ export interface QueryScope {
   readonly reads: ReadSet;
   /** Charged for each document that is read; throws beyond the transaction's limits. */
   charge(document: StoredDocument): void;
+  schemaOf(table: string): TableSchema | undefined;
 }
 
 /** Turns `.eq().gt()` into bounds of the index's keys, refusing what the index cannot answer. */
@@ -85,6 +88,8 @@ export class QueryStream {
   #range: KeyRange;
   #position: Key | undefined;
   #returned = 0;
+  /** Bytes of the document looked at last. */
+  lastSize = 0;
   #done = false;
 
   constructor(scope: QueryScope, query: SerializedQuery, bounds: { after?: Key; until?: Key | null } = {}) {
@@ -117,7 +122,7 @@ export class QueryStream {
     const index = table?.indexes.get(this.#index);
     if (index === undefined) {
       if (this.#index === 'by_creation_time' || this.#index === 'by_id') return EVERYTHING;
-      throw new FunctionError(`Index ${name} not found.`);
+      throw new FunctionError(missingIndex(this.#scope.schemaOf(this.#table), name));
     }
     const fields = this.#index === 'by_id' ? [] : index.fields;
     return this.#index === 'by_id' ? byIdRange(steps) : indexRange(fields, steps, name);
@@ -173,6 +178,7 @@ export class QueryStream {
         ? { low: this.#range.low, high: { prefix: key, after: true } }
         : { low: { prefix: key, after: false }, high: this.#range.high };
     this.#scope.charge(document);
+    this.lastSize = documentSize(document);
     for (const { filter } of this.#query.operators) {
       if (filter !== undefined && evaluate(filter, document) !== true) return null;
     }
@@ -192,13 +198,6 @@ export class QueryStream {
     const from = this.#position === undefined ? high : { prefix: this.#position, after: false };
     const entry = index.entries.lastBefore(from);
     return entry !== undefined && compareToBound(entry[0], low) > 0 ? entry : undefined;
-  }
-
-  /** Whether the stream has passed `key` already. */
-  isBeyond(key: Key): boolean {
-    if (this.#position === undefined) return false;
-    const order = compareKeys(this.#position, key);
-    return this.#order === 'asc' ? order >= 0 : order <= 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import { EVERYTHING } from '../storage/value-order.ts';
 import { ActionScope, type ActionServices } from './action-scope.ts';
 import { ActionWatch } from './action-watch.ts';
+import { type BusyLabel, BusyMark, callKey } from './busy-mark.ts';
 import type { Caller } from './caller.ts';
 import type { Deployment } from './deployment.ts';
 import { host } from './environment.ts';
@@ -20,6 +21,8 @@ export interface RunnerOptions {
   readonly siteUrl: string;
   readonly functionTimeoutMs: number;
   readonly actionTimeoutMs: number;
+  readonly busyMemory: SharedArrayBuffer;
+  readonly blockingCalls: readonly string[];
 }
 
 const MAX_ACTION_DEPTH = 64;
@@ -41,6 +44,9 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #report: (execution: Execution) => void;
   readonly watch: ActionWatch;
+  readonly #busy: BusyMark;
+  /** Calls that blocked the engine before: as live queries and jobs they are not tried again. */
+  readonly #blocking: Set<string>;
   /** Set once by the engine, which makes services out of the runner. */
   services!: { readonly transaction: TransactionServices; readonly action: ActionServices };
   /** Called when a transaction has ended and subscribers may have to hear of it. */
@@ -59,6 +65,8 @@ export class Runner {
     this.#options = options;
     this.#report = report;
     this.watch = new ActionWatch(options.actionTimeoutMs);
+    this.#busy = new BusyMark(options.busyMemory);
+    this.#blocking = new Set(options.blockingCalls);
   }
 
   /** Runs a function for a client, another function, or a job. A TransientError means: send it again. */
@@ -85,7 +93,10 @@ export class Runner {
   }
 
   /** Computes a query, on the current state. Call it inside `exclusive` only. */
-  async evaluate({ component, path, args, caller, journal }: Subscription): Promise<Evaluated> {
+  async evaluate(
+    { component, path, args, caller, journal }: Subscription,
+    requestId = '',
+  ): Promise<Evaluated> {
     const reads = new ReadSet();
     const logLines: string[] = [];
     let scope: TransactionScope | undefined;
@@ -97,7 +108,9 @@ export class Runner {
         reads.add('', '_deployment', { index: 'by_creation_time', range: EVERYTHING });
         const found = this.#functions.find(component, path, 'query', caller);
         scope = this.#scope('query', component, path, caller, reads, logLines, journal);
-        value = await this.#limited(path, this.#functions.call(component, path, found, args, scope));
+        const called = scope;
+        const call = () => this.#functions.call(component, path, found, args, called);
+        value = await this.#limited({ requestId, key: callKey(component, path, args) }, path, call);
       }
       return { reads, result: { success: true, value, ...outcome() } };
     } catch (error) {
@@ -131,23 +144,31 @@ export class Runner {
   }
 
   /** Gives a promise that user code may never settle its time limit. Code that blocks is the server's to end. */
-  async #limited<T>(path: string, work: Promise<T>): Promise<T> {
+  async #limited<T>(label: BusyLabel, path: string, work: () => Promise<T>): Promise<T> {
     const { functionTimeoutMs } = this.#options;
+    const message = timeoutMessage(path, functionTimeoutMs);
+    if (label.requestId === '' && this.#blocking.has(label.key)) throw new FunctionError(message);
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
-      const message = `Function ${path} execution timed out (maximum duration: ${functionTimeoutMs / 1000}s)`;
       timer = host.setTimeout(() => reject(new FunctionError(message)), functionTimeoutMs).unref();
     });
+    this.#busy.set(label);
     try {
-      return await Promise.race([work, limit]);
+      return await Promise.race([work(), limit]);
     } finally {
+      this.#busy.clear();
       host.clearTimeout(timer);
     }
   }
 
+  /** New code may behave: what blocked the engine is tried again. */
+  forgiveBlocking(): void {
+    this.#blocking.clear();
+  }
+
   async #query(request: RunRequest): Promise<RunResponse> {
     return await this.#transactions.exclusive(async () => {
-      const evaluate = () => this.evaluate({ ...request, journal: null });
+      const evaluate = () => this.evaluate({ ...request, journal: null }, request.requestId);
       const { result } =
         request.at === undefined ? await evaluate() : await this.#transactions.at(request.at, evaluate);
       if (!result.success) return result;
@@ -166,8 +187,9 @@ export class Runner {
       const scope = this.#scope('mutation', component, path, caller, new ReadSet(), logLines);
       try {
         const found = this.#functions.find(component, path, 'mutation', caller);
-        const call = this.#functions.call(component, path, found, request.args, scope);
-        const value = await this.#limited(path, call);
+        const call = () => this.#functions.call(component, path, found, request.args, scope);
+        const label = { requestId: request.requestId, key: callKey(component, path, request.args) };
+        const value = await this.#limited(label, path, call);
         scope.close();
         job?.complete();
         const answer = (ts: number): RunResponse => ({ success: true, value, ts, logLines });
@@ -264,6 +286,11 @@ export class Runner {
       }
     });
   }
+}
+
+/** What the caller of a function hears that took too long. */
+export function timeoutMessage(path: string, limitMs: number): string {
+  return `Function ${path} execution timed out (maximum duration: ${limitMs / 1000}s)`;
 }
 
 /** An error as clients get it. Transient errors are not for clients: they are thrown on. */

@@ -13,16 +13,20 @@ export interface VectorIndex {
   readonly filterFields: readonly string[];
 }
 
-/** One table of `schema.export()`. */
+export interface DatabaseIndex {
+  readonly indexDescriptor: string;
+  readonly fields: readonly string[];
+}
+
+/** One table of `schema.export()`. Staged indexes are filled in the background on Convex, and not usable yet. */
 export interface TableSchema {
   readonly tableName: string;
-  readonly indexes: ReadonlyArray<{ readonly indexDescriptor: string; readonly fields: readonly string[] }>;
-  readonly stagedDbIndexes?: ReadonlyArray<{
-    readonly indexDescriptor: string;
-    readonly fields: readonly string[];
-  }>;
+  readonly indexes: readonly DatabaseIndex[];
+  readonly stagedDbIndexes?: readonly DatabaseIndex[];
   readonly searchIndexes: readonly SearchIndex[];
+  readonly stagedSearchIndexes?: readonly SearchIndex[];
   readonly vectorIndexes: readonly VectorIndex[];
+  readonly stagedVectorIndexes?: readonly VectorIndex[];
   readonly documentType: ValidatorJSON | null;
   /** False where the whole schema switched validation off. */
   readonly validated: boolean;
@@ -45,4 +49,17 @@ export function parseSchema(json: string): Schema {
       validated: schema.schemaValidation,
     })),
   };
+}
+
+/** Why an index cannot be queried: it is staged, or not there. */
+export function missingIndex(schema: TableSchema | undefined, fullName: string): string {
+  const name = fullName.slice(fullName.indexOf('.') + 1);
+  const staged = [
+    ...(schema?.stagedDbIndexes ?? []),
+    ...(schema?.stagedSearchIndexes ?? []),
+    ...(schema?.stagedVectorIndexes ?? []),
+  ];
+  return staged.some(({ indexDescriptor }) => indexDescriptor === name)
+    ? `Index ${fullName} is currently staged and not available to query until it is enabled`
+    : `Index ${fullName} not found.`;
 }

@@ -1,21 +1,12 @@
-import { fieldAt, type Store, type StoredDocument } from '../storage/store.ts';
+import { fieldAt, type StoredDocument } from '../storage/store.ts';
 import { compareParts, EVERYTHING } from '../storage/value-order.ts';
 import { evaluate, literal } from './filter-expression.ts';
 import { FunctionError } from './function-error.ts';
-import type { SerializedQuery } from './query-stream.ts';
-import type { ReadSet } from './read-set.ts';
-import type { TableSchema } from './schema.ts';
+import type { QueryScope, SerializedQuery } from './query-stream.ts';
+import { missingIndex } from './schema.ts';
 
 const MAX_RESULTS = 1024;
 const MAX_QUERY_TERMS = 16;
-
-interface SearchScope {
-  readonly store: Store;
-  readonly component: string;
-  readonly reads: ReadSet;
-  charge(document: StoredDocument): void;
-  schemaOf(table: string): TableSchema | undefined;
-}
 
 /** Words, lower case, as Convex's tokenizer splits them: at everything that is no letter or digit. */
 export function tokenize(text: string): string[] {
@@ -42,7 +33,7 @@ function score(words: readonly string[], terms: readonly string[], weights: read
 }
 
 /** Runs a full-text search: the documents in order of relevance, the newer one first where two are alike. */
-export function runSearch(scope: SearchScope, query: SerializedQuery): StoredDocument[] {
+export function runSearch(scope: QueryScope, query: SerializedQuery): StoredDocument[] {
   const { source } = query;
   if (source.type !== 'Search') throw new FunctionError('Not a search query');
   const dot = source.indexName.indexOf('.');
@@ -50,7 +41,9 @@ export function runSearch(scope: SearchScope, query: SerializedQuery): StoredDoc
   const index = scope
     .schemaOf(name)
     ?.searchIndexes.find(({ indexDescriptor }) => indexDescriptor === source.indexName.slice(dot + 1));
-  if (index === undefined) throw new FunctionError(`Index ${source.indexName} not found.`);
+  if (index === undefined) {
+    throw new FunctionError(missingIndex(scope.schemaOf(name), source.indexName));
+  }
   const search = source.filters.filter(({ type }) => type === 'Search');
   if (search.length !== 1 || search[0]!.fieldPath !== index.searchField) {
     throw new FunctionError(
@@ -94,7 +87,7 @@ export function runSearch(scope: SearchScope, query: SerializedQuery): StoredDoc
 }
 
 function candidatesOf(
-  scope: SearchScope,
+  scope: QueryScope,
   name: string,
   field: string,
   equalities: ReadonlyArray<{ fieldPath: string; value: unknown }>,

@@ -1,14 +1,14 @@
 import type { Store, StoredDocument } from '../storage/store.ts';
-import type { Key } from '../storage/value-order.ts';
 import type { Caller } from './caller.ts';
-import { decodeCursor, END_CURSOR, encodeCursor, queryFingerprint } from './cursor.ts';
-import { checkDocument, documentSize } from './document-rules.ts';
+import { checkDocument } from './document-rules.ts';
 import { FunctionError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
-import { QueryStream, type SerializedQuery } from './query-stream.ts';
+import { type PageRequest, readPage } from './page.ts';
+import { type QueryScope, QueryStream, type SerializedQuery } from './query-stream.ts';
 import type { ReadSet } from './read-set.ts';
 import type { TableSchema } from './schema.ts';
 import { runSearch } from './text-search.ts';
+import { TransactionUsage } from './transaction-usage.ts';
 
 /** What a transaction may ask of the engine beyond its own documents. */
 export interface TransactionServices {
@@ -35,10 +35,7 @@ export interface TransactionServices {
   deleteFile(component: string, id: string): void;
 }
 
-/** Limits of one transaction, those of Convex. */
-const MAX_DOCUMENTS_READ = 32_000;
-const MAX_BYTES_READ = 16 * 1024 * 1024;
-const MAX_DOCUMENTS_WRITTEN = 16_000;
+/** How deep functions may call functions. */
 const MAX_NESTING = 8;
 
 /** One query or mutation while it runs. Nested calls share reads and writes, not the place they run at. */
@@ -54,7 +51,7 @@ export class TransactionScope {
   readonly #services: TransactionServices;
   readonly #logs: string[];
   readonly #streams = new Map<number, QueryStream | { next(): StoredDocument | undefined }>();
-  readonly #usage: { documents: number; bytes: number; written: number };
+  readonly #usage: TransactionUsage;
   #nextStream = 0;
   #seed: number;
   #closed = false;
@@ -86,8 +83,7 @@ export class TransactionScope {
     this.#seed = (options.startedAt * 1000) >>> 0;
     this.journal = { before: options.journal ?? null, after: null };
     this.depth = (options.parent?.depth ?? 0) + 1;
-    this.#usage =
-      options.parent === undefined ? { documents: 0, bytes: 0, written: 0 } : options.parent.#usage;
+    this.#usage = options.parent === undefined ? new TransactionUsage() : options.parent.#usage;
     if (this.depth > MAX_NESTING) throw new FunctionError('Cross component call depth limit exceeded');
   }
 
@@ -120,25 +116,6 @@ export class TransactionScope {
   get #store(): Store {
     return this.#services.store;
   }
-
-  #charge = (document: StoredDocument): void => {
-    this.#usage.documents++;
-    this.#usage.bytes += documentSize(document);
-    if (this.#usage.documents > MAX_DOCUMENTS_READ) {
-      throw new FunctionError(
-        `Too many documents read in a single function execution (limit: ${MAX_DOCUMENTS_READ}). ` +
-          'Consider using smaller limits in your queries, paginating your queries, or using indexed queries with ' +
-          'a selective index range expressions.',
-      );
-    }
-    if (this.#usage.bytes > MAX_BYTES_READ) {
-      throw new FunctionError(
-        `Too many bytes read in a single function execution (limit: ${MAX_BYTES_READ} bytes). ` +
-          'Consider using smaller limits in your queries, paginating your queries, or using indexed queries with ' +
-          'a selective index range expressions.',
-      );
-    }
-  };
 
   syscall(name: string, args: Record<string, unknown>): unknown {
     this.#assertOpen();
@@ -240,7 +217,7 @@ export class TransactionScope {
           this.caller.request ?? { ip: null, userAgent: null, requestId: null, scheduledFunctionId: null }
         );
       case '1.0/getTransactionMetrics':
-        return this.#metrics();
+        return this.#usage.metrics();
       default:
         throw new FunctionError(`Unknown async operation ${name}`);
     }
@@ -248,15 +225,6 @@ export class TransactionScope {
 
   jsSyscall(name: string): unknown {
     throw new FunctionError(`Unknown operation ${name}`);
-  }
-
-  #metrics(): unknown {
-    const metric = (used: number, limit: number) => ({ used, remaining: limit - used });
-    return {
-      bytesRead: metric(this.#usage.bytes, MAX_BYTES_READ),
-      documentsRead: metric(this.#usage.documents, MAX_DOCUMENTS_READ),
-      documentsWritten: metric(this.#usage.written, MAX_DOCUMENTS_WRITTEN),
-    };
   }
 
   #assertWritable(): void {
@@ -284,7 +252,7 @@ export class TransactionScope {
     }
     this.#noteDocument(table.name, id);
     const document = table.documents.get(id);
-    if (document !== undefined) this.#charge(document);
+    if (document !== undefined) this.#usage.charge(document);
     return document ?? null;
   }
 
@@ -333,7 +301,7 @@ export class TransactionScope {
       throw new FunctionError(`${action} on nonexistent document ID ${id}`);
     }
     if (operation === '1.0/remove') {
-      this.#countWrite();
+      this.#usage.countWrite();
       this.#store.remove(table, id);
       return before;
     }
@@ -358,89 +326,33 @@ export class TransactionScope {
     return document;
   }
 
-  #countWrite(): void {
-    if (++this.#usage.written > MAX_DOCUMENTS_WRITTEN) {
-      throw new FunctionError(
-        `Too many documents written in a single function execution (limit: ${MAX_DOCUMENTS_WRITTEN}).`,
-      );
-    }
-  }
-
   #checkWritten(table: string, document: StoredDocument): void {
-    this.#countWrite();
+    this.#usage.countWrite();
     checkDocument(document, table, this.#services.schemaOf(this.component, table), (id) =>
       this.#store.tableOf(this.component, id),
     );
   }
 
-  #open(query: SerializedQuery): QueryStream | { next(): StoredDocument | undefined } {
-    const scope = {
+  get #queryScope(): QueryScope {
+    return {
       store: this.#store,
       component: this.component,
       reads: this.reads,
-      charge: this.#charge,
-      schemaOf: (table: string) => this.#services.schemaOf(this.component, table),
+      charge: (document) => this.#usage.charge(document),
+      schemaOf: (table) => this.#services.schemaOf(this.component, table),
     };
-    if (query.source.type !== 'Search') return new QueryStream(scope, query);
-    return runSearch(scope, query)[Symbol.iterator]() as never;
+  }
+
+  #open(query: SerializedQuery): QueryStream | { next(): StoredDocument | undefined } {
+    if (query.source.type !== 'Search') return new QueryStream(this.#queryScope, query);
+    const found = runSearch(this.#queryScope, query).values();
+    return { next: () => found.next().value };
   }
 
   #page(args: Record<string, unknown>): unknown {
-    const query = args.query as SerializedQuery;
-    const fingerprint = queryFingerprint(query, this.component);
-    const start = args.cursor === null ? null : decodeCursor(args.cursor as string, fingerprint);
-    const journal = this.journal.before;
-    const endText = (args.endCursor as string | null) ?? journal;
-    const until = endText === null ? null : decodeCursor(endText, fingerprint);
-    const done = (cursor: string) => {
-      this.journal.after = cursor;
-      return cursor;
-    };
-    if (start === END_CURSOR) {
-      return { page: [], isDone: true, continueCursor: done(encodeCursor(END_CURSOR, fingerprint)) };
-    }
-    const scope = {
-      store: this.#store,
-      component: this.component,
-      reads: this.reads,
-      charge: this.#charge,
-      schemaOf: (table: string) => this.#services.schemaOf(this.component, table),
-    };
-    if (query.source.type === 'Search') {
-      const all = runSearch(scope, query);
-      const from = start === null ? 0 : Number(start[0]);
-      const to = until !== null && until !== END_CURSOR ? Number(until[0]) : from + (args.pageSize as number);
-      const isDone = to >= all.length;
-      const next: Key | typeof END_CURSOR = isDone ? END_CURSOR : [to];
-      return { page: all.slice(from, to), isDone, continueCursor: done(encodeCursor(next, fingerprint)) };
-    }
-    const stream = new QueryStream(scope, query, {
-      ...(start === null ? {} : { after: start }),
-      ...(until === null || until === END_CURSOR ? {} : { until }),
-    });
-    const size = until === null ? (args.pageSize as number) : Number.POSITIVE_INFINITY;
-    const maximumRows = (args.maximumRowsRead as number | null) ?? Number.POSITIVE_INFINITY;
-    const page: StoredDocument[] = [];
-    const positions: Key[] = [];
-    let rows = 0;
-    while (page.length < size && rows < maximumRows) {
-      const document = stream.step();
-      if (document === undefined) break;
-      rows++;
-      if (document !== null) page.push(document);
-      positions.push(stream.position!);
-    }
-    const ended = stream.done || (page.length < size && rows < maximumRows);
-    const isDone = until === null ? ended : until === END_CURSOR;
-    const next = until !== null ? until : ended ? END_CURSOR : (stream.position ?? start ?? END_CURSOR);
-    const middle = positions[Math.floor((positions.length - 1) / 2)];
-    return {
-      page,
-      isDone,
-      continueCursor: done(encodeCursor(next, fingerprint)),
-      splitCursor: positions.length > 1 && middle !== undefined ? encodeCursor(middle, fingerprint) : null,
-      pageStatus: rows >= maximumRows ? 'SplitRequired' : null,
-    };
+    const result = readPage(this.#queryScope, args as unknown as PageRequest, this.journal.before);
+    this.journal.after = result.continueCursor;
+    return result;
   }
 }
 

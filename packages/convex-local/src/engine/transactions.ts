@@ -10,6 +10,7 @@ export interface RequestKey {
 
 /** Answers kept so that a client that sends a mutation again gets the first answer. */
 const MAX_ANSWERS = 20_000;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** How far back a consistent query can look. */
 const MAX_HISTORY_COMMITS = 1000;
 const MAX_HISTORY_WRITES = 50_000;
@@ -22,6 +23,7 @@ export class Transactions {
   readonly store: Store;
   readonly #log: CommitLog;
   readonly #answers = new Map<string, string>();
+  #answerBytes = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   /** The oldest state that can be asked for. */
@@ -97,7 +99,12 @@ export class Transactions {
 
   #remember(request: RequestKey, answer: string): void {
     this.#answers.set(`${request.session}:${request.id}`, answer);
-    if (this.#answers.size > MAX_ANSWERS) this.#answers.delete(this.#answers.keys().next().value!);
+    this.#answerBytes += answer.length;
+    for (const [key, oldest] of this.#answers) {
+      if (this.#answers.size <= MAX_ANSWERS && this.#answerBytes <= MAX_ANSWER_BYTES) break;
+      this.#answers.delete(key);
+      this.#answerBytes -= oldest.length;
+    }
   }
 
   /** Makes the open transaction durable and visible. Call it inside `exclusive` only. */

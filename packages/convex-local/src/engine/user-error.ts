@@ -14,13 +14,18 @@ function isConvexError(thrown: unknown): thrown is Error & { data: unknown } {
   return typeof thrown === 'object' && thrown !== null && CONVEX_ERROR in thrown;
 }
 
+/** Where the engine's own modules are, as they show in stacks. */
+const ENGINE = new URL('.', import.meta.url).href;
 const FRAME = /^\s+at (async )?(?:(.*?) \()?convex:\/user\/(.*?):(\d+):(\d+)\)?$/;
 /** Frames of the `convex` package, which every bundle contains. */
 const LIBRARY = /(?:^|\/)convex\/(?:src|dist\/[\w-]+)\/(?:server|values|common|vendor|browser)\//;
 
 /** The frames that belong to pushed code, with places as a person knows them. */
 function userFrames(stack: string | undefined, originOf: OriginOf): string[] {
-  return (stack ?? '').split('\n').flatMap((line) => {
+  const lines = (stack ?? '').split('\n');
+  // What follows the engine's own frames belongs to the function that called this one.
+  const end = lines.findIndex((line) => line.includes(ENGINE));
+  return lines.slice(0, end === -1 ? undefined : end).flatMap((line) => {
     const frame = FRAME.exec(line);
     if (frame === null) return [];
     const [, async = '', name = '<anonymous>', module, row, column] = frame;

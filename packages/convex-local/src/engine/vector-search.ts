@@ -3,6 +3,7 @@ import type { VectorQuery } from './action-scope.ts';
 import type { Deployment } from './deployment.ts';
 import { evaluate } from './filter-expression.ts';
 import { FunctionError } from './function-error.ts';
+import { missingIndex } from './schema.ts';
 
 const DEFAULT_LIMIT = 10;
 const MAX_LIMIT = 256;
@@ -32,7 +33,7 @@ export function searchVectors(
   const index = schema?.vectorIndexes.find(
     ({ indexDescriptor }) => indexDescriptor === query.indexName.slice(dot + 1),
   );
-  if (index === undefined) throw new FunctionError(`Vector index ${query.indexName} not found.`);
+  if (index === undefined) throw new FunctionError(missingIndex(schema, query.indexName));
   if (query.vector.length !== index.dimensions) {
     throw new FunctionError(
       `Vector has ${query.vector.length} dimensions, but ${query.indexName} has ${index.dimensions}.`,

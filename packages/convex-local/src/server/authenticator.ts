@@ -2,6 +2,7 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   decodeJwt,
+  decodeProtectedHeader,
   errors,
   type JSONWebKeySet,
   type JWTVerifyGetKey,
@@ -44,6 +45,17 @@ function unauthenticated(code: string, message: string): RequestError {
   return new RequestError(401, code, message);
 }
 
+function invalid(message: string): RequestError {
+  return unauthenticated('InvalidAuthHeader', message);
+}
+
+function describe(provider: AuthProvider): string {
+  const application = `app_id=${provider.applicationID ?? 'none'}`;
+  return isCustom(provider)
+    ? `CustomJWT(issuer=${provider.issuer}, ${application})`
+    : `OIDC(domain=${provider.domain}, ${application})`;
+}
+
 /** Verifies tokens of the issuers that `auth.config` names. */
 export class Authenticator {
   readonly #keys = new Map<string, Promise<JWTVerifyGetKey>>();
@@ -54,44 +66,66 @@ export class Authenticator {
   }
 
   async identify(token: string, providers: readonly AuthProvider[]): Promise<Identity> {
+    if (token.split('.').length !== 3) {
+      throw invalid('Could not parse JWT: a token has three base64-encoded parts, separated by dots.');
+    }
     let claims: ReturnType<typeof decodeJwt>;
+    let header: ReturnType<typeof decodeProtectedHeader>;
     try {
       claims = decodeJwt(token);
+      header = decodeProtectedHeader(token);
     } catch {
-      throw unauthenticated('InvalidAuthHeader', 'Could not parse as id token');
+      throw invalid('Could not parse JWT: its parts are not base64-encoded JSON.');
+    }
+    const provider = this.#provider(claims, providers);
+    const custom = isCustom(provider);
+    if (custom && header.kid === undefined) {
+      throw invalid("Could not decode token. The JWT is missing a 'kid' (key ID) header.");
+    }
+    if (claims.iat !== undefined && claims.iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
+      throw invalid("Token timing issues: the JWT's 'iat' (issued at) claim lies in the future.");
     }
     const issuer = normalizeIssuer(claims.iss ?? '');
-    const audiences = [claims.aud ?? []].flat();
-    const provider = providers.find((candidate) => {
-      const expected = normalizeIssuer(isCustom(candidate) ? candidate.issuer : candidate.domain);
-      if (expected !== issuer) return false;
-      return candidate.applicationID === null || audiences.includes(candidate.applicationID);
-    });
-    if (provider === undefined) {
-      const known = providers.map((candidate) =>
-        isCustom(candidate)
-          ? `CustomJWT(issuer=${candidate.issuer}, app_id=${candidate.applicationID})`
-          : `OIDC(domain=${candidate.domain}, app_id=${candidate.applicationID})`,
-      );
-      throw unauthenticated(
-        'NoAuthProvider',
-        `No auth provider found matching the given token (no providers configured?). Check your server auth config: ` +
-          `${known.length === 0 ? 'no providers' : known.join(', ')}.`,
-      );
-    }
     try {
       const { payload } = await jwtVerify(token, await this.#keySet(provider, issuer), {
-        algorithms: isCustom(provider) ? [provider.algorithm] : OIDC_ALGORITHMS,
+        algorithms: custom ? [provider.algorithm] : OIDC_ALGORITHMS,
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         requiredClaims: ['sub', 'exp'],
       });
-      return identityOf(payload, isCustom(provider));
+      return identityOf(payload, custom);
     } catch (error) {
       if (error instanceof RequestError) throw error;
-      const reason = error instanceof errors.JOSEError ? error.message : String(error);
-      const code = error instanceof errors.JWTExpired ? 'ExpiredToken' : 'InvalidAuthHeader';
-      throw unauthenticated(code, `Could not verify token: ${reason}`);
+      if (error instanceof errors.JWTExpired)
+        throw invalid("Token expired: the JWT's 'exp' claim has passed.");
+      if (error instanceof errors.JWKSNoMatchingKey) {
+        throw invalid(
+          `Could not decode token. The JWT's 'kid' (key ID) header "${header.kid}" matches no key of the provider's JWKS.`,
+        );
+      }
+      throw invalid(`Could not decode token. ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  #provider(claims: ReturnType<typeof decodeJwt>, providers: readonly AuthProvider[]): AuthProvider {
+    if (claims.iss === undefined) throw invalid("The JWT has no issuer: its 'iss' claim is missing.");
+    const issuer = normalizeIssuer(claims.iss);
+    const audiences = [claims.aud ?? []].flat();
+    const ofIssuer = providers.filter(
+      (candidate) => normalizeIssuer(isCustom(candidate) ? candidate.issuer : candidate.domain) === issuer,
+    );
+    const found = ofIssuer.find(
+      ({ applicationID }) => applicationID == null || audiences.includes(applicationID),
+    );
+    if (found !== undefined) return found;
+    if (ofIssuer.length > 0 && audiences.length === 0) {
+      throw invalid("The JWT has no audience: its 'aud' claim is missing.");
+    }
+    const known = providers.map(describe).join(', ');
+    throw unauthenticated(
+      'NoAuthProvider',
+      `No auth provider found matching the given token (issuer=${claims.iss}, audience=${audiences.join(', ')}). ` +
+        `Check your server auth config; configured providers: ${known === '' ? 'none' : known}.`,
+    );
   }
 
   #keySet(provider: AuthProvider, issuer: string): Promise<JWTVerifyGetKey> {
@@ -109,7 +143,14 @@ export class Authenticator {
 
 async function customKeys(jwks: string): Promise<JWTVerifyGetKey> {
   if (!jwks.startsWith('data:')) return createRemoteJWKSet(new URL(jwks));
-  return createLocalJWKSet((await (await fetch(jwks)).json()) as JSONWebKeySet);
+  const text = await (await fetch(jwks)).text();
+  try {
+    return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+  } catch (error) {
+    throw invalid(
+      `Invalid JWKS response body: it is not valid JSON of a key set (${(error as Error).message}).`,
+    );
+  }
 }
 
 async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {

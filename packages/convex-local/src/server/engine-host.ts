@@ -1,7 +1,17 @@
 import { Worker } from 'node:worker_threads';
+import { BusyMark, newBusyMemory } from '../engine/busy-mark.ts';
 import type { EngineOptions } from '../engine/engine.ts';
-import { RequestError } from '../engine/function-error.ts';
-import type { EngineCalls, EngineEvent, EngineMethod, FromEngine, ToEngine } from '../engine/messages.ts';
+import { RequestError, TransientError } from '../engine/function-error.ts';
+import type {
+  EngineCalls,
+  EngineEvent,
+  EngineMethod,
+  FromEngine,
+  RunRequest,
+  RunResponse,
+  ToEngine,
+} from '../engine/messages.ts';
+import { timeoutMessage } from '../engine/runner.ts';
 
 interface PendingCall {
   readonly method: EngineMethod;
@@ -10,12 +20,13 @@ interface PendingCall {
   reject(error: Error): void;
 }
 
-export interface EngineHostOptions extends EngineOptions {
-  /** How long the engine may not answer before it counts as hanging, milliseconds. */
+export interface EngineHostOptions extends Omit<EngineOptions, 'busyMemory' | 'blockingCalls'> {
+  /** How long user code may block the engine's thread, milliseconds. */
   readonly hangAfterMs: number;
 }
 
 const CHECK_MS = 100;
+/** Id of the calls that only ask for a sign of life. */
 const PING = 0;
 
 /**
@@ -26,6 +37,8 @@ export class EngineHost {
   readonly #options: EngineHostOptions;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #pending = new Map<number, PendingCall>();
+  readonly #blockingCalls = new Set<string>();
+  #busy = new BusyMark(newBusyMemory());
   #worker: Worker | undefined;
   #nextId = 1;
   #ready: Promise<void> = Promise.resolve();
@@ -51,16 +64,16 @@ export class EngineHost {
   }
 
   async #spawn(): Promise<void> {
-    const { hangAfterMs: _, ...workerData } = this.#options;
+    const { hangAfterMs: _, ...options } = this.#options;
+    const busyMemory = newBusyMemory();
+    this.#busy = new BusyMark(busyMemory);
     const worker = new Worker(new URL('../engine/worker.ts', import.meta.url), {
-      workerData,
+      workerData: { ...options, busyMemory, blockingCalls: [...this.#blockingCalls] } satisfies EngineOptions,
       env: { NODE_ENV: 'production' },
       name: 'convex-local-engine',
-      stdout: false,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
     });
     this.#worker = worker;
-    const started = new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromEngine) => {
         if ('event' in message && message.event === 'ready') resolve();
         this.#receive(message);
@@ -74,7 +87,6 @@ export class EngineHost {
         this.#died(worker, 'the engine ended');
       });
     });
-    await started;
   }
 
   #receive(message: FromEngine): void {
@@ -88,7 +100,7 @@ export class EngineHost {
     this.#pending.delete(message.id);
     if ('error' in message) {
       const { status = 500, code = 'InternalServerError', message: text } = message.error;
-      call.reject(new RequestError(status, code, text));
+      call.reject(status === 503 ? new TransientError(code, text) : new RequestError(status, code, text));
     } else call.resolve(message.result);
   }
 
@@ -96,21 +108,33 @@ export class EngineHost {
   #check(): void {
     const worker = this.#worker;
     if (worker === undefined || this.#pending.size === 0) {
-      this.#asked = 0;
-      return;
+      if (this.#busy.read() === undefined) {
+        this.#asked = 0;
+        return;
+      }
     }
+    if (worker === undefined) return;
     if (this.#asked === 0) {
       this.#asked = performance.now();
       worker.postMessage({ id: PING, method: 'ping', params: undefined } satisfies ToEngine);
       return;
     }
-    if (performance.now() - this.#asked < this.#options.hangAfterMs) return;
-    void worker.terminate();
+    if (performance.now() - this.#asked < this.#options.hangAfterMs || !this.#runsUserCode()) return;
     this.#died(worker, 'a function blocked the engine');
+    void worker.terminate();
+  }
+
+  /** The engine's own long work, such as writing a snapshot, is no reason to end it. */
+  #runsUserCode(): boolean {
+    if (this.#busy.read() !== undefined) return true;
+    const codeRunning = new Set<EngineMethod>(['run', 'httpAction', 'startPush']);
+    return [...this.#pending.values()].some(({ method }) => codeRunning.has(method));
   }
 
   #died(worker: Worker, reason: string): void {
     if (this.#worker !== worker || this.#closing) return;
+    const label = this.#busy.read();
+    if (label !== undefined) this.#blockingCalls.add(label.key);
     this.#worker = undefined;
     this.#asked = 0;
     worker.removeAllListeners();
@@ -120,9 +144,23 @@ export class EngineHost {
     this.onRestart(reason);
     this.#ready = this.#spawn();
     this.#ready.catch(() => {});
-    for (const call of calls) {
-      call.reject(new RequestError(503, 'EngineRestarted', `The function was ended: ${reason}.`));
+    for (const call of calls) this.#settleAfterDeath(call, label?.requestId, reason);
+  }
+
+  /** The call that blocked the engine fails, actions fail (they may have had effects), the others run again. */
+  #settleAfterDeath(call: PendingCall, culprit: string | undefined, reason: string): void {
+    if (call.method !== 'run') {
+      call.reject(new TransientError('EngineRestarted', `Ended before it was done: ${reason}.`));
+      return;
     }
+    const request = call.params as RunRequest;
+    const { functionTimeoutMs } = this.#options;
+    const fail = (message: string) =>
+      call.resolve({ success: false, message, logLines: [] } satisfies RunResponse);
+    if (request.requestId === culprit) fail(timeoutMessage(request.path, functionTimeoutMs));
+    else if (request.kind === 'query' || request.kind === 'mutation') {
+      this.call('run', request).then(call.resolve, call.reject);
+    } else fail(`Action ${request.path} was ended before it was done: ${reason}.`);
   }
 
   async call<Method extends EngineMethod>(

@@ -51,6 +51,8 @@ async function runFunction(
     args,
     caller,
     requestId,
+    // An engine that is restarted in the middle must not apply the mutation twice.
+    ...(kind === 'mutation' ? { idempotency: { session: `http-${requestId}`, id: 0 } } : {}),
     ...(call.at === undefined ? {} : { at: call.at }),
   });
   const logs = response.logLines.length === 0 ? {} : { logLines: response.logLines };

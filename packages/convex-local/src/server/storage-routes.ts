@@ -26,7 +26,8 @@ function requestedRange(
   size: number,
 ): readonly [number, number] | undefined | null {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
-  if (match === null || (match[1] === '' && match[2] === '')) return undefined;
+  // Nothing of an empty file can be asked for: it is served whole.
+  if (size === 0 || match === null || (match[1] === '' && match[2] === '')) return undefined;
   const first = match[1] === '' ? Math.max(size - Number(match[2]), 0) : Number(match[1]);
   const last = match[1] === '' || match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1);
   return first > last || first >= size ? null : [first, last];

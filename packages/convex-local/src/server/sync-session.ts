@@ -96,8 +96,12 @@ export class SyncSession {
   }
 
   #send(message: Record<string, unknown>): void {
+    this.#sendText(JSON.stringify(message));
+  }
+
+  #sendText(text: string): void {
     if (this.#closed || this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(text);
     if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) this.#socket.terminate();
   }
 
@@ -222,7 +226,7 @@ export class SyncSession {
         .catch(() => {});
       return;
     }
-    const modifications: unknown[] = [];
+    const modifications: string[] = [];
     for (const [i, [queryId, query]] of queries.entries()) {
       this.#unwatch(queryId, query);
       const { id, result } = results[i]!;
@@ -237,7 +241,7 @@ export class SyncSession {
       if (query === undefined) continue;
       this.#queries.delete(queryId);
       this.#unwatch(queryId, query);
-      modifications.push({ type: 'QueryRemoved', queryId });
+      modifications.push(JSON.stringify({ type: 'QueryRemoved', queryId }));
     }
     this.#transition({ ...target, ts: Math.max(ts, this.#version.ts) }, modifications);
   }
@@ -263,12 +267,13 @@ export class SyncSession {
     this.#transition({ ...this.#version, ts: Math.max(ts, this.#version.ts) }, modifications);
   }
 
-  #transition(end: Version, modifications: readonly unknown[]): void {
+  #transition(end: Version, modifications: readonly string[]): void {
     const start = this.#version;
     this.#version = end;
     if (end.ts >= this.#owedTs) this.#services.registry.settle(this);
     const wire = ({ querySet, identity, ts }: Version) => ({ querySet, identity, ts: encodeTimestamp(ts) });
-    this.#send({ type: 'Transition', startVersion: wire(start), endVersion: wire(end), modifications });
+    const versions = `"startVersion":${JSON.stringify(wire(start))},"endVersion":${JSON.stringify(wire(end))}`;
+    this.#sendText(`{"type":"Transition",${versions},"modifications":[${modifications.join()}]}`);
   }
 
   #mutate(message: Extract<ClientMessage, { type: 'Mutation' }>): void {
@@ -314,7 +319,7 @@ export class SyncSession {
       return;
     }
     const ts = type === 'MutationResponse' ? { ts: encodeTimestamp(response.ts) } : {};
-    this.#send({ ...common, result: JSON.parse(response.value), ...ts });
+    this.#sendText(withRawField({ ...common, ...ts }, 'result', response.value));
     if (type === 'MutationResponse') {
       this.#owedTs = Math.max(this.#owedTs, response.ts);
       // A transition that reaches the mutation must follow, even an empty one.
@@ -338,17 +343,23 @@ export class SyncSession {
   }
 }
 
-function modification(queryId: number, result: QueryResult): unknown {
+/** JSON of an object with one more field, whose value is JSON already: results can be large, and are passed through. */
+function withRawField(fields: Record<string, unknown>, name: string, json: string): string {
+  return `${JSON.stringify(fields).slice(0, -1)},"${name}":${json}}`;
+}
+
+/** One changed query of a transition, as JSON. */
+function modification(queryId: number, result: QueryResult): string {
   const { logLines, journal } = result;
   if (result.success) {
-    return { type: 'QueryUpdated', queryId, value: JSON.parse(result.value), logLines, journal };
+    return withRawField({ type: 'QueryUpdated', queryId, logLines, journal }, 'value', result.value);
   }
-  return {
+  return JSON.stringify({
     type: 'QueryFailed',
     queryId,
     errorMessage: publicMessage(newRequestId(), result.message),
     logLines,
     journal,
     ...(result.data === undefined ? {} : { errorData: result.data }),
-  };
+  });
 }
