@@ -1,35 +1,50 @@
-import { randomBytes } from 'node:crypto';
-import { type Client, createClient, migrate } from '@stackyard/postgres';
+import type { Client } from '@stackyard/postgres';
+import { type TestDatabase, type TestDatabases, testDatabases } from '@stackyard/postgres/testing';
 import { postgresUrl } from '@stackyard/testing';
 import { afterAll, beforeAll } from 'vitest';
+import { enterTenant, type Queryable } from '../src/database.ts';
 import { MIGRATIONS } from '../src/migrations.ts';
 
-/** A migrated database of this test file's own. Its tests keep apart by using different tenants. */
-export function useDatabase(): { readonly client: Client; readonly url: string } {
-  const found: { client?: Client; url?: string; drop?: () => Promise<void> } = {};
+/** A migrated database of a test file's own. Its tests keep apart by using different tenants. */
+export interface FileDatabase {
+  readonly client: Client;
+  readonly url: string;
+  /** Makes a tenant and returns its number. */
+  tenant(code: string, countryPack?: string): Promise<number>;
+  /** Runs `work` in a transaction of the app role, as a tenant. */
+  asTenant<T>(tenant: number, work: (tx: Queryable) => Promise<T>): Promise<T>;
+}
+
+export function useDatabase(): FileDatabase {
+  let databases: TestDatabases;
+  let database: TestDatabase;
   beforeAll(async () => {
-    const server = await postgresUrl();
-    const name = `erp_test_${randomBytes(6).toString('hex')}`;
-    const url = new URL(server);
-    url.pathname = `/${name}`;
-    await using admin = createClient({ url: server });
-    await admin.execute(`CREATE DATABASE ${name}`);
-    await migrate({ url: url.href, directory: MIGRATIONS });
-    found.url = url.href;
-    found.client = createClient({ url: url.href });
-    found.drop = async () => {
-      await found.client!.close();
-      await using again = createClient({ url: server });
-      await again.execute(`DROP DATABASE ${name} WITH (FORCE)`);
-    };
+    databases = await testDatabases({ url: await postgresUrl(), migrations: MIGRATIONS });
+    database = await databases.open();
   }, 60_000);
-  afterAll(() => found.drop?.());
+  afterAll(async () => {
+    await database?.[Symbol.asyncDispose]();
+    await databases?.close();
+  });
   return {
     get client() {
-      return found.client!;
+      return database.client;
     },
     get url() {
-      return found.url!;
+      return database.url;
+    },
+    async tenant(code, countryPack = 'generic') {
+      const row = await database.client.one<{ id: number }>(
+        'INSERT INTO tenancy.tenant (code, name, country_pack) VALUES ($1, $1, $2) RETURNING id',
+        [code, countryPack],
+      );
+      return row.id;
+    },
+    asTenant(tenant, work) {
+      return database.client.tx(async (tx) => {
+        await enterTenant(tx, tenant);
+        return work(tx);
+      });
     },
   };
 }
