@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { postgres as postgresProbe } from '@stackyard/healthchecks';
 import pg from 'pg';
 import type { Engine, EngineContext, Launch } from '../../engine.ts';
 import { EngineError } from '../engine-error.ts';
 import { inspect, POSTGRES_MAJOR } from './data-directory.ts';
+import { entry } from './entry.ts';
+
+export { type RunningPgvector, type StartPgvectorOptions, startPgvector } from './start-pgvector.ts';
 
 const DATA = '/var/lib/postgresql/data';
 
@@ -79,14 +80,6 @@ function inherited(): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
-}
-
-/** The sibling module that runs in the process of its own, in sources and in built packages. */
-function entry(): string {
-  const path = fileURLToPath(new URL(`./main${extname(import.meta.filename)}`, import.meta.url));
-  if (!existsSync(path))
-    throw new EngineError('ENGINE_BROKEN', `${path} is missing.`, 'Install the package again.');
-  return path;
 }
 
 async function version(): Promise<string> {

@@ -12,6 +12,10 @@ function required(name: string): string {
 const stop = new Promise<void>((resolve) => {
   process.once('SIGTERM', () => resolve());
   process.once('SIGINT', () => resolve());
+  // Whoever started this process with a pipe may be gone without a signal.
+  if (process.stdin.isTTY !== true && process.env.PGVECTOR_PARENT === 'pipe') {
+    process.stdin.on('close', () => resolve()).resume();
+  }
 });
 
 try {
