@@ -3,6 +3,7 @@ import type { Client } from '@stackyard/postgres';
 import type { Embedder } from '../pipeline/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { ContentStore } from '../storage/index.ts';
+import type { SafeFetchOptions } from './safe-fetch.ts';
 
 /** What the routes work with. */
 export interface ApiContext {
@@ -16,5 +17,7 @@ export interface ApiContext {
   readonly maxDocumentBytes: number;
   /** Requests without a key belong to this tenant; refused where absent. */
   readonly anonymousTenant?: string | undefined;
+  /** How documents are fetched from URLs. */
+  readonly fetch?: SafeFetchOptions | undefined;
   readonly onError: (error: unknown) => void;
 }

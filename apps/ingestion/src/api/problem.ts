@@ -51,6 +51,11 @@ export class Problem extends Error {
     return problems[this.code].status;
   }
 
+  /** A failure of the service, which belongs into its log. */
+  get unforeseen(): boolean {
+    return this.status === 500 || this.status === 503;
+  }
+
   toJSON(): object {
     const { status, hint } = problems[this.code];
     return {

@@ -181,7 +181,7 @@ async function takeParts(
           (error: unknown) => {
             file.resume(); // the rest of the request must come through
             const problem = problemOf(error);
-            if (problem.status >= 500) onError(error);
+            if (problem.unforeseen) onError(error);
             return { name, problem: problem.toJSON() };
           },
         );

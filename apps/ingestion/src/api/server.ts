@@ -6,8 +6,11 @@ import { Intake } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
 import { documentRoutes } from './routes-documents.ts';
 import { eventRoutes } from './routes-events.ts';
+import { resumableRoutes } from './routes-resumable.ts';
 import { searchRoutes } from './routes-search.ts';
 import { uploadRoutes } from './routes-upload.ts';
+import { urlRoutes } from './routes-url.ts';
+import { workRoutes } from './routes-work.ts';
 import { shared } from './schemas.ts';
 
 /** Makes the API; the caller listens. */
@@ -17,13 +20,13 @@ export async function createApi(context: ApiContext): Promise<FastifyInstance> {
     // An upload may take long, its headers may not.
     requestTimeout: 0,
     connectionTimeout: 0,
-    ajv: { customOptions: { coerceTypes: true, allErrors: true } },
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
   });
   app.setErrorHandler(async (error, request, reply) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) context.onError(error);
+    if (problem.unforeseen) context.onError(error);
     if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
     // What is left of a body that nobody reads would keep the connection busy.
     if (!request.raw.complete) reply.header('connection', 'close');
@@ -56,8 +59,11 @@ export async function createApi(context: ApiContext): Promise<FastifyInstance> {
   await app.register(async (scope) => {
     documentRoutes(scope, context);
     searchRoutes(scope, context);
+    urlRoutes(scope, context, intake);
+    workRoutes(scope, context);
     await eventRoutes(scope, context);
   });
   await app.register((scope) => uploadRoutes(scope, context, intake));
+  await app.register(async (scope) => resumableRoutes(scope, context, intake));
   return app;
 }

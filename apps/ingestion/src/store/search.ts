@@ -2,7 +2,7 @@ import type { Client } from '@stackyard/postgres';
 import type { JsonValue, Vector } from '../pipeline/index.ts';
 import { halfvecText } from './chunk-encoder.ts';
 import { asTenant } from './database.ts';
-import { partitionOf, type StoredModel } from './models.ts';
+import type { StoredModel } from './models.ts';
 
 export interface SearchRequest {
   /** The question; already free of NUL and lone surrogates. */
@@ -68,7 +68,6 @@ export async function search(
   request: SearchRequest,
 ): Promise<SearchHit[]> {
   const { filter, mode, limit } = request;
-  const table = partitionOf(model.id);
   const values: unknown[] = [tenantId, request.text, limit];
   const parameter = (value: unknown) => `$${values.push(value)}`;
   const conditions = [
@@ -112,7 +111,7 @@ export async function search(
       f.score::float8 AS score, f.vector_rank::int AS "vectorRank", f.text_rank::int AS "textRank", c.context,
       c.start_offset AS start, c.end_offset AS end, c.place,
       ts_headline('english', c.text, question.query, 'HighlightAll=true, StartSel=${MARK_START}, StopSel=${MARK_END}') AS marked
-    FROM fused f JOIN ${table === '' ? 'chunk' : 'chunk'} c ON c.model_id = ${model.id} AND c.version_id = f.version_id AND c.ordinal = f.ordinal
+    FROM fused f JOIN chunk c ON c.model_id = ${model.id} AND c.version_id = f.version_id AND c.ordinal = f.ordinal
     JOIN document d ON d.id = c.document_id JOIN version v ON v.id = c.version_id CROSS JOIN question
     ORDER BY f.score DESC, c.version_id, c.ordinal`;
   const rows = await asTenant(client, tenantId, (tx) => tx.query<Row>(statement, values), { readOnly: true });

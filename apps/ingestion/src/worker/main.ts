@@ -19,6 +19,7 @@ try {
       extractor,
       concurrency: env.CONCURRENCY,
       leaseMs: env.LEASE,
+      retention: { deletedForMs: env.DELETED_FOR },
       onError: logError,
     }),
   );

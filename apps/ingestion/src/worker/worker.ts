@@ -25,6 +25,8 @@ import {
   returnJobs,
 } from '../store/jobs.ts';
 import { ensureModel, liveModels, type StoredModel } from '../store/models.ts';
+import { finishReindex } from '../store/reindex.ts';
+import { type RetentionOptions, sweep } from '../store/retention.ts';
 import { failureOf } from './retry.ts';
 
 export interface WorkerOptions {
@@ -40,6 +42,8 @@ export interface WorkerOptions {
   /** A job is somebody else's after this long without a sign of life. */
   readonly leaseMs?: number;
   readonly reconcileMs?: number;
+  /** Removes what is past its time; never where absent. */
+  readonly retention?: RetentionOptions;
   readonly observer?: WorkerObserver;
   readonly onError: (error: unknown) => void;
 }
@@ -64,6 +68,9 @@ const MAX_CRASHES = 3;
 
 /** Chunks of one transaction; more would only make it longer. */
 const COMMIT_CHUNKS = 4000;
+
+/** How often what is past its time is removed. */
+const SWEEP_MS = 60_000;
 
 /** Shorter stages are over before a person could see them. */
 const PROGRESS_MS = 300;
@@ -193,6 +200,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
   async function reconcile(): Promise<void> {
     await releaseExpired(client, MAX_CRASHES);
+    if (models.some(({ model }) => model.state === 'building')) await finishReindex(client);
     models = await modelsNow();
     const missing = (await dueJobs(client)) - (await queue.waiting());
     if (missing > 0) await queue.add(Math.min(missing, 1000));
@@ -206,6 +214,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 
   const loops = [repeat(leaseMs / 4, renew), repeat(options.reconcileMs ?? 2000, reconcile)];
+  const { retention } = options;
+  if (retention) loops.push(repeat(SWEEP_MS, async () => void (await sweep(client, storage, retention))));
   const consumer = await queue.consume({ capacity, deliver, onError });
 
   let stopped: Promise<void> | undefined;

@@ -1,0 +1,40 @@
+import type { Client } from '@stackyard/postgres';
+import { asService } from './database.ts';
+import { activateModel, partitionOf } from './models.ts';
+
+/** Queues, behind everything else, a job for each visible version that has no vectors of the model. Gives how many. */
+export async function startReindex(client: Client, modelId: number): Promise<number> {
+  const rows = await asService(client, (tx) =>
+    tx.query(
+      `SELECT add_job(v.tenant_id, v.id, $1, (-100)::smallint, NULL) FROM document d JOIN version v ON v.id = d.current_version
+       WHERE d.deleted_at IS NULL AND v.chunks > 0
+         AND NOT EXISTS (SELECT FROM ${partitionOf(modelId)} c WHERE c.version_id = v.id AND c.model_id = $1)
+         AND NOT EXISTS (SELECT FROM job j WHERE j.version_id = v.id AND j.model_id = $1 AND j.state IN ('queued', 'active'))`,
+      [modelId],
+    ),
+  );
+  return rows.length;
+}
+
+/**
+ * Makes a model that is being built the active one, once every visible version has its vectors. Gives the id of the
+ * model that search uses from now on, or undefined while there is more to do.
+ */
+export async function finishReindex(client: Client): Promise<number | undefined> {
+  const [building] = await client.query<{ id: number }>(
+    `SELECT id FROM embedding_model WHERE state = 'building' ORDER BY id LIMIT 1`,
+  );
+  if (!building) return undefined;
+  const { missing } = await asService(client, (tx) =>
+    tx.one<{ missing: boolean }>(
+      `SELECT EXISTS (SELECT FROM document d JOIN version v ON v.id = d.current_version
+         WHERE d.deleted_at IS NULL AND v.chunks > 0
+           AND NOT EXISTS (SELECT FROM ${partitionOf(building.id)} c WHERE c.version_id = v.id AND c.model_id = $1))
+       AS missing`,
+      [building.id],
+    ),
+  );
+  if (missing) return undefined;
+  await activateModel(client, building.id);
+  return building.id;
+}

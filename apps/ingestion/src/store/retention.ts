@@ -1,0 +1,95 @@
+import type { Client } from '@stackyard/postgres';
+import type { ContentStore } from '../storage/index.ts';
+import { asService } from './database.ts';
+
+export interface RetentionOptions {
+  /** Deleted documents can be restored for this long. */
+  readonly deletedForMs: number;
+  /** Chunks of superseded versions go after this. */
+  readonly supersededForMs?: number;
+  readonly idempotencyForMs?: number;
+  /** Uploads nobody continued, and what cut-off requests left in storage. */
+  readonly abandonedForMs?: number;
+}
+
+export interface Swept {
+  readonly expired: number;
+  readonly documents: number;
+  readonly objects: number;
+  readonly chunks: number;
+}
+
+const HOUR = 3_600_000;
+
+/** Objects of one sweep; the next one goes on. */
+const BATCH = 500;
+
+/** Removes what nobody can ask for any more. Several sweeps at once do no harm. */
+export async function sweep(
+  client: Client,
+  storage: ContentStore,
+  options: RetentionOptions,
+): Promise<Swept> {
+  const { supersededForMs = HOUR, idempotencyForMs = 24 * HOUR, abandonedForMs = 24 * HOUR } = options;
+  const ago = (ms: number) => new Date(Date.now() - ms);
+  const removed = await asService(client, async (tx) => {
+    const expired = await tx.execute(
+      'UPDATE document SET deleted_at = now(), updated_at = now() WHERE expires_at < now() AND deleted_at IS NULL',
+    );
+    const chunks = await tx.execute(
+      `DELETE FROM chunk c USING version v WHERE v.id = c.version_id AND v.status = 'superseded' AND v.finished_at < $1
+         AND NOT EXISTS (SELECT FROM document d WHERE d.id = v.document_id AND d.current_version = v.id)`,
+      [ago(supersededForMs)],
+    );
+    const gone = await tx.query<{ id: string; tenant_id: string; bytes: string }>(
+      `SELECT d.id, d.tenant_id, sum(v.bytes) AS bytes FROM document d JOIN version v ON v.document_id = d.id
+       WHERE d.deleted_at < $1 GROUP BY d.id LIMIT $2`,
+      [ago(options.deletedForMs), BATCH],
+    );
+    const ids = gone.map(({ id }) => id);
+    await tx.query(
+      'DELETE FROM chunk WHERE version_id IN (SELECT id FROM version WHERE document_id = ANY ($1))',
+      [ids],
+    );
+    await tx.query('DELETE FROM document WHERE id = ANY ($1)', [ids]);
+    for (const { tenant_id, bytes } of gone) {
+      await tx.query(
+        'UPDATE tenant SET documents = documents - 1, bytes = greatest(bytes - $2, 0) WHERE id = $1',
+        [tenant_id, bytes],
+      );
+    }
+    await tx.query('DELETE FROM idempotency_key WHERE created_at < $1', [ago(idempotencyForMs)]);
+    await tx.query('DELETE FROM upload WHERE updated_at < $1', [ago(abandonedForMs)]);
+    await tx.query(`DELETE FROM job WHERE state IN ('done', 'cancelled') AND updated_at < $1`, [
+      ago(24 * HOUR),
+    ]);
+    return { expired, chunks, documents: ids.length };
+  });
+  const objects = await removeObjects(client, storage);
+  await storage.sweep(ago(abandonedForMs));
+  return { ...removed, objects };
+}
+
+/**
+ * Removes content that no version names. The row is locked while the bytes go: an upload of the same content waits for
+ * it, and then finds them missing.
+ */
+async function removeObjects(client: Client, storage: ContentStore): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const found = await asService(client, async (tx) => {
+      const [row] = await tx.query<{ tenant_id: string; hash: Buffer }>(
+        `SELECT o.tenant_id, o.hash FROM object o
+         WHERE o.created_at < now() - interval '1 minute'
+           AND NOT EXISTS (SELECT FROM version v WHERE v.tenant_id = o.tenant_id AND v.hash = o.hash)
+         LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      );
+      if (!row) return false;
+      await storage.remove(row.tenant_id, row.hash);
+      await tx.query('DELETE FROM object WHERE tenant_id = $1 AND hash = $2', [row.tenant_id, row.hash]);
+      return true;
+    });
+    if (!found || count >= BATCH) return count;
+    count += 1;
+  }
+}

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createApiKey, saveTenant } from '../src/store/tenants.ts';
+import { requests } from './requests.ts';
+import { openStack, type TestStack } from './stack.ts';
+
+let stack: TestStack;
+let api: ReturnType<typeof requests>;
+
+beforeAll(async () => {
+  stack = await openStack();
+  api = requests(stack.url);
+});
+afterAll(() => stack?.[Symbol.asyncDispose]());
+
+const form = (...files: [name: string, content: string][]) => {
+  const body = new FormData();
+  for (const [name, content] of files) body.append('files', new Blob([content]), name);
+  return body;
+};
+
+describe('a document', () => {
+  test('sent as the body is found a moment later, with its place and what matched', async () => {
+    const document = await api.ingest(
+      'penguins.md',
+      '# Birds\n\nThe emperor penguin breeds in the Antarctic winter.\n',
+    );
+    expect(document.latest).toMatchObject({
+      status: 'ready',
+      format: 'markdown',
+      chunks: 1,
+      model: 'hashing-v1',
+      dimensions: 64,
+    });
+    const [hit] = await api.find('penguins in winter', { filter: { documents: [document.id] } });
+    expect(hit).toMatchObject({ documentId: document.id, name: 'penguins.md', vectorRank: 1, textRank: 1 });
+    expect(hit?.headings).toEqual(['Birds']);
+    const words = hit?.highlights.map(([start, end]) => hit.text.slice(start, end));
+    expect(words).toEqual(['penguin', 'winter']);
+    const text = await api.call(`/v1/documents/${document.id}/text?start=${hit?.start}&end=${hit?.end}`);
+    expect(text.body.text).toBe(hit?.text);
+  });
+
+  test('comes several at once as multipart, each with its own outcome', async () => {
+    const { status, body } = await api.call('/v1/documents', {
+      method: 'POST',
+      body: form(['one.txt', 'first of two'], ['two.txt', 'second of two'], ['again.txt', 'first of two']),
+    });
+    expect(status).toBe(202);
+    expect(body.documents.map((entry: { outcome: string }) => entry.outcome).toSorted()).toEqual([
+      'created',
+      'created',
+      'duplicate',
+    ]);
+    for (const { documentId } of body.documents)
+      expect((await api.settled(documentId)).latest.status).toBe('ready');
+  });
+
+  test('with the same content is processed once, however many send it at the same time', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => api.add(`copy ${index}.txt`, 'the very same words')),
+    );
+    const entries = answers.map(({ body }) => body.documents[0]);
+    expect(new Set(entries.map(({ documentId }) => documentId)).size).toBe(1);
+    expect(entries.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+  });
+
+  test('gets a new version under its key, and search never sees two of them', async () => {
+    const first = await api.ingest('notes.txt', 'zebras live here', { key: 'notes' });
+    const second = await api.ingest('notes.txt', 'giraffes live here', { key: 'notes' });
+    expect(second.id).toBe(first.id);
+    expect(second.latest.number).toBe(2);
+    const hits = await api.find('zebras giraffes', { filter: { documents: [first.id] }, mode: 'text' });
+    expect(hits.map(({ text }) => text)).toEqual(['giraffes live here']);
+    const { body } = await api.call(`/v1/documents/${first.id}`);
+    expect(body.versions.map(({ status }: { status: string }) => status)).toEqual(['ready', 'superseded']);
+    const back = await api.call(`/v1/documents/${first.id}/reprocess?version=${body.versions[1].id}`, {
+      method: 'POST',
+    });
+    expect(back.status).toBe(202);
+    await api.settled(first.id);
+    const restored = await api.find('zebras giraffes', { filter: { documents: [first.id] }, mode: 'text' });
+    expect(restored.map(({ text }) => text)).toEqual(['zebras live here']);
+  });
+
+  test('is gone from search when deleted, and back when restored', async () => {
+    const document = await api.ingest('gone.txt', 'an ephemeral okapi');
+    const filter = { documents: [document.id] };
+    expect((await api.call(`/v1/documents/${document.id}`, { method: 'DELETE' })).status).toBe(204);
+    expect(await api.find('okapi', { filter })).toEqual([]);
+    expect((await api.call(`/v1/documents/${document.id}`, { method: 'DELETE' })).status).toBe(404);
+    expect((await api.call(`/v1/documents/${document.id}/restore`, { method: 'POST' })).status).toBe(200);
+    expect(await api.find('okapi', { filter })).toHaveLength(1);
+  });
+
+  test('is filtered by its metadata and its time', async () => {
+    const document = await api.ingest('meta.txt', 'quokkas smile', {
+      metadata: JSON.stringify({ team: 'red', tags: ['a'] }),
+    });
+    const match = (filter: object) =>
+      api.find('quokkas', { filter }).then((hits) => hits.map(({ documentId }) => documentId));
+    expect(await match({ metadata: { team: 'red' } })).toEqual([document.id]);
+    expect(await match({ metadata: { team: 'blue' } })).toEqual([]);
+    expect(await match({ createdBefore: '2020-01-01T00:00:00Z' })).toEqual([]);
+    expect(await match({ createdAfter: '2020-01-01T00:00:00Z', metadata: { tags: ['a'] } })).toEqual([
+      document.id,
+    ]);
+  });
+
+  test('comes back byte by byte, and never as a page', async () => {
+    const document = await api.ingest('page.html', '<h1>hi</h1><script>alert(1)</script>');
+    const { body, headers } = await api.call(`/v1/documents/${document.id}/content`);
+    expect(body).toBe('<h1>hi</h1><script>alert(1)</script>');
+    expect(headers.get('content-type')).toBe('application/octet-stream');
+    expect(headers.get('content-disposition')).toMatch(/^attachment/);
+  });
+});
+
+describe('a request', () => {
+  test('with an Idempotency-Key may be repeated, but not for something else', async () => {
+    const headers = { 'idempotency-key': 'once' };
+    const first = await api.add('idem.txt', 'exactly once', {}, headers);
+    const second = await api.add('idem.txt', 'exactly once', {}, headers);
+    expect(second.body.documents[0]).toMatchObject({
+      documentId: first.body.documents[0].documentId,
+      outcome: 'replayed',
+    });
+    const other = await api.add('idem.txt', 'something else', {}, headers);
+    expect(other).toMatchObject({ status: 422, body: { code: 'API_IDEMPOTENCY_MISMATCH' } });
+    expect(other.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  });
+
+  test('that is wrong is answered with a code and what to do', async () => {
+    const cases: [Promise<{ status: number; body: object }>, number, string][] = [
+      [api.post('/v1/search', { query: '' }), 400, 'API_INVALID'],
+      [api.post('/v1/search', { query: 'x'.repeat(100_000) }), 400, 'API_INVALID'],
+      [api.post('/v1/search', { query: 'x', filter: { nothing: 1 } }), 400, 'API_INVALID'],
+      [api.post('/v1/search', { query: 'x', filter: { createdAfter: 'yesterday' } }), 400, 'API_INVALID'],
+      [api.post('/v1/search', { query: 'x', filter: { documents: ['no id'] } }), 400, 'API_INVALID'],
+      [api.call('/v1/documents/00000000-0000-4000-8000-000000000000'), 404, 'API_NOT_FOUND'],
+      [api.call('/v1/documents/nonsense'), 400, 'API_INVALID'],
+      [api.call('/v1/documents?cursor=nonsense'), 400, 'API_INVALID'],
+      [api.call('/nowhere'), 404, 'API_NOT_FOUND'],
+      [api.add('x.txt', 'x', { metadata: '[1]' }), 400, 'API_INVALID'],
+      [api.add('x.txt', 'x', { metadata: '{' }), 400, 'API_INVALID'],
+    ];
+    for (const [answer, status, code] of cases) {
+      expect(await answer).toMatchObject({ status, body: { status, code, hint: expect.any(String) } });
+    }
+  });
+
+  test('for words that are nowhere gives an answer without hits', async () => {
+    expect(await api.find('xylophonist', { mode: 'text' })).toEqual([]);
+    expect(await api.find('&|!():*<-> "', { mode: 'text' })).toEqual([]);
+  });
+});
+
+describe('a tenant', () => {
+  test('sees only its own documents, and only with a key', async () => {
+    await saveTenant(stack.client, 'acme');
+    const key = await createApiKey(stack.client, 'acme', 'test');
+    const acme = requests(stack.url, key);
+    const mine = await acme.ingest('secret.txt', 'platypus blueprint');
+    expect(await acme.find('platypus')).toHaveLength(1);
+    expect((await api.find('platypus', { mode: 'text' })).map(({ documentId }) => documentId)).not.toContain(
+      mine.id,
+    );
+    expect((await api.call(`/v1/documents/${mine.id}`)).status).toBe(404);
+    expect((await api.call(`/v1/documents/${mine.id}`, { method: 'DELETE' })).status).toBe(404);
+    expect((await requests(stack.url, 'sy_wrong').call('/v1/documents')).status).toBe(401);
+    const rows = await stack.client.query<{ hash: Buffer }>('SELECT hash FROM api_key');
+    expect(rows.some(({ hash }) => hash.toString('utf8').includes(key))).toBe(false);
+  });
+
+  test('is held to its quota of documents, bytes and requests', async () => {
+    await saveTenant(stack.client, 'small', { max_documents: 1, max_bytes: 20, max_requests: 8 });
+    const small = requests(stack.url, await createApiKey(stack.client, 'small', 'test'));
+    expect(await small.add('big.txt', 'x'.repeat(21))).toMatchObject({
+      status: 507,
+      body: { code: 'API_QUOTA_EXCEEDED' },
+    });
+    expect((await small.add('a.txt', 'fits')).status).toBe(202);
+    expect((await small.add('b.txt', 'fits too')).status).toBe(507);
+    const statuses: number[] = [];
+    for (let index = 0; index < 8; index += 1) statuses.push((await small.call('/v1/documents')).status);
+    expect(statuses).toContain(429);
+  });
+});
+
+test('progress is told as server-sent events, from queued to ready', async () => {
+  const aborter = new AbortController();
+  const response = await fetch(`${stack.url}/v1/events`, { signal: aborter.signal });
+  const statuses: string[] = [];
+  const reading = (async () => {
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const bytes of response.body as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(bytes, { stream: true });
+      for (const [, data] of text.matchAll(/event: version\ndata: (.*)\n\n/g)) {
+        const event = JSON.parse(data as string);
+        if (event.name === 'watched.txt') statuses.push(event.status);
+      }
+      if (statuses.includes('ready')) return;
+      statuses.length = 0;
+    }
+  })();
+  await api.ingest('watched.txt', 'somebody looks at this');
+  await reading;
+  aborter.abort();
+  expect([...new Set(statuses)].toSorted()).toEqual(['queued', 'ready']);
+});
+
+test('the OpenAPI document names every route', async () => {
+  const { body } = await api.call('/openapi.json');
+  expect(Object.keys(body.paths).toSorted()).toContain('/v1/documents/{id}/text');
+  expect(stack.errors).toEqual([]);
+});
