@@ -183,11 +183,13 @@ test('another password is refused, with three ways out and without either passwo
   expect(`${refusal} ${JSON.stringify(refusal)}`).not.toMatch(/p@ss|changed/);
 });
 
-test('data of another major version, or of the container image, are refused', async () => {
+test('data of another major version, of the container image, or with a torn stamp are refused', async () => {
   const { prepare, mount } = await stack();
   await writeFile(join(mount, 'PG_VERSION'), '16\n');
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_MAJOR' });
   await writeFile(join(mount, 'PG_VERSION'), '17\n');
+  await writeFile(join(mount, 'stackyard.json'), '{"engine":"postgres"}');
+  await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_STAMP' });
   await rm(join(mount, 'stackyard.json'));
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_FOREIGN' });
 });

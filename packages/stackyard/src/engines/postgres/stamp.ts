@@ -2,25 +2,22 @@ import { pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chown, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import * as z from 'zod';
 import type { ServerUser } from './server-user.ts';
 
 const file = 'stackyard.json';
 
-const schema = z.object({
-  engine: z.literal('postgres'),
-  /** PostgreSQL's major version, the one that PG_VERSION holds. */
-  major: z.string(),
-  /** Superuser of the cluster. */
-  user: z.string(),
-  database: z.string(),
-  /** Salt and hash of the superuser's password, in hexadecimal. */
-  salt: z.string(),
-  fingerprint: z.string(),
-});
-
 /** What a data directory was made with; kept inside it, so that it travels with the data. */
-export type Stamp = z.infer<typeof schema>;
+export interface Stamp {
+  readonly engine: 'postgres';
+  /** PostgreSQL's major version, the one that PG_VERSION holds. */
+  readonly major: string;
+  /** Superuser of the cluster. */
+  readonly user: string;
+  readonly database: string;
+  /** Salt and hash of the superuser's password, in hexadecimal. */
+  readonly salt: string;
+  readonly fingerprint: string;
+}
 
 export async function makeStamp(
   made: Pick<Stamp, 'major' | 'user' | 'database'>,
@@ -36,7 +33,17 @@ export async function readStamp(dataDirectory: string): Promise<Stamp | undefine
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  return text === undefined ? undefined : schema.parse(JSON.parse(text));
+  return text === undefined ? undefined : parse(text);
+}
+
+/** By hand: a schema library would take longer to load than PostgreSQL takes to start. */
+function parse(text: string): Stamp {
+  const stamp = JSON.parse(text) as Record<string, unknown> | null;
+  const fields = ['major', 'user', 'database', 'salt', 'fingerprint'];
+  const wrong = fields.filter((field) => typeof stamp?.[field] !== 'string');
+  if (stamp?.engine !== 'postgres') wrong.unshift('engine');
+  if (wrong.length > 0) throw new TypeError(`${file} lacks ${wrong.join(', ')}`);
+  return stamp as unknown as Stamp;
 }
 
 export async function writeStamp(
