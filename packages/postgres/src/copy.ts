@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
 import { from } from 'pg-copy-streams';
 import { type InterruptOptions, interruptible } from './interrupt.ts';
-import { PostgresError } from './postgres-error.ts';
+import { PostgresError, rethrow } from './postgres-error.ts';
 import { quoteIdentifier } from './statement.ts';
 import { copyField, fieldText } from './text-format.ts';
 
@@ -44,6 +44,7 @@ function canCopy(client: ClientBase): Promise<boolean> {
   if (!known) {
     known = client
       .query<{ version: string }>('SELECT version()')
+      .catch(rethrow)
       .then(({ rows }) => !/emcc|wasm/i.test(rows[0]?.version ?? ''));
     known.catch(() => abilities.delete(client));
     abilities.set(client, known);
@@ -57,7 +58,7 @@ async function copy(
   stop: AbortSignal | undefined,
 ): Promise<number> {
   const target = client.query(from(`COPY ${tableName(table)} (${columnList(columns)}) FROM STDIN`));
-  const loaded = finished(target);
+  const loaded = finished(target).catch(rethrow);
   const failed = loaded.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
   try {
@@ -117,10 +118,10 @@ async function unnestAtomically(
   source: CopySource,
   stop: AbortSignal | undefined,
 ): Promise<number> {
-  await client.query('BEGIN');
+  await client.query('BEGIN').catch(rethrow);
   try {
     const count = await unnest(client, source, stop);
-    await client.query('COMMIT');
+    await client.query('COMMIT').catch(rethrow);
     return count;
   } catch (error) {
     // A lost connection has rolled back already.
@@ -145,7 +146,7 @@ async function unnest(
   let count = 0;
   for await (const batch of until(batches(rows), stop)) {
     const values = columns.map((_, index) => batch.map((row) => fieldText(row[index])));
-    count += (await client.query(text, values)).rowCount ?? 0;
+    count += (await client.query(text, values).catch(rethrow)).rowCount ?? 0;
   }
   return count;
 }
@@ -162,11 +163,13 @@ async function* batches(rows: CopySource['rows']): AsyncGenerator<(readonly unkn
 }
 
 async function columnTypes(client: ClientBase, table: string, columns: readonly string[]): Promise<string[]> {
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `SELECT attname AS name, format_type(atttypid, atttypmod) AS type
+  const { rows } = await client
+    .query<{ name: string; type: string }>(
+      `SELECT attname AS name, format_type(atttypid, atttypmod) AS type
        FROM pg_attribute WHERE attrelid = $1::regclass AND attname = ANY ($2) AND NOT attisdropped`,
-    [tableName(table), columns],
-  );
+      [tableName(table), columns],
+    )
+    .catch(rethrow);
   return columns.map((column) => {
     const found = rows.find(({ name }) => name === column);
     if (found) return found.type;

@@ -58,6 +58,8 @@ async function migrateOn(
     const pending = files.slice(applied.length);
     if (pending.length > 0) await runPending(client, pending, { ...options, schema, lockTimeoutMs });
     return { applied: pending.map(({ shown }) => shown), before: applied.length };
+  } catch (error) {
+    throw options.signal?.aborted ? error : toPostgresError(error);
   } finally {
     // Also undoes what the files set for the session; fails only when the connection is gone, and the lock with it.
     await client.query('RESET ALL; RESET ROLE; SELECT pg_advisory_unlock_all()').catch(() => undefined);

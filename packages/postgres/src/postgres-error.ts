@@ -142,3 +142,8 @@ function entryFor({ code = '' }: ServerError, message: string): Entry {
 function isSqlState(code: string | undefined): code is string {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
 }
+
+/** A `catch` handler for what comes from the driver. What comes from the caller's own functions is left as it is. */
+export function rethrow(error: unknown): never {
+  throw toPostgresError(error);
+}

@@ -1,7 +1,7 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { type CopyOptions, copyRows } from './copy.ts';
 import { type InterruptOptions, interruptible } from './interrupt.ts';
-import { PostgresError } from './postgres-error.ts';
+import { PostgresError, rethrow } from './postgres-error.ts';
 import type { Statement } from './statement.ts';
 
 /** Passed to each query; `signal` and `timeoutMs` cancel it on the server. */
@@ -66,7 +66,10 @@ export function queryableOver({ lend, direct, inTransaction }: Access): Queryabl
     const text = plain ? statement : statement.text;
     const parameters = (plain ? values : statement.values) as unknown[] | undefined;
     if (options === undefined && direct) return direct(text, parameters);
-    return lend((client) => interruptible(client, () => client.query(text, parameters), options), options);
+    return lend(
+      (client) => interruptible(client, () => client.query(text, parameters).catch(rethrow), options),
+      options,
+    );
   };
   return {
     query: (statement, values, options) => run(statement, values, options).then(rowsOf) as Promise<never>,

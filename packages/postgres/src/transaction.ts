@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientBase, escapeLiteral } from 'pg';
 import { interruptible } from './interrupt.ts';
-import { PostgresError, toPostgresError } from './postgres-error.ts';
+import { PostgresError, rethrow, toPostgresError } from './postgres-error.ts';
 import { type Lend, type Queryable, queryableOver } from './queryable.ts';
 
 export interface TransactionOptions {
@@ -64,24 +64,20 @@ async function runOnce<T>(
 ): Promise<T> {
   const { signal } = options;
   signal?.throwIfAborted();
-  await client.query(opening(options));
+  await client.query(opening(options)).catch(rethrow);
   let open = true;
   let failed: unknown;
-  const lendThis: Lend = async (use, queryOptions) => {
+  const lendThis: Lend = async (use) => {
     if (!open) {
       throw new PostgresError('POSTGRES_TRANSACTION_OVER', 'The transaction has ended already', {
         hint: 'Await every query inside the function that is passed to `tx`.',
       });
     }
     try {
-      return await interruptible(
-        client,
-        () => use(client),
-        signal && !queryOptions?.signal ? { signal } : {},
-      );
+      return await interruptible(client, () => use(client), signal ? { signal } : {});
     } catch (error) {
-      failed ??= signal?.aborted ? error : toPostgresError(error);
-      throw signal?.aborted ? error : toPostgresError(error);
+      failed ??= error;
+      throw error;
     }
   };
   try {

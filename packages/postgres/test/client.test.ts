@@ -201,11 +201,12 @@ test('a transaction commits what its function did, and rolls back when it throws
 }) => {
   await client.execute('CREATE TABLE t (id int)');
   expect(await client.tx(async (tx) => tx.execute('INSERT INTO t VALUES (1), (2)'))).toBe(2);
+  const mine = new TypeError('changed my mind');
   const failing = client.tx(async (tx) => {
     await tx.execute('INSERT INTO t VALUES (3)');
-    throw new Error('changed my mind');
+    throw mine;
   });
-  await expect(failing).rejects.toThrow('changed my mind');
+  await expect(failing).rejects.toBe(mine);
   expect(await client.query('SELECT count(*)::int AS n FROM t')).toEqual([{ n: 2 }]);
 });
 
@@ -306,6 +307,16 @@ test('a transaction whose function hides an error is not taken for committed', a
     await tx.query('SELECT 1 / 0').catch(() => undefined);
   });
   await expect(hidden).rejects.toMatchObject({ sqlState: '22012' });
+});
+
+test('a query of a transaction has an abort of its own, which ends the transaction too', async ({
+  database: { client },
+}) => {
+  const reason = new Error('this one only');
+  const aborted = client.tx((tx) =>
+    tx.query('SELECT pg_sleep(60)', [], { signal: AbortSignal.abort(reason) }),
+  );
+  await expect(aborted).rejects.toBe(reason);
 });
 
 test('a query that outlives its transaction is refused', async ({ database: { client } }) => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { EngineError } from '../engine-error.ts';
 import type { ServerUser } from './server-user.ts';
+import { watchdog } from './watchdog.ts';
 
 /** The environment of PostgreSQL's programs: none of the caller's `PG*` variables, messages in English, UTC. */
 export function serverEnvironment(): Record<string, string> {
@@ -36,6 +37,8 @@ export async function run(command: string, args: readonly string[], options: Run
       output = (output + chunk).slice(-8192);
     });
   }
+  // Like a server, it must not outlive this process.
+  using _guard = child.pid === undefined ? undefined : watchdog(child.pid, undefined);
   const kill = () => killGroup(child.pid);
   options.signal?.addEventListener('abort', kill);
   try {
@@ -62,10 +65,11 @@ export function killGroup(pid: number | undefined): void {
 /** The error for a program that ended badly, from the last lines it wrote. */
 export function failure(message: string, output: string): EngineError {
   const lines = output.trim().split('\n').slice(-12).join('\n');
-  if (/No space left on device|Disk quota exceeded/.test(output)) {
+  const full = output.split('\n').find((line) => /No space left on device|Disk quota exceeded/.test(line));
+  if (full !== undefined) {
     return new EngineError(
       'ENGINE_DISK_FULL',
-      `The disk is full\n${lines}`,
+      `The disk is full: ${full}`,
       'Free some space, then try again.',
     );
   }
