@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -399,6 +399,24 @@ describe('resources', () => {
       { seed: 'x' },
     );
     expect(next.document.text).toBe('fine');
+  });
+
+  test('memory that is not of the heap counts as well', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'large-'));
+    await using small = openExtractor({
+      processes: 1,
+      limits: { memoryBytes: 200 * MiB, textLength: 400 * MiB, timeMs: 60_000 },
+    });
+    try {
+      const path = join(folder, 'large.eml');
+      await writeFile(path, `From: a@b.c\nTo: d@e.f\nSubject: x\n\n${'line\n'.repeat(20_000)}`);
+      // The rest takes no place on the disk, but does in memory.
+      await truncate(path, 600 * MiB);
+      const failed = small.process({ name: 'large.eml', source: { path } }, { seed: 'x' });
+      await expect(failed.then(() => 'read')).rejects.toMatchObject({ code: 'INGEST_MEMORY_LIMIT' });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('time: a parser that looks at no clock is stopped from outside', async () => {

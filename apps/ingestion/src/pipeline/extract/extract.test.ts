@@ -27,6 +27,7 @@ describe('PDF', () => {
       await makePdf(['First line\nsecond line\n\n\nNew paragraph', 'Second page'], { title: 'A title' }),
     );
     expect(document.title).toBe('A title');
+    expect(document.metadata.created).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     expect(document.pages).toBe(2);
     expect(slices(document)).toEqual(['First line\nsecond line\n\nNew paragraph', 'Second page']);
     expect(document.segments.map((segment) => segment.page)).toEqual([1, 2]);

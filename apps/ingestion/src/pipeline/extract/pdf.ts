@@ -19,7 +19,7 @@ export async function pdf(
   range: PageRange | undefined,
   progress: (done: number, total: number) => void,
 ): Promise<void> {
-  const { getDocument, PDFDataRangeTransport } = await getResolvedPDFJS();
+  const { getDocument, PDFDataRangeTransport, PDFDateString } = await getResolvedPDFJS();
   class Ranges extends PDFDataRangeTransport {
     override requestDataRange(begin: number, end: number): void {
       source.read(begin, end).then(
@@ -50,7 +50,7 @@ export async function pdf(
     const first = Math.max(1, range?.[0] ?? 1);
     builder.budget.pages(Math.max(0, last - first + 1));
     builder.pages = document.numPages;
-    await readInfo(document, builder);
+    await readInfo(document, builder, (date) => PDFDateString.toDateObject(date));
     let damaged = 0;
     for (let number = first; number <= last; number++) {
       builder.budget.time();
@@ -95,19 +95,19 @@ type PdfDocument = Awaited<
 type PdfPage = Awaited<ReturnType<PdfDocument['getPage']>>;
 type TextContent = Awaited<ReturnType<PdfPage['getTextContent']>>;
 
-async function readInfo(document: PdfDocument, builder: TextBuilder): Promise<void> {
+async function readInfo(
+  document: PdfDocument,
+  builder: TextBuilder,
+  toDate: (date: string) => Date | null,
+): Promise<void> {
   const { info } = (await document.getMetadata().catch(() => undefined)) ?? {};
   const known = (info ?? {}) as Record<string, unknown>;
   if (typeof known.Title === 'string' && known.Title.trim() !== '')
     builder.title ??= known.Title.trim().slice(0, 500);
-  const names = {
-    Author: 'author',
-    Subject: 'subject',
-    Keywords: 'keywords',
-    Creator: 'generator',
-    CreationDate: 'created',
-  };
+  const names = { Author: 'author', Subject: 'subject', Keywords: 'keywords', Creator: 'generator' };
   for (const [from, to] of Object.entries(names)) if (known[from]) builder.metadata[to] = known[from];
+  for (const [from, to] of Object.entries({ CreationDate: 'created', ModDate: 'modified' }))
+    if (typeof known[from] === 'string') builder.metadata[to] = toDate(known[from]) ?? known[from];
 }
 
 async function readPage(page: PdfPage, number: number, builder: TextBuilder): Promise<void> {

@@ -7,7 +7,8 @@ import { makePdf, prose, rawDocx } from '../../../test/documents.ts';
 import { defaultChunkOptions, defaultLimits } from '../defaults.ts';
 import type { Progress } from '../types.ts';
 import { openExtractor } from './extractor.ts';
-import { startReader } from './reader.ts';
+import { ReaderPool } from './pool.ts';
+import { type Reader, startReader } from './reader.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -140,6 +141,55 @@ describe('a reader', () => {
     process.kill(reader.pid, 'SIGKILL');
     expect(await reading).toMatchObject({ code: 'INGEST_WORKER_LOST', retryable: true });
     expect(reader.usable).toBe(false);
+  });
+
+  test('that ended is replaced, in the middle of its lease or between two', async () => {
+    const readers: Reader[] = [];
+    const pool = new ReaderPool(1, () => {
+      const reader = startReader(defaultLimits.memoryBytes);
+      readers.push(reader);
+      return reader;
+    });
+    const kill = async (reader: Reader) => {
+      process.kill(reader.pid, 'SIGKILL');
+      await expect.poll(() => reader.usable, { timeout: 15_000 }).toBe(false);
+    };
+    try {
+      {
+        using lease = await pool.lease(undefined);
+        await kill(readers[0]!);
+        await expect(lease.reader.read({ ...job, ...text('x') }, {})).rejects.toMatchObject({
+          code: 'INGEST_WORKER_LOST',
+        });
+      }
+      (await pool.lease(undefined))[Symbol.dispose]();
+      await kill(readers[1]!);
+      using lease = await pool.lease(undefined);
+      expect(lease.reader).toBe(readers[2]);
+      expect((await lease.reader.read({ ...job, ...text('fine') }, {})).document.text).toBe('fine');
+    } finally {
+      await pool.close();
+    }
+    expect(readers.map((reader) => reader.usable)).toEqual([false, false, false]);
+  });
+
+  test('that cannot be started loses no place in the pool', async () => {
+    let starts = 0;
+    const pool = new ReaderPool(1, () => {
+      if (++starts < 3) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+      return startReader(defaultLimits.memoryBytes);
+    });
+    try {
+      for (let round = 0; round < 2; round++)
+        await expect(pool.lease(undefined)).rejects.toMatchObject({
+          code: 'INGEST_WORKER_LOST',
+          retryable: true,
+        });
+      using lease = await pool.lease(undefined);
+      expect((await lease.reader.read({ ...job, ...text('fine') }, {})).document.text).toBe('fine');
+    } finally {
+      await pool.close();
+    }
   });
 
   test('knows nothing of the environment, and is gone when its parent is', async () => {

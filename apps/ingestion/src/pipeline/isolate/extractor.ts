@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { defaultChunkOptions, defaultLimits } from '../defaults.ts';
 import { PipelineError } from '../errors.ts';
 import { Budget } from '../extract/budget.ts';
-import { Semaphore } from '../semaphore.ts';
 import type {
   Chunk,
   ChunkOptions,
@@ -14,7 +13,8 @@ import type {
   Progress,
   Source,
 } from '../types.ts';
-import { cancelled, type Reader, startReader } from './reader.ts';
+import { ReaderPool } from './pool.ts';
+import { startReader } from './reader.ts';
 
 export interface ExtractorOptions {
   /** Child processes at most; they start when there is work. Default: one less than the cores, at least one. */
@@ -52,16 +52,12 @@ export interface Extractor extends AsyncDisposable {
   process(input: DocumentInput, options: ProcessOptions): Promise<ProcessedDocument>;
 }
 
-/** A child is replaced after this many documents: parsers leak. */
-const documentsPerReader = 2000;
-
 /** Opens a pool of readers. Dispose it to end them; documents in work then fail as cancelled. */
 export function openExtractor(options: ExtractorOptions = {}): Extractor {
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const chunking: ChunkOptions = { ...defaultChunkOptions, ...options.chunking };
-  const pool = new ReaderPool(
-    options.processes ?? Math.max(1, availableParallelism() - 1),
-    limits.memoryBytes,
+  const pool = new ReaderPool(options.processes ?? Math.max(1, availableParallelism() - 1), () =>
+    startReader(limits.memoryBytes),
   );
   let nextId = 1;
   return {
@@ -89,55 +85,6 @@ export function openExtractor(options: ExtractorOptions = {}): Extractor {
     },
     [Symbol.asyncDispose]: () => pool.close(),
   };
-}
-
-class ReaderPool {
-  readonly #places: Semaphore;
-  readonly #memoryBytes: number;
-  readonly #idle: { reader: Reader; documents: number }[] = [];
-  readonly #all = new Set<Reader>();
-  readonly #closing = new AbortController();
-
-  constructor(size: number, memoryBytes: number) {
-    this.#places = new Semaphore(size);
-    this.#memoryBytes = memoryBytes;
-  }
-
-  /** A reader for one document, and the signal that says when to stop it. */
-  async lease(
-    signal: AbortSignal | undefined,
-  ): Promise<{ reader: Reader; signal: AbortSignal } & Disposable> {
-    const either = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    const place = await this.#places.acquire(either).catch((cause) => {
-      throw cancelled(cause);
-    });
-    const held = this.#idle.pop() ?? this.#start();
-    return {
-      reader: held.reader,
-      signal: either,
-      [Symbol.dispose]: () => {
-        held.documents++;
-        if (held.reader.usable && held.documents < documentsPerReader) this.#idle.push(held);
-        else {
-          this.#all.delete(held.reader);
-          void held.reader[Symbol.asyncDispose]();
-        }
-        place[Symbol.dispose]();
-      },
-    };
-  }
-
-  #start() {
-    const reader = startReader(this.#memoryBytes);
-    this.#all.add(reader);
-    return { reader, documents: 0 };
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort(new Error('The extractor is closed'));
-    await Promise.all([...this.#all].map((reader) => reader[Symbol.asyncDispose]()));
-    this.#all.clear();
-  }
 }
 
 /** Streams are written to a private file first, so that any format can be read at random. */

@@ -43,9 +43,10 @@ export function startReader(memoryBytes: number): Reader {
   const gone = once(child, 'close').catch(() => undefined);
   hold(child, false);
   let usable = true;
-  child.on('exit', () => {
-    usable = false;
-  });
+  for (const event of ['exit', 'error'])
+    child.on(event, () => {
+      usable = false;
+    });
   const stop = async () => {
     usable = false;
     hold(child, true);
@@ -59,6 +60,7 @@ export function startReader(memoryBytes: number): Reader {
       return usable;
     },
     async read(job, options) {
+      if (!usable) throw lost(new Error('The reader had ended before'));
       hold(child, true);
       try {
         return await exchange(child, job, options, () => stderr);
@@ -111,16 +113,18 @@ function exchange(
     // `close` comes after standard error is read to its end.
     const onClose = (code: number | null, name: NodeJS.Signals | null) =>
       fail(ended(code, name, stderr(), job.limits));
+    // It could not be started, or not be reached.
+    const onError = (error: Error) => fail(lost(error));
     const clean = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      child.off('message', onMessage).off('close', onClose);
+      child.off('message', onMessage).off('close', onClose).off('error', onError);
     };
     const fail = (error: PipelineError) => {
       clean();
       reject(error);
     };
-    child.on('message', onMessage).on('close', onClose);
+    child.on('message', onMessage).on('close', onClose).on('error', onError);
     if (signal?.aborted) {
       onAbort();
       return;
@@ -154,16 +158,21 @@ function ended(code: number | null, signal: string | null, stderr: string, limit
     );
   const cause = new Error(`The reader ended with ${signal ?? `code ${code}`}: ${stderr.slice(-2000)}`);
   if (signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGHUP' || signal === 'SIGINT')
-    return new PipelineError(
-      'INGEST_WORKER_LOST',
-      'The process that read the document was ended from outside',
-      {
-        hint: 'It is tried again by itself; if it keeps happening, give the worker more memory.',
-        cause,
-      },
-    );
+    return lost(cause);
   return new PipelineError('INGEST_CRASHED', 'The content brings the parser down', {
     hint: 'Open it in the program that made it, save it again, and send that.',
     cause,
   });
+}
+
+/** Nobody read the document to its end, for reasons that are not its own. */
+export function lost(cause: unknown): PipelineError {
+  return new PipelineError(
+    'INGEST_WORKER_LOST',
+    'The process that read the document was ended from outside',
+    {
+      hint: 'It is tried again by itself; if it keeps happening, give the worker more memory.',
+      cause,
+    },
+  );
 }
