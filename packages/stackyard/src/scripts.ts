@@ -111,16 +111,21 @@ export async function runScript(
     throw new InterruptedError();
   }
   await child.drained;
-  if (exit.code !== 0) throw scriptFailed(operation, child, context.stack);
+  if (exit.code !== 0) throw scriptFailed(operation, child, context.stack, true);
 }
 
-/** The error for a script that ended by itself. */
-export function scriptFailed(operation: RunScript, child: ManagedProcess, stack: Stack): Error {
+/** The error for a script that ended by itself, with its last lines unless they are on the screen just above. */
+export function scriptFailed(
+  operation: RunScript,
+  child: ManagedProcess,
+  stack: Stack,
+  shown = false,
+): Error {
   const log = scriptLabel(operation.script);
   const lines = tail(logFile(stack.variant.stateDirectory, log), 12);
-  const code = 'STACKYARD_SCRIPT_FAILED';
   return serviceDied(`the script ${operation.script}`, child.exit!, lines, {
-    code,
+    code: 'STACKYARD_SCRIPT_FAILED',
     log: `${stack.variant.name} ${log}`,
+    shown,
   });
 }

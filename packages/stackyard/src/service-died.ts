@@ -50,16 +50,21 @@ const causes: readonly { readonly pattern: RegExp; readonly cause: string; reado
   },
 ];
 
+export interface DeathOptions {
+  readonly beforeHealthy?: boolean;
+  readonly code?: `STACKYARD_${string}`;
+  /** What `stackyard logs` calls it. */
+  readonly log?: string;
+  /** The last lines are on the screen already. */
+  readonly shown?: boolean;
+}
+
 /** The error for a service or script that ended by itself: how, its last words, and the likely reason. */
 export function serviceDied(
   name: string,
   exit: Exit,
   lastLines: readonly string[],
-  options: {
-    readonly beforeHealthy?: boolean;
-    readonly code?: `STACKYARD_${string}`;
-    readonly log?: string;
-  } = {},
+  options: DeathOptions = {},
 ): StackyardError {
   const known = causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ?? killed(exit);
   const when = options.beforeHealthy ? ' before it was healthy' : '';
@@ -67,7 +72,10 @@ export function serviceDied(
     options.code ?? 'STACKYARD_SERVICE_DIED',
     `${name} ended${when} (${formatExit(exit)})`,
     {
-      details: [...lastLines.map((line) => `| ${line}`), ...(known ? [`likely cause: ${known.cause}`] : [])],
+      details: [
+        ...(options.shown ? [] : lastLines).map((line) => `| ${line}`),
+        ...(known ? [`likely cause: ${known.cause}`] : []),
+      ],
       hint: known?.hint ?? `read its whole log: stackyard logs ${options.log ?? name}`,
     },
   );
