@@ -24,6 +24,8 @@ export interface Variant {
   readonly envFiles: readonly string[];
   /** The scripts of the variant's `package.json`. */
   readonly scripts: Readonly<Record<string, string>>;
+  /** Its own commands (`bin`), with the absolute path of each; pnpm links only those of its dependencies. */
+  readonly commands: Readonly<Record<string, string>>;
   /** Absolute path of this stack's state: locks, logs, the engines' own files. */
   readonly stateDirectory: string;
 }
@@ -80,18 +82,32 @@ export function describeVariant(root: string, name: string): Variant {
     directory,
     files: [path.join(root, 'infra', 'compose.yaml'), path.join(directory, 'compose.yaml')],
     envFiles: [path.join(root, '.env'), path.join(directory, '.env')].filter((file) => existsSync(file)),
-    scripts: readScripts(path.join(directory, 'package.json')),
+    ...readPackage(directory),
     stateDirectory: path.join(root, '.stackyard', 'run', name),
   };
 }
 
-function readScripts(file: string): Readonly<Record<string, string>> {
-  if (!existsSync(file)) return {};
+interface PackageJson {
+  readonly name?: string;
+  readonly scripts?: Record<string, string>;
+  readonly bin?: string | Record<string, string>;
+}
+
+function readPackage(directory: string): Pick<Variant, 'scripts' | 'commands'> {
+  const file = path.join(directory, 'package.json');
+  if (!existsSync(file)) return { scripts: {}, commands: {} };
   try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { scripts?: Record<string, string> }).scripts ?? {};
+    const {
+      name = path.basename(directory),
+      scripts = {},
+      bin = {},
+    } = JSON.parse(readFileSync(file, 'utf8')) as PackageJson;
+    const commands = typeof bin === 'string' ? { [name]: bin } : bin;
+    const absolute = Object.entries(commands).map(([key, target]) => [key, path.join(directory, target)]);
+    return { scripts, commands: Object.fromEntries(absolute) };
   } catch (cause) {
     throw new StackyardError('STACKYARD_PACKAGE_JSON', `${file} is not JSON: ${(cause as Error).message}`, {
-      hint: 'correct the file; Stackyard reads its "scripts"',
+      hint: 'correct the file; Stackyard reads its "scripts" and "bin"',
       cause,
     });
   }

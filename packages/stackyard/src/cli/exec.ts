@@ -26,7 +26,9 @@ export function command(surroundings: Surroundings): Command {
     )
     .addHelpText(
       'after',
-      '\nThe command runs in the folder it was called from and sees the stack as its scripts do.',
+      `
+The command runs in the folder it was called from and sees the stack as its scripts do. The variant's own
+commands ("bin" in its package.json) can be called by name.`,
     )
     .action((words: string[], options: ExecOptions, self: Command) =>
       exec(surroundings, words, options, self),
@@ -61,7 +63,10 @@ async function exec(
   const { services } = processVariables(loaded, options.as);
   const addresses = hostAddresses(loaded.stack, loaded.driver);
   const environment = scriptEnvironment(loaded.stack, services, addresses, surroundings.environment);
-  const code = await runInForeground(program, args, environment, surroundings.cwd);
+  const { commands } = loaded.stack.variant;
+  const own = Object.hasOwn(commands, program) ? commands[program] : undefined;
+  const [file, parts] = own === undefined ? [program, args] : [process.execPath, [own, ...args]];
+  const code = await runInForeground(file, parts, environment, surroundings.cwd);
   if (code !== 0) throw new ExitWith(code);
 }
 

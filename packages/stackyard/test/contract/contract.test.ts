@@ -90,6 +90,12 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     ]);
     expect(exec.stdout).toBe(`http://user:pass@127.0.0.1:${store}/x\n`);
     expect((await workspace.run(['exec', 'one', '--', 'sh', '-c', 'exit 9'])).code).toBe(9);
+    const missing = await workspace.run(['exec', 'one', '--', 'no-such-command']);
+    expect(missing.code).toBe(127);
+    expect(missing.stderr).toContain('STACKYARD_SPAWN');
+    workspace.write('apps/one/package.json', JSON.stringify({ bin: { shop: './shop.mjs' } }));
+    workspace.write('apps/one/shop.mjs', 'console.log(process.argv.slice(2).join())');
+    expect((await workspace.run(['exec', 'one', '--', 'shop', '--all', 'a'])).stdout).toBe('--all,a\n');
   });
 
   test('counts a script among the services, once it listens on the port of its service', async () => {
