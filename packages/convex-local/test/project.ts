@@ -40,6 +40,7 @@ export interface CliResult {
 /** A Convex project on disk, driven through the unmodified CLI. */
 export class Project {
   readonly root: string;
+  readonly cli = CLI;
 
   constructor(root: string, files: Readonly<Record<string, string>>) {
     this.root = root;
@@ -61,6 +62,17 @@ export class Project {
     }
   }
 
+  environment(url: string): Record<string, string> {
+    return {
+      PATH: process.env.PATH ?? '',
+      HOME: this.root,
+      CI: '1',
+      NO_COLOR: '1',
+      CONVEX_SELF_HOSTED_URL: url,
+      CONVEX_SELF_HOSTED_ADMIN_KEY: ADMIN_KEY,
+    };
+  }
+
   async convex(url: string, ...args: string[]): Promise<CliResult> {
     return await new Promise((resolve) => {
       execFile(
@@ -69,14 +81,7 @@ export class Project {
         {
           cwd: this.root,
           timeout: 60_000,
-          env: {
-            PATH: process.env.PATH ?? '',
-            HOME: this.root,
-            CI: '1',
-            NO_COLOR: '1',
-            CONVEX_SELF_HOSTED_URL: url,
-            CONVEX_SELF_HOSTED_ADMIN_KEY: ADMIN_KEY,
-          },
+          env: this.environment(url),
         },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;

@@ -27,6 +27,7 @@ export class Functions {
   readonly #loader: ModuleLoader;
   readonly #deployment: () => Deployment;
   readonly #tableOf: (component: string) => TableOfId;
+  readonly #loaded = new Set<string>();
   readonly #validators = new WeakMap<
     FunctionRecord,
     { args: ValidatorJSON | null; returns: ValidatorJSON | null }
@@ -70,6 +71,17 @@ export class Functions {
       this.#validators.set(found, validators);
     }
     return validators;
+  }
+
+  /** Makes sure that the code of a function is loaded. An error in it shows when the function is called. */
+  async load(component: string, path: string): Promise<void> {
+    const definition = this.#deployment().definition(component);
+    if (definition === undefined) return;
+    const { module } = parseFunctionPath(path);
+    const file = `${definition.directory}/${module}`;
+    if (this.#loaded.has(file)) return;
+    this.#loaded.add(file);
+    await this.#loader.load(definition.directory, `${module}.js`).catch(() => {});
   }
 
   /** Calls a function in its scope and returns its result as JSON text. */

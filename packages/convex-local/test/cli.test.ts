@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ConvexHttpClient } from 'convex/browser';
+import { anyApi } from 'convex/server';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { RunningConvexLocal } from '../src/index.ts';
+import { CHAT_APP } from './chat-app.ts';
+import { Project, startDeployment, temporaryFolder } from './project.ts';
+
+const folder = temporaryFolder();
+let deployment: RunningConvexLocal;
+let project: Project;
+const messages = anyApi.messages!;
+
+beforeAll(async () => {
+  deployment = await startDeployment(path.join(folder.path, 'data'));
+  project = new Project(path.join(folder.path, 'app'), CHAT_APP);
+});
+
+afterAll(async () => {
+  await deployment[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+const convex = async (...args: string[]) => {
+  const result = await project.convex(deployment.url, ...args);
+  expect(result, `${args.join(' ')}\n${result.stderr}`).toMatchObject({ code: 0 });
+  return result;
+};
+
+test('dev --once pushes, generates code, and pushes again only what changed', async () => {
+  const first = await convex('dev', '--once', '--typecheck', 'disable');
+  expect(first.stderr).toContain('[+] messages.by_channel');
+  expect(existsSync(path.join(project.root, 'convex', '_generated', 'api.d.ts'))).toBe(true);
+  expect((await convex('dev', '--once', '--typecheck', 'disable')).stderr).toContain('functions ready');
+});
+
+test('run calls public and internal functions, and names those there are', async () => {
+  const id = await convex('run', 'messages:send', '{"channel":"cli","text":"typed"}');
+  expect(id.stdout).toMatch(/^"[0-9a-z]{32}"\n$/);
+  expect((await convex('run', 'messages:secret')).stdout).toBe('"hidden"\n');
+  const missing = await project.convex(deployment.url, 'run', 'messages:absent');
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toContain('messages:send');
+  expect(
+    (await convex('run', 'messages:list', '{"channel":"cli"}', '--push', '--typecheck', 'disable')).stdout,
+  ).toContain('typed');
+});
+
+test('data lists tables and documents', async () => {
+  expect((await convex('data')).stdout).toBe('messages\n');
+  expect((await convex('data', 'messages')).stdout).toContain('"typed"');
+});
+
+test('env sets, gets, lists and removes variables', async () => {
+  await convex('env', 'set', 'COLOUR', 'blue');
+  expect((await convex('env', 'get', 'COLOUR')).stdout).toBe('blue\n');
+  expect((await convex('env', 'list')).stdout).toContain('COLOUR=blue');
+  await convex('env', 'remove', 'COLOUR');
+  expect((await convex('env', 'list')).stdout).not.toContain('COLOUR');
+});
+
+test('function-spec describes the functions', async () => {
+  const spec = JSON.parse((await convex('function-spec')).stdout) as {
+    url: string;
+    functions: Array<{ identifier: string }>;
+  };
+  expect(spec.url).toBe(deployment.url);
+  expect(spec.functions.map(({ identifier }) => identifier)).toContain('messages.js:send');
+});
+
+test('codegen and deploy work, and a dry run changes nothing', async () => {
+  await convex('codegen', '--typecheck', 'disable');
+  await convex('deploy', '-y', '--typecheck', 'disable');
+  project.write({
+    'extra.ts': `import { queryGeneric as query } from 'convex/server'; export const hello = query(async () => 'hello');`,
+  });
+  await convex('deploy', '-y', '--dry-run', '--typecheck', 'disable');
+  const client = new ConvexHttpClient(deployment.url, { logger: false });
+  await expect(client.query(anyApi.extra!.hello!, {})).rejects.toThrow('Could not find public function');
+  await convex('deploy', '-y', '--typecheck', 'disable');
+  expect(await client.query(anyApi.extra!.hello!, {})).toBe('hello');
+});
+
+test('code that does not type-check is refused, and the old code keeps serving', async () => {
+  project.write({
+    'wrong.ts': `import { query } from './_generated/server'; export const wrong = query({ args: {}, handler: async (): Promise<string> => 1 });`,
+  });
+  writeFileSync(
+    path.join(project.root, 'convex', 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        strict: true,
+        noEmit: true,
+        module: 'esnext',
+        moduleResolution: 'bundler',
+        target: 'esnext',
+        skipLibCheck: true,
+        lib: ['es2022', 'dom'],
+      },
+      include: ['wrong.ts'],
+    }),
+  );
+  const refused = await project.convex(deployment.url, 'dev', '--once', '--typecheck', 'enable');
+  expect(refused.code).toBe(1);
+  expect(refused.stdout + refused.stderr).toContain("Type 'number' is not assignable to type 'string'");
+  const client = new ConvexHttpClient(deployment.url, { logger: false });
+  await expect(client.query(anyApi.wrong!.wrong!, {})).rejects.toThrow('Could not find public function');
+  expect(await client.query(messages.list!, { channel: 'cli' })).toHaveLength(1);
+  project.write({ 'wrong.ts': '' });
+});
+
+test('logs shows what functions logged, as it happens', async () => {
+  const child = spawn(process.execPath, [project.cli, 'logs', '--success'], {
+    cwd: project.root,
+    env: project.environment(deployment.url),
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  try {
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    await vi.waitFor(
+      async () => {
+        await client.query(messages.list!, { channel: 'logged' });
+        expect(output).toContain("[CONVEX Q(messages.js:list)] [LOG] 'listing' 'logged'");
+      },
+      { timeout: 10_000, interval: 200 },
+    );
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+  }
+});
+
+test('dev watches the files and pushes each change', async () => {
+  const child = spawn(
+    process.execPath,
+    [project.cli, 'dev', '--typecheck', 'disable', '--tail-logs', 'disable'],
+    { cwd: project.root, env: project.environment(deployment.url) },
+  );
+  let output = '';
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  try {
+    await vi.waitFor(() => expect(output).toContain('functions ready'), { timeout: 15_000 });
+    project.write({
+      'extra.ts': `import { queryGeneric as query } from 'convex/server'; export const hello = query(async () => 'changed');`,
+    });
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    await vi.waitFor(async () => expect(await client.query(anyApi.extra!.hello!, {})).toBe('changed'), {
+      timeout: 15_000,
+    });
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+  }
+  expect(readFileSync(path.join(project.root, '.env.local'), 'utf8')).toContain(
+    `CONVEX_URL=${deployment.url}`,
+  );
+});
