@@ -222,3 +222,26 @@ export function prose(bytes: number, seed = 1): string {
   }
   return text.slice(0, bytes);
 }
+
+/** The flag that says "encrypted", in both headers of a plain archive. */
+export function encryptedZip(): Uint8Array {
+  const zip = Buffer.from(makeZip({ 'a.txt': 'closed' }));
+  const central = zip.indexOf('PK\u0001\u0002', 0, 'latin1');
+  zip[6]! |= 1;
+  zip[central + 8]! |= 1;
+  return zip;
+}
+
+/** A page that draws a form that draws itself, twice. */
+export function selfDrawingPdf(): Uint8Array {
+  const stream = (content: string, entries = '') =>
+    `<< ${entries} /Length ${content.length} >>\nstream\n${content}\nendstream`;
+  const itself = '/Resources << /XObject << /X 5 0 R >> >>';
+  return rawPdf([
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+    `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R ${itself} >>`,
+    stream('/X Do'),
+    stream('/X Do /X Do', `/Type /XObject /Subtype /Form /BBox [0 0 1 1] ${itself}`),
+  ]);
+}
