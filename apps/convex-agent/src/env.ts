@@ -32,6 +32,6 @@ export const env = defineEnv({
     .describe('Rounds of coding and review before giving up'),
   AGENT_WORKSPACES: z
     .string()
-    .default('workspace')
+    .default('data/workspaces')
     .describe('Folder for the files that agents write, one folder a workflow'),
 });

@@ -12,6 +12,8 @@ export interface TestConvex extends AsyncDisposable {
   /** Where HTTP actions answer. */
   readonly siteUrl: string;
   readonly adminKey: string;
+  /** Runs the official CLI on the copy of the project that was pushed; resolves to its folder. */
+  cli(...args: string[]): Promise<string>;
 }
 
 export interface ConvexOptions {
@@ -34,18 +36,25 @@ export async function startConvex(options: ConvexOptions): Promise<TestConvex> {
   });
   cleanup.use(deployment);
   const adminKey = issueAdminKey(instance);
-  await push(options.project, join(folder, 'project'), deployment.url, adminKey);
+  const copy = join(folder, 'project');
+  await copyProject(options.project, copy);
+  const cli = async (...args: string[]) => {
+    await run(copy, args, { CONVEX_SELF_HOSTED_URL: deployment.url, CONVEX_SELF_HOSTED_ADMIN_KEY: adminKey });
+    return copy;
+  };
+  await cli('deploy', '--yes', '--typecheck', 'disable', '--codegen', 'disable');
   const owned = cleanup.move();
   return {
     url: deployment.url,
     siteUrl: deployment.siteUrl,
     adminKey,
+    cli,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** Pushes from a copy, so that tests side by side do not write into each other's generated files. */
-async function push(project: string, copy: string, url: string, adminKey: string): Promise<void> {
+/** The CLI works on a copy, so that tests side by side do not write into each other's generated files. */
+async function copyProject(project: string, copy: string): Promise<void> {
   await cp(join(project, 'convex'), join(copy, 'convex'), { recursive: true });
   const { type, dependencies } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as {
     type?: string;
@@ -53,14 +62,12 @@ async function push(project: string, copy: string, url: string, adminKey: string
   };
   await writeFile(join(copy, 'package.json'), JSON.stringify({ name: 'copy', type, dependencies }));
   await symlink(join(project, 'node_modules'), join(copy, 'node_modules'), 'junction');
-  const bin = join(project, 'node_modules', '.bin', 'convex');
-  await promisify(execFile)(bin, ['deploy', '--yes', '--typecheck', 'disable', '--codegen', 'disable'], {
-    cwd: copy,
-    env: {
-      ...process.env,
-      PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
-      CONVEX_SELF_HOSTED_URL: url,
-      CONVEX_SELF_HOSTED_ADMIN_KEY: adminKey,
-    },
+}
+
+async function run(folder: string, args: string[], environment: Record<string, string>): Promise<void> {
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  await promisify(execFile)(join(folder, 'node_modules', '.bin', 'convex'), args, {
+    cwd: folder,
+    env: { ...process.env, PATH: path, ...environment },
   });
 }
