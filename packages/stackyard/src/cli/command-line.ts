@@ -33,8 +33,10 @@ export function withVariant(command: Command): Command {
 export function withStackOptions(command: Command): Command {
   return command
     .option('--driver <name>', 'how services run (default: STACKYARD_DRIVER, else embedded)')
-    .option('--profile <names...>', 'Compose profiles to switch on');
+    .option('--profile <name>', 'Compose profile to switch on; may be given several times', collect);
 }
+
+const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
 export function chooseVariant(surroundings: Surroundings, name: string | undefined): Variant {
   return selectVariant(findWorkspace(surroundings.cwd), name);

@@ -1,3 +1,4 @@
+import { quoteValue } from '@stackyard/env';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import { load } from '../load.ts';
@@ -52,12 +53,7 @@ async function env(surroundings: Surroundings, names: readonly string[], options
     return;
   }
   const { out } = paints(surroundings);
-  for (const [key, value] of Object.entries(shown)) stdout.write(`${key}=${quote(value)}\n`);
+  for (const [key, value] of Object.entries(shown)) stdout.write(`${key}=${quoteValue(value)}\n`);
   for (const { name, service } of unset)
     stdout.write(out('dim', `# ${name} is unset: ${service} does not run here\n`));
-}
-
-/** As a shell and Compose both read it. */
-function quote(value: string): string {
-  return /^[\w@%+=:,./-]*$/.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`;
 }

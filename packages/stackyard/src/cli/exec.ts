@@ -7,6 +7,7 @@ import { load } from '../load.ts';
 import { hostAddresses } from '../plan.ts';
 import { processVariables } from '../process-environment.ts';
 import { scriptEnvironment } from '../scripts.ts';
+import { findWorkspace } from '../workspace.ts';
 import {
   chooseVariant,
   ExitWith,
@@ -47,7 +48,9 @@ async function exec(
 ): Promise<void> {
   // Commander drops the `--`: what was before it is what the raw arguments have before it.
   const raw = (self.parent as Command & { rawArgs: string[] }).rawArgs;
-  const before = raw.includes('--') ? words.length - (raw.length - raw.indexOf('--') - 1) : 0;
+  const separated = raw.includes('--');
+  const named = findWorkspace(surroundings.cwd).variants.includes(words[0] ?? '') ? 1 : 0;
+  const before = separated ? words.length - (raw.length - raw.indexOf('--') - 1) : named;
   const [program, ...args] = words.slice(before);
   if (before > 1 || program === undefined) {
     throw new UsageError('exec needs a command', {

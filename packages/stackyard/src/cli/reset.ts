@@ -5,6 +5,8 @@ import { splitProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
 import { load } from '../load.ts';
+import { OwnedError, ownerLock } from '../start-stack.ts';
+import { acquireLock } from '../state.ts';
 import { formatBytes } from '../units.ts';
 import {
   chooseVariant,
@@ -59,6 +61,9 @@ async function reset(
   }
   using interrupts = new Interrupts();
   await stopStack(variant, surroundings, interrupts);
+  // Held while the data goes: nobody may start on half of it.
+  const lock = acquireLock(ownerLock(variant.stateDirectory));
+  if ('holder' in lock) throw new OwnedError(variant.name, lock.holder);
   for (const { data } of stored) await data.remove();
   rmSync(variant.stateDirectory, { recursive: true, force: true });
   stdout.write(`${variant.name} is reset; the next start makes it anew\n`);

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import { InterruptedError, reviveError, StackyardError } from '../errors.ts';
+import { tail } from '../log-files.ts';
 import { identify, isAlive } from '../processes.ts';
 import type { SupervisorMessage } from '../reporter.ts';
 import { ownerLock } from '../start-stack.ts';
@@ -139,6 +140,7 @@ function supervisorGone(variant: Variant): StackyardError {
     'STACKYARD_SUPERVISOR_GONE',
     `the supervisor of ${variant.name} ended before the stack was ready`,
     {
+      details: tail(path.join(variant.stateDirectory, 'supervisor.log'), 12).map((line) => `| ${line}`),
       hint: `read ${path.join(variant.stateDirectory, 'supervisor.log')}, then start again: what it left is cleaned up`,
     },
   );

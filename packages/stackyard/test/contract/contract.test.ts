@@ -76,8 +76,8 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     expect(workspace.leftovers()).toEqual([]);
 
     const env = await workspace.run(['env', 'one', 'api']);
-    expect(env.stdout).toContain("API_KEY='***'");
-    expect(env.stdout).toContain(`STORE_URL='http://user:***@127.0.0.1:${store}/x'`);
+    expect(env.stdout).toContain('API_KEY=***');
+    expect(env.stdout).toContain(`STORE_URL=http://user:***@127.0.0.1:${store}/x`);
     const exec = await workspace.run([
       'exec',
       'one',
@@ -90,6 +90,8 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     ]);
     expect(exec.stdout).toBe(`http://user:pass@127.0.0.1:${store}/x\n`);
     expect((await workspace.run(['exec', 'one', '--', 'sh', '-c', 'exit 9'])).code).toBe(9);
+    const loose = await workspace.run(['exec', 'one', 'printenv', 'NODE_COMPILE_CACHE']);
+    expect(loose.stdout).toContain(workspace.root);
     const missing = await workspace.run(['exec', 'one', '--', 'no-such-command']);
     expect(missing.code).toBe(127);
     expect(missing.stderr).toContain('STACKYARD_SPAWN');
