@@ -51,12 +51,12 @@ async function run(job: Job): Promise<Answer> {
   return { id: job.id, type: 'done', document, chunks };
 }
 
-/** Page by page is more than a person can see. */
+/** Page by page is more than a person can see; the last one always counts. */
 function throttled(id: number): (progress: Progress) => void {
   let last = performance.now();
   return (progress) => {
     const now = performance.now();
-    if (now - last < 100) return;
+    if (now - last < 100 && progress.done !== progress.total) return;
     last = now;
     send({ id, type: 'progress', progress });
   };
