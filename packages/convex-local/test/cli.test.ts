@@ -112,6 +112,51 @@ test('code that does not type-check is refused, and the old code keeps serving',
   project.write({ 'wrong.ts': '' });
 });
 
+test('export and import carry documents, with their ids, to another deployment', async () => {
+  const zip = path.join(folder.path, 'snapshot.zip');
+  await convex('export', '--path', zip, '--include-file-storage');
+  const client = new ConvexHttpClient(deployment.url, { logger: false });
+  const before = await client.query(messages.list!, { channel: 'cli' });
+  await using other = await startDeployment(path.join(folder.path, 'other'));
+  await project.push(other.url);
+  const imported = await project.convex(other.url, 'import', '--replace-all', '--yes', zip);
+  expect(imported, imported.stderr).toMatchObject({ code: 0 });
+  const elsewhere = new ConvexHttpClient(other.url, { logger: false });
+  expect(await elsewhere.query(messages.list!, { channel: 'cli' })).toEqual(before);
+});
+
+test('import reads JSON lines and CSV, and refuses what the schema does not allow', async () => {
+  const file = (name: string, text: string) => {
+    writeFileSync(path.join(folder.path, name), text);
+    return path.join(folder.path, name);
+  };
+  const rows = file('rows.jsonl', '{"channel":"lines","text":"a"}\n{"channel":"lines","text":"b"}\n');
+  await convex('import', '--table', 'messages', '--append', rows);
+  await convex(
+    'import',
+    '--table',
+    'messages',
+    '--append',
+    file('rows.csv', 'channel,text\ncsv,from a table\n'),
+  );
+  const client = new ConvexHttpClient(deployment.url, { logger: false });
+  expect(await client.query(messages.list!, { channel: 'lines' })).toHaveLength(2);
+  expect(await client.query(messages.list!, { channel: 'csv' })).toMatchObject([{ text: 'from a table' }]);
+  const wrong = file('wrong.jsonl', '{"channel":"lines"}\n');
+  const refused = await project.convex(deployment.url, 'import', '--table', 'messages', '--append', wrong);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('missing the required field `text`');
+});
+
+test('run evaluates a query written on the command line', async () => {
+  const { stdout } = await convex(
+    'run',
+    '--inline-query',
+    '(await ctx.db.query("messages").collect()).length > 0',
+  );
+  expect(stdout).toBe('true\n');
+});
+
 test('logs shows what functions logged, as it happens', async () => {
   const child = spawn(process.execPath, [project.cli, 'logs', '--success'], {
     cwd: project.root,

@@ -12,13 +12,15 @@ import { FunctionError } from './function-error.ts';
 import { parseFunctionPath } from './function-path.ts';
 import { type FunctionAddress, formatHandle, resolveAddress } from './function-reference.ts';
 import { Functions } from './functions.ts';
-import type { EngineEvent } from './messages.ts';
+import type { EngineEvent, RunResponse } from './messages.ts';
 import { ModuleLoader } from './module-loader.ts';
 import { Runner, type RunnerOptions } from './runner.ts';
 import { SCHEDULED, Scheduler } from './scheduler.ts';
 import { type LiveResult, type Subscription, Subscriptions } from './subscriptions.ts';
+import { runTestQuery } from './test-query.ts';
 import type { TransactionServices } from './transaction-scope.ts';
 import { Transactions } from './transactions.ts';
+import { Transfers } from './transfers.ts';
 import { searchVectors } from './vector-search.ts';
 
 export interface EngineOptions extends RunnerOptions {
@@ -42,6 +44,7 @@ export class Engine {
   readonly loader: ModuleLoader;
   readonly runner: Runner;
   readonly deployer: Deployer;
+  readonly transfers: Transfers;
   readonly #options: EngineOptions;
   readonly #emit: (event: EngineEvent) => void;
   readonly #transactions: Transactions;
@@ -82,6 +85,8 @@ export class Engine {
     const transaction = this.#makeTransactionServices();
     this.#actionServices = this.#makeActionServices(transaction);
     this.runner.services = { transaction, action: this.#actionServices };
+    const exports = path.join(dataDirectory, 'exports');
+    this.transfers = new Transfers(this.store, this.runner, this.deployer, this.files, exports);
     this.#subscriptions = new Subscriptions((subscription) => this.runner.evaluate(subscription));
   }
 
@@ -186,6 +191,11 @@ export class Engine {
     return await this.runner.change(() =>
       this.files.record(component, { ...written, size: bytes.length, contentType }),
     );
+  }
+
+  /** Runs a query that was written on the command line (`convex run --inline-query`). */
+  async runTestQuery(component: string, source: string, caller: Caller): Promise<RunResponse> {
+    return await runTestQuery(this.runner, this.loader, component, source, caller);
   }
 
   /** A scope for code that runs outside of a registered action: HTTP actions. */

@@ -141,6 +141,29 @@ export class Files {
     }
   }
 
+  /** Where the bytes of a file are. */
+  pathOf(component: string, id: string): string | undefined {
+    const found = this.#find(component, id);
+    return found === undefined ? undefined : path.join(this.#root, found.key);
+  }
+
+  /** Brings a file of a snapshot back under its id, inside the open transaction. */
+  async restore(component: string, document: StoredDocument, bytes: Uint8Array): Promise<void> {
+    const { key, sha256 } = await this.write(bytes, null);
+    const { contentType } = document as FileDocument;
+    const type = contentType === undefined ? {} : { contentType };
+    const { _id, _creationTime } = document;
+    this.#store.put(this.#store.ensureTable(component, STORAGE), {
+      _id,
+      _creationTime,
+      sha256,
+      size: bytes.length,
+      ...type,
+    } as StoredDocument);
+    this.#store.insert(this.#store.ensureTable('', KEYS), { key, component, file: _id }, host.now());
+    this.#remember(component, _id, key);
+  }
+
   async read(component: string, id: string): Promise<Blob | null> {
     this.#checkId(component, id, 'get');
     const found = this.#find(component, id);

@@ -92,8 +92,20 @@ export class Functions {
     args: unknown,
     scope: TransactionScope | ActionScope,
   ): Promise<string> {
+    const { directory } = this.#deployment().definition(component)!;
+    return await this.callIn(directory, component, path, found, args, scope);
+  }
+
+  /** The same for code in a given folder. */
+  async callIn(
+    directory: string,
+    component: string,
+    path: string,
+    found: FunctionRecord,
+    args: unknown,
+    scope: TransactionScope | ActionScope,
+  ): Promise<string> {
     const { module, name } = parseFunctionPath(path);
-    const definition = this.#deployment().definition(component)!;
     const validators = this.#validatorsOf(found);
     const tableOf = this.#tableOf(component);
     if (validators.args !== null && validators.args.type !== 'any') {
@@ -106,14 +118,14 @@ export class Functions {
     let result: string;
     try {
       result = await currentCall.run(scope, async () => {
-        const exports = await this.#loader.load(definition.directory, `${module}.js`);
+        const exports = await this.#loader.load(directory, `${module}.js`);
         const registered = exports[name] as Registered;
         if (found.udfType === 'Query') return await registered.invokeQuery!(argsText);
         if (found.udfType === 'Mutation') return await registered.invokeMutation!(argsText);
         return await registered.invokeAction!('', argsText);
       });
     } catch (thrown) {
-      throw asFunctionError(thrown, this.#loader.originOf(definition.directory));
+      throw asFunctionError(thrown, this.#loader.originOf(directory));
     }
     if (result.length > MAX_RESULT_BYTES) {
       const size = (result.length / 1024 / 1024).toFixed(2);

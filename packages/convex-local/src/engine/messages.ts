@@ -1,4 +1,5 @@
 import type { Caller } from './caller.ts';
+import type { ImportRequest } from './snapshot-import.ts';
 import type { LiveResult } from './subscriptions.ts';
 
 /** How the server runs a function. `kind` says what the caller takes it for. */
@@ -82,8 +83,21 @@ export interface EngineCalls {
     readonly sha256: string;
     readonly size: number;
   } | null;
-  importTable(request: unknown): unknown;
-  exportAll(): unknown;
+  export(request: { readonly includeStorage: boolean }): null;
+  exportFile(ts: string): string;
+  startUpload(): unknown;
+  addUploadPart(request: {
+    readonly uploadToken: string;
+    readonly part: number;
+    readonly bytes: Uint8Array;
+  }): unknown;
+  finishUpload(request: { readonly uploadToken: string; readonly request: ImportRequest }): unknown;
+  performImport(importId: string): null;
+  runTestQuery(request: {
+    readonly component: string;
+    readonly source: string;
+    readonly caller: Caller;
+  }): RunResponse;
   close(): null;
 }
 

@@ -3,7 +3,7 @@ import { ActionScope, type ActionServices } from './action-scope.ts';
 import { ActionWatch } from './action-watch.ts';
 import { type BusyLabel, BusyMark, callKey } from './busy-mark.ts';
 import type { Caller } from './caller.ts';
-import type { Deployment } from './deployment.ts';
+import type { Deployment, FunctionRecord } from './deployment.ts';
 import { host } from './environment.ts';
 import { FunctionError, TransientError } from './function-error.ts';
 import { parseFunctionPath } from './function-path.ts';
@@ -180,6 +180,31 @@ export class Runner {
         request.at === undefined ? await evaluate() : await this.#transactions.at(request.at, evaluate);
       if (!result.success) return result;
       return { success: true, value: result.value, ts: this.#transactions.ts, logLines: result.logLines };
+    });
+  }
+
+  /** Runs a query of a module outside of the deployment. */
+  async runModuleQuery(query: {
+    readonly component: string;
+    readonly directory: string;
+    readonly module: string;
+    readonly found: FunctionRecord;
+    readonly caller: Caller;
+  }): Promise<RunResponse> {
+    const { component, directory, module, found, caller } = query;
+    const logLines: string[] = [];
+    return await this.#transactions.exclusive(async () => {
+      const scope = this.#scope('query', component, module, caller, new ReadSet(), logLines);
+      const label = { requestId: module, key: module };
+      const call = () => this.#functions.callIn(directory, component, module, found, {}, scope);
+      try {
+        const value = await this.#limited(label, component, module, call);
+        return { success: true, value, ts: this.#transactions.ts, logLines };
+      } catch (error) {
+        return { success: false, ...failureOf(error), logLines };
+      } finally {
+        scope.close();
+      }
     });
   }
 

@@ -112,6 +112,10 @@ const FUNCTIONS: Readonly<Record<string, SystemFunction>> = {
   '_system/cli/queryTable:default': (scope, { tableName }) =>
     documents(scope, scope.component, tableName as string),
   '_system/cli/modules:apiSpec': apiSpec,
+  '_system/cli/exports:getLatest': (scope) => documents(scope, '', '_exports').at(-1) ?? null,
+  '_system/cli/queryImport:default': (scope, { importId }) =>
+    documents(scope, '', '_snapshot_imports').find(({ _id }) => _id === importId) ?? null,
+  '_system/cli/queryImport:list': (scope) => documents(scope, '', '_snapshot_imports'),
   '_system/frontend/components:list': (scope) =>
     scope.deployment.components.map((path) => ({
       id: path,

@@ -54,12 +54,19 @@ const handlers: Handlers = {
     return { storageId: await engine.storeFile(component, bytes, contentType, sha256) };
   },
   findFile: (key) => engine.files.byKey(key),
-  importTable: () => {
-    throw new RequestError(501, 'NotSupported', 'Import is not supported here.');
+  export: async ({ includeStorage }) => {
+    await engine.transfers.export(engine.timestamp, includeStorage);
+    return null;
   },
-  exportAll: () => {
-    throw new RequestError(501, 'NotSupported', 'Export is not supported here.');
+  exportFile: (ts) => engine.transfers.exportFile(ts),
+  startUpload: () => engine.transfers.startUpload(),
+  addUploadPart: ({ uploadToken, part, bytes }) => engine.transfers.addPart(uploadToken, part, bytes),
+  finishUpload: ({ uploadToken, request }) => engine.transfers.finishUpload(uploadToken, request),
+  performImport: async (importId) => {
+    await engine.transfers.perform(importId);
+    return null;
   },
+  runTestQuery: ({ component, source, caller }) => engine.runTestQuery(component, source, caller),
   close: () => {
     engine.close();
     return null;

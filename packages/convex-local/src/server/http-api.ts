@@ -9,6 +9,7 @@ import type { FunctionLogs } from './function-logs.ts';
 import { readJson, sendJson, sendText } from './http-body.ts';
 import { receiveUpload, serveFile } from './storage-routes.ts';
 import { decodeTimestamp, encodeTimestamp } from './timestamps.ts';
+import { serveExport, TRANSFER_ROUTES } from './transfer-routes.ts';
 
 export interface ApiServices {
   readonly host: EngineHost;
@@ -165,7 +166,31 @@ async function updateEnvironment(exchange: Exchange): Promise<void> {
   sendJson(exchange.response, 200, null);
 }
 
+async function testQuery(exchange: Exchange): Promise<void> {
+  const caller = await exchange.access.requireAdmin(exchange.request, false);
+  const body = (await readJson(exchange.request)) as {
+    bundle: { source: string };
+    componentId?: string | null;
+  };
+  const component = body.componentId ?? '';
+  const response = await exchange.host.call('runTestQuery', {
+    component,
+    source: body.bundle.source,
+    caller,
+  });
+  const { logLines } = response;
+  sendJson(
+    exchange.response,
+    200,
+    response.success
+      ? { status: 'success', value: JSON.parse(response.value), logLines }
+      : { status: 'error', errorMessage: publicMessage(newRequestId(), response.message), logLines },
+  );
+}
+
 const ROUTES: Readonly<Record<string, Route>> = {
+  ...TRANSFER_ROUTES,
+  'POST /api/run_test_function': testQuery,
   'POST /api/query': udf('query'),
   'GET /api/query': getQuery,
   'POST /api/mutation': udf('mutation'),
@@ -215,6 +240,7 @@ export async function handleApi(exchange: Exchange): Promise<void> {
     ROUTES[`${method} ${url.pathname.replace(/^\/api\/\d+\.\d+\.\d+(-[\w.]+)?\//, '/api/')}`];
   if (known !== undefined) return await known(exchange);
   if (method === 'GET' && url.pathname.startsWith('/api/storage/')) return await serveFile(exchange);
+  if (method === 'GET' && url.pathname.startsWith('/api/export/zip/')) return await serveExport(exchange);
   const run = /^\/api\/run\/(.+)$/.exec(url.pathname);
   if (method === 'POST' && run !== null) {
     const caller = await exchange.access.caller(request);

@@ -122,6 +122,13 @@ export class Store {
     return table;
   }
 
+  /** Makes a table with the number that the ids of its documents carry, where no other table has it. */
+  createTable(component: string, name: string, number: number | undefined): Table {
+    const free =
+      number !== undefined && number >= FIRST_USER_TABLE && !this.#byNumber.has(`${component}\n${number}`);
+    return this.ensureTable(component, name, free ? { number, tablet: this.#nextTablet } : undefined);
+  }
+
   dropTable(table: Table): void {
     this.tables.delete(table.tablet);
     this.#byNumber.delete(`${table.component}\n${table.number}`);

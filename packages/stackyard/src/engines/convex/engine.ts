@@ -77,6 +77,8 @@ function localLaunch(context: EngineContext, data: string, credentials: ConvexCr
     args: [fileURLToPath(new URL('./local-process.ts', import.meta.url))],
     environment: {
       ...hostBasics(process.env),
+      // Node then compiles the sources once and not at each start.
+      NODE_COMPILE_CACHE: path.join(context.stateDirectory, 'compile-cache'),
       ...context.environment,
       INSTANCE_NAME: credentials.instanceName,
       INSTANCE_SECRET: credentials.instanceSecret,
