@@ -16,7 +16,11 @@ declare module 'vitest' {
  * database starts none.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const start = chooseBackend(process.env.STACKYARD_TEST_BACKEND || 'embedded');
+  const { mode, root } = project.vite.config;
+  const suite = mode === 'containers' ? 'containers' : 'embedded';
+  const backend = chooseBackend(process.env.STACKYARD_TEST_BACKEND || suite, root);
+  // At once, and not when the first test asks: a run without what it needs fails, whatever its tests are.
+  await backend.check().catch(refuse);
   let server: Promise<TestServer> | undefined;
   // The answer holds a superuser's password: only who knows the path gets it.
   const path = `/${randomBytes(16).toString('hex')}`;
@@ -25,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       response.writeHead(404).end();
       return;
     }
-    server ??= start();
+    server ??= backend.postgres();
     try {
       response.end((await server).url);
     } catch (error) {
@@ -42,4 +46,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const started = await server?.catch(() => undefined);
     await started?.[Symbol.asyncDispose]();
   };
+}
+
+/** One sentence is all there is to say: a stack trace would hide it. */
+function refuse(error: unknown): never {
+  if (!(error instanceof Error && 'hint' in error)) throw error;
+  console.error(error.message);
+  process.exit(1);
 }

@@ -1,0 +1,38 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { composeModels, imageOf } from './compose-images.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'compose images '));
+  write('infra/compose.yaml', 'services: { db: { image: "postgres:17" } }\n');
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(join(root, file)), { recursive: true });
+  writeFileSync(join(root, file), text);
+}
+
+const uses = (engine: string, image = '') =>
+  `services: { db: { ${image && `image: "${image}", `}x-embedded: { engine: ${engine} } } }\n`;
+
+test('the image of an engine is the one that the merged Compose files give its services', () => {
+  write('apps/one/compose.yaml', uses('postgres'));
+  write('apps/two/compose.yaml', uses('pgvector', 'pgvector/pgvector:0.8.6-pg17'));
+  write('.env', 'BAD LINE\n');
+  const models = composeModels(root);
+  expect(imageOf('postgres', models)).toBe('postgres:17');
+  expect(imageOf('pgvector', models)).toBe('pgvector/pgvector:0.8.6-pg17');
+});
+
+test('none, or several that differ, are refused with their places', () => {
+  write('apps/one/compose.yaml', uses('postgres'));
+  write('apps/two/compose.yaml', uses('postgres', 'postgres:17.2'));
+  expect(() => imageOf('redis', composeModels(root))).toThrow('No service of the Compose files has an image');
+  expect(() => imageOf('postgres', composeModels(root))).toThrow(
+    'postgres:17 (one db), postgres:17.2 (two db): name one',
+  );
+});
