@@ -1,5 +1,4 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { HealthError } from './health-error.ts';
 import type { Probe } from './probe.ts';
 import { refusal, refuseSelf } from './socket.ts';
@@ -48,9 +47,10 @@ interface Answer {
 }
 
 // node:http, not fetch: fetch keeps the connection in a pool, and a probe must leave nothing open.
-function get(url: URL, name: string, options: HttpOptions, signal: AbortSignal): Promise<Answer> {
+// Loaded when a first probe asks: that takes longer than all of this package, and most starts need no HTTP.
+async function get(url: URL, name: string, options: HttpOptions, signal: AbortSignal): Promise<Answer> {
+  const { request: send } = await (url.protocol === 'https:' ? import('node:https') : import('node:http'));
   return new Promise((resolve, reject) => {
-    const send = url.protocol === 'https:' ? requestHttps : requestHttp;
     const { method = 'GET', headers = {} } = options;
     const request = send(url, { method, headers, agent: false, signal });
     const fail = (error: unknown) => reject(signal.aborted ? signal.reason : refusal(name, error));
