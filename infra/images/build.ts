@@ -19,10 +19,13 @@ const recipes = import.meta.dirname;
 const debian = 'debian:bookworm-slim';
 
 /** Folders that a recipe's build context takes from this checkout, by repository. */
-const contents: Record<string, (context: string) => void> = {
-  node: (context) => {
+const contents: Record<string, (context: string) => Promise<void> | void> = {
+  node: async (context) => {
     const prefix = dirname(dirname(process.execPath));
-    for (const part of ['bin', 'lib', 'include']) copy(join(prefix, part), join(context, 'node', part));
+    copy(join(prefix, 'bin/node'), join(context, 'node/bin/node'));
+    if (existsSync(join(prefix, 'include'))) copy(join(prefix, 'include'), join(context, 'node/include'));
+    // The package that brings the toolchain's Node has no npm.
+    await $({ quiet: true })`npm install --global --silent --prefix ${join(context, 'node')} npm@11`;
   },
   postgres: (context) => {
     const stackyard = createRequire(join(root, 'packages/stackyard/package.json'));
@@ -59,7 +62,7 @@ async function build(image: string): Promise<void> {
   const context = mkdtempSync(join(tmpdir(), 'stackyard-image-'));
   try {
     copy(join(recipes, repository(image)), context);
-    contents[repository(image)]?.(context);
+    await contents[repository(image)]?.(context);
     await $({ quiet: true })`docker build --quiet --tag ${image} ${context}`;
   } finally {
     rmSync(context, { recursive: true, force: true });

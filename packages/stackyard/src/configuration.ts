@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly profiles?: readonly string[];
   /** `--driver`; stronger than `STACKYARD_DRIVER`, which may also stand in `.env`. */
   readonly driver?: string | undefined;
+  /** Everything in containers, from the variant's Dockerfiles. */
+  readonly containersOnly?: boolean;
 }
 
 /** Reads the env files and the Compose files of a variant. Throws one error that lists every problem in them. */
@@ -35,7 +37,9 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
     const more = await generateValues(model, given, generated);
     if (more === undefined) {
       const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
-      return { variant, model, driver, profiles, environment, ports: await resolvePorts(model, variant) };
+      const containersOnly = options.containersOnly ?? false;
+      const ports = await resolvePorts(model, variant);
+      return { variant, model, driver, profiles, containersOnly, environment, ports };
     }
     generated = writeGenerated(variant, more, generated); // and again: other values may be made from these
   }

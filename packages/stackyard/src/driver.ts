@@ -32,6 +32,8 @@ export interface Stack {
   readonly model: ComposeModel;
   readonly driver: string;
   readonly profiles: readonly string[];
+  /** Nothing runs on the host: what package scripts stand for runs in containers too (`--build`). */
+  readonly containersOnly: boolean;
   /** What interpolation saw: `.env` files under the process environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** Published ports of every service, by service; ports that the files leave open are chosen at start. */
@@ -40,6 +42,8 @@ export interface Stack {
 
 export interface DriverContext {
   readonly stack: Stack;
+  /** The services that will be started, dependencies first. */
+  readonly services: readonly string[];
   /** A service's environment as a process on the host must see it. */
   hostEnvironment(service: string): Readonly<Record<string, string>>;
   /** Runs a child that cannot outlive this process. */
@@ -62,7 +66,7 @@ export interface Running {
   readonly source: string;
   readonly ports: readonly PortRecord[];
   /** Where a client connects, credentials included; shown with the password masked. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   readonly note?: string;
   readonly process?: ProcessIdentity;
   /** Settles when the service ends by itself or is stopped; never rejects. */

@@ -1,1 +1,1 @@
-export { maskUrlPasswords as maskUrl, maskVariable } from '@stackyard/env/mask';
+export { looksSecret, maskUrlPasswords as maskUrl, maskVariable } from '@stackyard/env/mask';

@@ -61,10 +61,15 @@ export function scriptNames(scripts: Readonly<Record<string, string>>): { setup:
   };
 }
 
+/** The scripts that a start runs on the host. */
+export function stackScripts({ variant, containersOnly }: Stack): { setup: boolean; dev: string[] } {
+  return containersOnly ? { setup: false, dev: [] } : scriptNames(variant.scripts);
+}
+
 /** Everything that a start would do, in order. Pure; throws one error that lists every problem of the files. */
 export function planStack(stack: Stack, driver: Driver): Plan {
   const { model, variant } = stack;
-  const { setup, dev } = scriptNames(variant.scripts);
+  const { setup, dev } = stackScripts(stack);
   const starts: StartService[] = [];
   const skips: SkipService[] = [];
   const refused: string[] = [];
@@ -116,7 +121,7 @@ export function planStack(stack: Stack, driver: Driver): Plan {
 
 /** Where processes of this machine reach the services: those the driver runs and those that `dev:` scripts stand for. */
 export function hostAddresses(stack: Stack, driver: Driver): HostAddresses {
-  const { dev } = scriptNames(stack.variant.scripts);
+  const { dev } = stackScripts(stack);
   const runs = (name: string): boolean => {
     const service = stack.model.services[name];
     return service !== undefined && (dev.includes(name) || driver.place(name, service).kind === 'run');
@@ -128,7 +133,7 @@ export function hostAddresses(stack: Stack, driver: Driver): HostAddresses {
 }
 
 function planScripts(stack: Stack, addresses: HostAddresses): RunScript[] {
-  const { setup, dev } = scriptNames(stack.variant.scripts);
+  const { setup, dev } = stackScripts(stack);
   const scripts: RunScript[] = [];
   const unsetOf = (services: readonly string[]) => {
     const all = services.flatMap((service) => hostEnvironment(stack.model, service, addresses).unset);

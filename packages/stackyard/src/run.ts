@@ -63,6 +63,8 @@ async function startService(
   state.service(name, { state: 'starting' });
   context.reporter.progress(name, 'starting');
   const running = await session.start(name);
+  // A port that the files leave open is known now; the scripts that come later have to see it.
+  Object.assign(context.stack.ports, { [name]: running.ports });
   let stopping = false;
   releasers.push(name, async () => {
     stopping = true;

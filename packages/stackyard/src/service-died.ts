@@ -66,7 +66,10 @@ export function serviceDied(
   lastLines: readonly string[],
   options: DeathOptions = {},
 ): StackyardError {
-  const known = causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ?? killed(exit);
+  const known =
+    outOfMemory(exit) ??
+    causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ??
+    killed(exit);
   const when = options.beforeHealthy ? ' before it was healthy' : '';
   return new StackyardError(
     options.code ?? 'STACKYARD_SERVICE_DIED',
@@ -79,6 +82,14 @@ export function serviceDied(
       hint: known?.hint ?? `read its whole log: stackyard logs ${options.log ?? name}`,
     },
   );
+}
+
+function outOfMemory(exit: Exit): { cause: string; hint: string } | undefined {
+  if (!exit.outOfMemory) return undefined;
+  return {
+    cause: 'it needed more memory than its limit, and the system killed it',
+    hint: 'raise mem_limit (or deploy.resources.limits.memory) of the service, or give it less to do',
+  };
 }
 
 function killed(exit: Exit): { cause: string; hint: string } | undefined {

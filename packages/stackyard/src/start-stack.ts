@@ -87,6 +87,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     const addresses = hostAddresses(stack, driver);
     const session: DriverContext = {
       stack,
+      services: plan.operations.flatMap((operation) => (operation.kind === 'start' ? operation.service : [])),
       hostEnvironment: (service) => hostEnvironment(stack.model, service, addresses).values,
       spawn: (spec) => supervisor.spawn(spec),
       progress: (service, message) => options.reporter.progress(service, message),

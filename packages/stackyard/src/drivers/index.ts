@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 
 const drivers: Readonly<Record<string, () => Promise<Driver>>> = {
   embedded: async () => (await import('./embedded/index.ts')).embedded,
+  docker: async () => (await import('./docker/index.ts')).docker,
 };
 
 export const driverNames: readonly string[] = Object.keys(drivers);

@@ -24,10 +24,14 @@ export interface ProcessSpec {
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** In words, where code and signal do not tell. */
+  readonly reason?: string;
+  /** The system killed it because its memory limit was reached. */
+  readonly outOfMemory?: boolean;
 }
 
 /** `exit code 1`, `SIGKILL`. */
-export const formatExit = (exit: Exit): string => (exit.signal ? exit.signal : `exit code ${exit.code}`);
+export const formatExit = (exit: Exit): string => exit.reason ?? exit.signal ?? `exit code ${exit.code}`;
 
 /** A running child in a process group of its own, known to the watchdog. */
 export class ManagedProcess {

@@ -1,0 +1,104 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { DriverContext, DriverSession, Running } from '../../driver.ts';
+import { StackyardError } from '../../errors.ts';
+import type { ManagedProcess } from '../../supervisor/managed-process.ts';
+import { type DockerEnvironment, docker } from './command.ts';
+import { Compose } from './compose.ts';
+import { Container } from './container.ts';
+import { watchEvents } from './events.ts';
+import { refuseForeignData } from './existing-data.ts';
+import { provideImages } from './images.ts';
+import { listContainers, projectName, removeProject } from './project.ts';
+import { findTools } from './tool.ts';
+import { ContainerWatchdog } from './watchdog.ts';
+
+/** Checks tools, images and data, then has Compose create every container; each is started by itself later. */
+export async function openSession(context: DriverContext): Promise<DriverSession> {
+  const { stack, services } = context;
+  await refuseForeignData(stack, services);
+  const { compose: tool } = await findTools(stack.environment);
+  const project = projectName(stack.variant.root, stack.variant.name);
+  const compose = new Compose(tool, project, stack);
+  await provideImages(compose, context);
+  context.signal.throwIfAborted();
+  makeFolders(context);
+  const session = new DockerSession(context, project);
+  try {
+    await session.create(compose);
+    return session;
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class DockerSession implements DriverSession {
+  readonly #context: DriverContext;
+  readonly #project: string;
+  readonly #environment: DockerEnvironment;
+  readonly #watchdog: ContainerWatchdog;
+  readonly #containers = new Map<string, Container>();
+  #ids: ReadonlyMap<string, string> = new Map();
+  #events: ManagedProcess | undefined;
+  #closed = false;
+
+  constructor(context: DriverContext, project: string) {
+    const { variant, environment } = context.stack;
+    this.#context = context;
+    this.#project = project;
+    this.#environment = environment;
+    this.#watchdog = new ContainerWatchdog(project, variant.stateDirectory, environment);
+  }
+
+  async create(compose: Compose): Promise<void> {
+    await this.#listen();
+    await compose.create(this.#context.services, this.#context);
+    this.#ids = await listContainers(this.#project, this.#environment);
+  }
+
+  async start(name: string): Promise<Running> {
+    const id = this.#ids.get(name);
+    if (id === undefined) {
+      throw new StackyardError('STACKYARD_COMPOSE', `Compose made no container for the service ${name}`, {
+        hint: `see what it makes of the files: stackyard logs ${this.#context.stack.variant.name} compose`,
+      });
+    }
+    const container = new Container(name, id, this.#context);
+    this.#containers.set(name, container);
+    await container.start();
+    return container;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#events?.stop();
+    await Promise.all([...this.#containers.values()].map((container) => container.close()));
+    await removeProject(this.#project, this.#environment);
+    this.#watchdog[Symbol.dispose]();
+  }
+
+  /** Follows the engine's events; when they end by themselves, the engine has stopped or was restarted. */
+  async #listen(): Promise<void> {
+    this.#events = await watchEvents(this.#project, this.#context, this.#environment, (event) => {
+      void this.#containers.get(event.service)?.hear(event);
+    });
+    void this.#events.exited.then(async () => {
+      if (this.#closed) return;
+      await Promise.all([...this.#containers.values()].map((container) => container.look()));
+      const { code } = await docker(['version'], this.#environment);
+      if (this.#closed || code !== 0) return;
+      await this.#listen();
+    });
+  }
+}
+
+/** Folders that the engine would make as root when they are missing. */
+function makeFolders({ stack, services }: DriverContext): void {
+  const home = path.join(stack.variant.root, 'data') + path.sep;
+  for (const name of services) {
+    for (const { type, source } of stack.model.services[name]?.volumes ?? []) {
+      if (type === 'bind' && source?.startsWith(home)) mkdirSync(source, { recursive: true });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Stack, StoredData } from '../../driver.ts';
+import { folderSize } from '../embedded/folder-size.ts';
+import { docker } from './command.ts';
+import { projectName } from './project.ts';
+
+/** Where a service of a stack stores something. */
+export interface Storage {
+  /** Path inside the container. */
+  readonly target: string;
+  /** Absolute path of a bind mount below `data/`. */
+  readonly folder?: string;
+  /** The engine's name of a volume. */
+  readonly volume?: string;
+}
+
+/** A service's own storage: what it may only read, or what lies outside `data/`, is somebody else's. */
+export function storage({ model, variant }: Stack, service: string): Storage[] {
+  const home = path.join(variant.root, 'data') + path.sep;
+  const project = projectName(variant.root, variant.name);
+  return (model.services[service]?.volumes ?? []).flatMap(
+    ({ type, source, target, read_only: readOnly }): Storage[] => {
+      if (source === undefined || readOnly) return [];
+      if (type === 'bind') return source.startsWith(home) ? [{ target, folder: source }] : [];
+      const volume = model.volumes?.[source] as { name?: string; external?: unknown } | null | undefined;
+      if (type !== 'volume' || volume?.external) return [];
+      // The model names volumes after its own project, which is the variant.
+      const name = volume?.name;
+      const given = name !== undefined && name !== `${model.name}_${source}`;
+      return [{ target, volume: given ? name : `${project}_${source}` }];
+    },
+  );
+}
+
+/** What the services of a stack have stored. */
+export function storedData(stack: Stack): StoredData[] {
+  return Object.entries(stack.model.services).flatMap(([service, { image }]) =>
+    storage(stack, service).map(({ folder, volume }) =>
+      folder === undefined
+        ? storedVolume(stack, service, volume!, image)
+        : storedFolder(stack, service, folder, image),
+    ),
+  );
+}
+
+function storedFolder(stack: Stack, service: string, folder: string, image: string | undefined): StoredData {
+  return {
+    service,
+    label: path.relative(stack.variant.root, folder),
+    size: () => {
+      if (!existsSync(folder)) return undefined;
+      const bytes = canEnter(folder) ? folderSize(folder) : sizeInside(stack, image, `${folder}:/stored`);
+      return bytes > 0 ? bytes : undefined;
+    },
+    remove: async () => {
+      await rm(folder, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
+        if ((error.code !== 'EACCES' && error.code !== 'EPERM') || image === undefined) throw error;
+        // The container's user owns the files: a container may remove them.
+        const inside = `/stored/${path.basename(folder)}`;
+        const mount = `${path.dirname(folder)}:/stored`;
+        await docker(
+          ['run', '--rm', '--user', '0', '--entrypoint', 'rm', '--volume', mount, image, '-rf', inside],
+          stack.environment,
+        );
+        await rm(folder, { recursive: true, force: true });
+      });
+    },
+  };
+}
+
+function storedVolume(stack: Stack, service: string, volume: string, image: string | undefined): StoredData {
+  return {
+    service,
+    label: `volume ${volume}`,
+    size: () => {
+      try {
+        execFileSync('docker', ['volume', 'inspect', volume], {
+          env: { ...stack.environment },
+          stdio: 'ignore',
+        });
+      } catch {
+        return undefined; // there is none
+      }
+      return sizeInside(stack, image, `${volume}:/stored`);
+    },
+    remove: async () => {
+      await docker(['volume', 'rm', '--force', volume], stack.environment);
+    },
+  };
+}
+
+function canEnter(folder: string): boolean {
+  try {
+    readdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes of what only a container can read; 1 where even that cannot be told: there is something. */
+function sizeInside(stack: Stack, image: string | undefined, mount: string): number {
+  if (image === undefined) return 1;
+  const args = ['--user', '0', '--entrypoint', 'du', '--volume', `${mount}:ro`, image, '-sk', '/stored'];
+  try {
+    const text = execFileSync('docker', ['run', '--rm', '--pull', 'never', ...args], {
+      env: { ...stack.environment },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return Number.parseInt(text, 10) * 1024 || 1;
+  } catch {
+    return 1;
+  }
+}
