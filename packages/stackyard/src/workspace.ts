@@ -102,7 +102,7 @@ function readPackage(directory: string): Pick<Variant, 'scripts' | 'commands'> {
       scripts = {},
       bin = {},
     } = JSON.parse(readFileSync(file, 'utf8')) as PackageJson;
-    const commands = typeof bin === 'string' ? { [name]: bin } : bin;
+    const commands = typeof bin === 'string' ? { [name.replace(/^.*\//, '')]: bin } : bin;
     const absolute = Object.entries(commands).map(([key, target]) => [key, path.join(directory, target)]);
     return { scripts, commands: Object.fromEntries(absolute) };
   } catch (cause) {

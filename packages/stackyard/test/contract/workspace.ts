@@ -205,7 +205,7 @@ export class RunningCommand {
   }
 
   /** Waits until the command has printed something; fails when it ends first. */
-  async prints(text: string): Promise<void> {
+  async prints(text: string, timeoutMs?: number): Promise<void> {
     let ended = false;
     void this.outcome.then(() => {
       ended = true;
@@ -213,18 +213,20 @@ export class RunningCommand {
     await eventually(
       () => this.output.includes(text) || ended,
       () => `${JSON.stringify(text)} is not in:\n${this.output}`,
+      timeoutMs,
     );
     if (!this.output.includes(text))
       throw new Error(`it ended before it printed ${JSON.stringify(text)}:\n${this.output}`);
   }
 }
 
-/** Looks until something holds; fails with a description after ten seconds. */
+/** Looks until something holds; fails with a description after ten seconds unless told. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   otherwise: () => string,
+  timeoutMs = 10_000,
 ): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(otherwise());
     await sleep(10);
