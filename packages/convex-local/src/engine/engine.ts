@@ -16,6 +16,7 @@ import type { EngineEvent, RunResponse } from './messages.ts';
 import { ModuleLoader } from './module-loader.ts';
 import { Runner, type RunnerOptions } from './runner.ts';
 import { SCHEDULED, Scheduler } from './scheduler.ts';
+import { checkConvexPackage } from './self-check.ts';
 import { type LiveResult, type Subscription, Subscriptions } from './subscriptions.ts';
 import { runTestQuery } from './test-query.ts';
 import type { TransactionServices } from './transaction-scope.ts';
@@ -92,6 +93,7 @@ export class Engine {
 
   /** Restores state from disk and starts the jobs. */
   async start(): Promise<void> {
+    await checkConvexPackage();
     const damage = this.#transactions.recover();
     this.deployer.restore();
     this.files.index();
