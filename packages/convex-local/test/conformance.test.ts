@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConvexHttpClient } from 'convex/browser';
-import { anyApi, type FunctionReference } from 'convex/server';
+import { anyApi } from 'convex/server';
 import { convexTest } from 'convex-test';
 import { expect, test } from 'vitest';
 import { FEATURE_APP } from './feature-app.ts';
@@ -10,8 +10,7 @@ import { Project, startDeployment, temporaryFolder } from './project.ts';
 
 type Arguments = Record<string, unknown>;
 
-const notes = anyApi.notes! as unknown as Record<string, FunctionReference<'query', 'public', Arguments>> &
-  Record<string, FunctionReference<'mutation', 'public', Arguments>>;
+const notes = anyApi.notes!;
 
 type Call = readonly ['query' | 'mutation', string, (seen: readonly unknown[]) => Arguments];
 

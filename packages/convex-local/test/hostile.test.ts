@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConvexClient, ConvexHttpClient } from 'convex/browser';
 import { anyApi } from 'convex/server';
@@ -190,13 +190,14 @@ describe('a log that is damaged', () => {
     const name = readdirSync(path.join(folder, 'log')).find((entry) => /^log-\d+$/.test(entry))!;
     return path.join(folder, 'log', name);
   };
-  /** A deployment with three commits on disk, stopped. */
-  async function stopped(folder: string): Promise<void> {
-    await using first = await startDeployment(folder);
+  const stopped = path.join(folder.path, 'stopped');
+
+  beforeAll(async () => {
+    await using first = await startDeployment(stopped);
     await project.push(first.url);
     const writer = new ConvexHttpClient(first.url, { logger: false });
     for (const text of ['one', 'two', 'three']) await writer.mutation(items.add!, { text });
-  }
+  });
 
   test.each([
     ['cut short', (file: string) => truncateSync(file, readFileSync(file).length - 5), ['one', 'two']],
@@ -217,7 +218,7 @@ describe('a log that is damaged', () => {
   ])('%s gives everything before the damage, and says so', async (_, damage, expected) => {
     using other = temporaryFolder();
     const own = path.join(other.path, 'data');
-    await stopped(own);
+    cpSync(stopped, own, { recursive: true });
     damage(logFile(own));
     const said: string[] = [];
     await using second = await startDeployment(own, { log: (line) => said.push(line) });
