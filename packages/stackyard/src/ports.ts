@@ -92,7 +92,7 @@ const moveIt = (entry: BusyPort): string =>
 
 /** One phrase: pid, command, folder and stack. */
 export function describePortOwner(owner: PortOwner | undefined): string {
-  if (!owner) return "a process of another user, or of the system's (it cannot be named without its rights)";
+  if (!owner) return 'a process that this user may not see, or by a connection that is being closed';
   const parts = [`pid ${owner.pid}`];
   if (owner.command)
     parts.push(`(${owner.command.length > 100 ? `${owner.command.slice(0, 99)}…` : owner.command})`);

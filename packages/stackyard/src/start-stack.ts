@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Driver, DriverContext, Stack } from './driver.ts';
 import { describeError, type ErrorReport, InterruptedError, StackyardError } from './errors.ts';
 import { type HostAddresses, hostEnvironment } from './host-environment.ts';
+import { endLeftovers } from './leftovers.ts';
 import { hostAddresses, type Plan } from './plan.ts';
 import { findBusyPortsOf } from './port-variables.ts';
 import { busyPortsError } from './ports.ts';
@@ -11,7 +12,14 @@ import { Releasers } from './releasers.ts';
 import type { Reporter } from './reporter.ts';
 import { runServices } from './run.ts';
 import { runScript } from './scripts.ts';
-import { acquireLock, readState, type ServiceRecord, StateFile, writeJson } from './state.ts';
+import {
+  abandonedScripts,
+  acquireLock,
+  readState,
+  type ServiceRecord,
+  StateFile,
+  writeJson,
+} from './state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 
 export interface StartOptions {
@@ -74,6 +82,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
   try {
     const previous = readState(variant.stateDirectory);
     if (previous) await driver.recover(previous);
+    await endLeftovers(abandonedScripts(variant.stateDirectory));
     rmSync(failureFile(variant.stateDirectory), { force: true });
     const state = openState(options);
     releasers.push('state', () => state.remove());

@@ -65,6 +65,13 @@ export function readScripts(stateDirectory: string): ScriptRecords {
   return state && isAlive(state.owner) ? state.scripts : {};
 }
 
+/** Processes of a "stackyard dev" that died without ending them. */
+export function abandonedScripts(stateDirectory: string): ProcessIdentity[] {
+  const state = readJson<DevState>(devStateFile(stateDirectory));
+  if (!state || isAlive(state.owner)) return [];
+  return Object.values(state.scripts).flatMap(({ process }) => process ?? []);
+}
+
 /** The state file of a stack, or undefined when it has none or an unreadable one. */
 export function readState(stateDirectory: string): StackState | undefined {
   return readJson(path.join(stateDirectory, 'state.json'));

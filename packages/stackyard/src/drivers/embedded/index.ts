@@ -11,7 +11,7 @@ import type {
   Stack,
   StoredData,
 } from '../../driver.ts';
-import { isAlive, signalGroup } from '../../processes.ts';
+import { endLeftovers } from '../../leftovers.ts';
 import type { StackState } from '../../state.ts';
 import { engineNames } from './engines.ts';
 import { embeddedField, engineDirectory } from './fields.ts';
@@ -55,11 +55,9 @@ class EmbeddedSession implements DriverSession {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** Ends processes that outlived their supervisor and its watchdog: only those that are provably the recorded ones. */
+/** Ends processes that outlived their supervisor and its watchdog. */
 async function recover(state: StackState): Promise<void> {
-  for (const record of Object.values(state.services)) {
-    if (record.process && isAlive(record.process)) signalGroup(record.process.pid, 'SIGKILL');
-  }
+  await endLeftovers(Object.values(state.services).flatMap(({ process }) => process ?? []));
 }
 
 function data(stack: Stack): StoredData[] {
