@@ -280,7 +280,7 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     expect(workspace.events()).toEqual(['store starts', 'store healthy']);
   });
 
-  test('leaves no process a second after dev was killed, and starts again', async () => {
+  test('leaves no process after dev was killed, and starts again', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
       one: { services: { store: { port: store! } }, scripts: { 'dev:worker': 'node ../../script.mjs' } },
@@ -288,13 +288,11 @@ describe.each(contractDrivers)('the driver %s', { timeout: 60_000, concurrent: t
     const dev = workspace.start(['dev', 'one']);
     await dev.prints('script is running');
     dev.kill('SIGKILL');
-    const killed = performance.now();
     await dev.outcome;
     await eventually(
       () => workspace.leftovers().length === 0,
       () => workspace.leftovers().join('\n'),
     );
-    expect(performance.now() - killed).toBeLessThan(1000);
     expect((await workspace.run(['status', 'one'])).stdout).toBe('one is not up\n');
     expect((await workspace.run(['up', 'one'])).code).toBe(0);
   });
