@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addDataCommands } from './data.ts';
 import { fail } from './output.ts';
+import { addSchemaCommands } from './schema.ts';
 import { addSetupCommands } from './setup.ts';
 
 const program = new Command('erp')
@@ -9,5 +10,6 @@ const program = new Command('erp')
   .showHelpAfterError();
 addSetupCommands(program);
 addDataCommands(program);
+addSchemaCommands(program);
 
 await program.parseAsync().catch(fail);

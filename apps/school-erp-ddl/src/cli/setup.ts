@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '@stackyard/postgres';
 import type { Command } from 'commander';
-import type { Client } from '../database.ts';
+import { type Client, enterTenant } from '../database.ts';
 import { bundleFiles } from '../generate/bundle.ts';
 import { makeDistrict } from '../generate/district.ts';
+import { fillOperations } from '../generate/operations.ts';
 import { MIGRATIONS } from '../migrations.ts';
 import { importBundle } from '../oneroster/import.ts';
 import { writeBundle } from '../oneroster/write.ts';
@@ -14,7 +15,8 @@ import { print, table, useJson } from './output.ts';
 
 const DEMO_TENANT = 'demo';
 /** Small enough to load in a second or two, large enough to look like a district. */
-const DEMO = { schools: 3, students: 900, seed: 1 };
+const DEMO = { schools: 3, students: 360, seed: 1 };
+const DEMO_DAYS = { from: '2026-11-09', to: '2026-11-13', yearStart: '2026-08-03' };
 
 interface SetupReport {
   readonly applied: readonly string[];
@@ -29,13 +31,17 @@ export function addSetupCommands(program: Command): void {
     .option('--json', 'print the result as JSON')
     .action(async (flags: { json?: boolean }) => {
       useJson(flags.json);
-      const done = await migrate({ url: databaseUrl(), directory: MIGRATIONS });
+      const done = await withClient(async (client) => {
+        const migrated = await migrate({ client, directory: MIGRATIONS });
+        await ensureMonths(client);
+        return migrated;
+      });
       print(done, () => `${done.applied.length} migrations applied, ${done.before} before.`);
     });
 
   program
     .command('setup')
-    .description('migrate, and load a small made-up district once')
+    .description('migrate, and load a small made-up district with some weeks of school life once')
     .option('--json', 'print the result as JSON')
     .action(async (flags: { json?: boolean }) => {
       useJson(flags.json);
@@ -44,12 +50,53 @@ export function addSetupCommands(program: Command): void {
     });
 }
 
-/** Brings a database to the newest schema and gives it demo data where it has no tenant at all. */
+/** Brings a database to the newest schema, with the months to come, and gives it demo data where it has none. */
 export async function setUp(client: Client): Promise<SetupReport> {
   const { applied } = await migrate({ client, directory: MIGRATIONS });
+  await ensureMonths(client);
   const tenants = await client.query('SELECT FROM tenancy.tenant WHERE code = $1', [DEMO_TENANT]);
   if (tenants.length === 0) await loadDemo(client);
   return { applied, loaded: tenants.length === 0, rows: await rowCounts(client) };
+}
+
+/** Makes the monthly partitions up to a year from now. */
+export async function ensureMonths(client: Client): Promise<void> {
+  const parents = await client.query<{ name: string }>(
+    `SELECT partrelid::regclass::text AS name FROM pg_partitioned_table
+     WHERE to_regclass(partrelid::regclass || to_char(now() + interval '1 year', '_YYYY_MM')) IS NULL`,
+  );
+  await client.tx(async (tx) => {
+    await tx.execute('SET LOCAL ROLE erp_owner');
+    for (const { name } of parents) {
+      await tx.execute(
+        `CALL tenancy.ensure_months('${name}', current_date, (current_date + interval '1 year')::date)`,
+      );
+    }
+  });
+}
+
+/** Removes the demo tenant and loads it again; other tenants are not touched. Returns how many rows went. */
+export async function resetDemo(client: Client): Promise<number> {
+  const removed = await client.tx(async (tx) => {
+    const [tenant] = await tx.query<{ id: number }>('SELECT id FROM tenancy.tenant WHERE code = $1', [
+      DEMO_TENANT,
+    ]);
+    if (!tenant) return 0;
+    const tables = await tx.query<{ name: string }>(
+      `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+       WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|information_schema$|public$)'`,
+    );
+    // Final rows refuse to go and keys refuse to be left alone; this tenant goes as a whole, so neither is asked.
+    await tx.execute("SET LOCAL session_replication_role = 'replica'");
+    let rows = 0;
+    for (const { name } of tables)
+      rows += await tx.execute(`DELETE FROM ${name} WHERE tenant_id = $1`, [tenant.id]);
+    await tx.execute('DELETE FROM tenancy.tenant WHERE id = $1', [tenant.id]);
+    return rows;
+  });
+  await loadDemo(client);
+  return removed;
 }
 
 async function loadDemo(client: Client): Promise<void> {
@@ -61,6 +108,11 @@ async function loadDemo(client: Client): Promise<void> {
       bundleFiles(makeDistrict(DEMO), { version: '1.2', lineItems: 2, seed: DEMO.seed }),
     );
     await importBundle(client, { path, tenant: DEMO_TENANT });
+    await client.tx(async (tx) => {
+      const { id } = await tx.one<{ id: number }>('SELECT tenancy.tenant_number($1) AS id', [DEMO_TENANT]);
+      await enterTenant(tx, id);
+      await fillOperations(tx, DEMO_DAYS);
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -75,7 +127,11 @@ const COUNTED = [
   'academics.course',
   'academics.section',
   'enrolment.section_enrolment',
-  'assessment.result',
+  'attendance.daily_mark',
+  'timetable.slot',
+  'assessment.mark',
+  'fees.invoice',
+  'fees.journal_line',
 ];
 
 async function rowCounts(client: Client): Promise<Record<string, number>> {

@@ -34,7 +34,6 @@ COMMENT ON COLUMN audit.entry.after IS 'The same columns as they are now.';
 
 CREATE SEQUENCE audit.entry_number;
 ALTER TABLE audit.entry ALTER COLUMN id SET DEFAULT nextval('audit.entry_number');
-GRANT USAGE ON SEQUENCE audit.entry_number TO erp_app;
 CALL tenancy.ensure_months('audit.entry', '2026-01-01', '2027-12-01');
 
 -- Columns that changed, before and after. The key is whatever the table's primary key has beside the tenant.
@@ -110,6 +109,5 @@ CALL tenancy.protect_schema('audit');
 -- The trail is written by its trigger alone.
 REVOKE INSERT, UPDATE, DELETE ON audit.entry FROM erp_app;
 REVOKE UPDATE, DELETE ON audit.access_log FROM erp_app;
-REVOKE USAGE ON SEQUENCE audit.entry_number FROM erp_app;
 
 RESET ROLE;

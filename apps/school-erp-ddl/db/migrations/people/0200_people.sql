@@ -44,7 +44,7 @@ CREATE TABLE people.person (
   CONSTRAINT person_primary_organisation_fkey FOREIGN KEY (tenant_id, primary_organisation_id) REFERENCES organisation.organisation (tenant_id, id)
 );
 CREATE INDEX person_primary_organisation_idx ON people.person (tenant_id, primary_organisation_id);
-CREATE INDEX person_name_idx ON people.person (tenant_id, search_name COLLATE "C" text_pattern_ops);
+CREATE INDEX person_name_idx ON people.person (tenant_id, search_name COLLATE "C");
 CREATE INDEX person_username_idx ON people.person (tenant_id, username);
 CREATE INDEX person_identifier_idx ON people.person (tenant_id, identifier);
 COMMENT ON TABLE people.person IS 'A human being known to the tenant; a OneRoster user.';

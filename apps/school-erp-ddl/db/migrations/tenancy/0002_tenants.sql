@@ -112,6 +112,8 @@ DECLARE
   item record;
 BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO erp_app, erp_analyst', target_schema);
+  -- For bulk writes that number their rows beforehand.
+  EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO erp_app', target_schema);
   FOR item IN
     SELECT c.oid::regclass AS name, c.relispartition AS is_partition,
       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'updated_at') AS has_updated_at,

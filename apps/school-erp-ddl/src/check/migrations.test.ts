@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { written } from '../../test/bundles.ts';
+import { MIGRATIONS } from '../migrations.ts';
+import { checkMigrations } from './migrations.ts';
+
+async function rules(sql: string): Promise<string[]> {
+  const path = await written({ '9000_change.sql': sql });
+  return (await checkMigrations(path)).map((finding) => `${finding.rule} ${finding.object}`);
+}
+
+test('the migrations keep the rules', async () => {
+  expect(await checkMigrations(MIGRATIONS)).toEqual([]);
+});
+
+test.each([
+  [
+    'an index that blocks writers',
+    'CREATE INDEX x_idx ON people.person (tenant_id, phone);',
+    'lock-index 9000_change.sql:1',
+  ],
+  [
+    'a change of type',
+    '\nALTER TABLE people.person ALTER COLUMN phone TYPE integer;',
+    'lock-rewrite 9000_change.sql:2',
+  ],
+  [
+    'a check that reads the whole table',
+    'ALTER TABLE people.person ADD CONSTRAINT x_check CHECK (length(phone) < 20);',
+    'lock-validate 9000_change.sql:1',
+  ],
+  [
+    'an exclusion constraint on a table with rows',
+    'ALTER TABLE people.person ADD CONSTRAINT x_excl EXCLUDE USING gist (tenant_id WITH =);',
+    'lock-exclude 9000_change.sql:1',
+  ],
+  ['a column that goes', 'ALTER TABLE people.person DROP COLUMN phone;', 'ban-drop-column 9000_change.sql:1'],
+  [
+    'a required column without a default',
+    'ALTER TABLE people.person ADD COLUMN x text NOT NULL;',
+    'adding-required-field 9000_change.sql:1',
+  ],
+])('%s is refused', async (_, sql, finding) => {
+  expect(await rules(sql)).toContain(finding);
+});
+
+test('a new table may have its indexes and constraints at once', async () => {
+  const sql = `CREATE TABLE people.pet (tenant_id integer NOT NULL, id bigint NOT NULL, PRIMARY KEY (tenant_id, id));
+    CREATE INDEX pet_idx ON people.pet (tenant_id, id);`;
+  expect(await rules(sql)).toEqual([]);
+});

@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import type { Finding } from './catalog.ts';
+
+/** Files up to this number make the schema on an empty database, where no lock can hurt anybody. */
+const LAST_OF_FIRST_RELEASE = 2010;
+
+/**
+ * squawk's rules that do not fit this schema, with the reason. Every other rule holds for migrations after the first
+ * release.
+ */
+const EXCLUDED: Readonly<Record<string, string>> = {
+  'prefer-bigint-over-smallint': 'small codes and positions are smallint on purpose: they never grow',
+  'prefer-bigint-over-int': 'tenant numbers are integer on purpose: they are in every key',
+  'prefer-text-field': 'numeric(14,2) and varchar(n) of outside formats carry meaning',
+  'prefer-identity': 'identity columns are used already; sequences of their own are deliberate',
+  'ban-drop-not-null': 'widening a column does not lock for long',
+  'require-concurrent-index-creation':
+    'CREATE TABLE and its indexes come in one migration; existing tables are checked below',
+  'prefer-robust-stmts': 'every file runs once, in a transaction of its own',
+  'require-lock-timeout': 'the runner sets lock_timeout for every file',
+  'require-statement-timeout': 'the runner decides about statement_timeout',
+};
+
+interface SquawkViolation {
+  readonly file: string;
+  readonly line: number;
+  readonly rule_name: string;
+  readonly message: string;
+}
+
+/**
+ * What a migration must not do to a table that may hold millions of rows. Files of the first release are exempt: they
+ * run on an empty database.
+ */
+export async function checkMigrations(
+  directory: string,
+  lastExempt = LAST_OF_FIRST_RELEASE,
+): Promise<Finding[]> {
+  const entries = await readdir(directory, { recursive: true });
+  const paths = entries
+    .filter((path) => path.endsWith('.sql') && Number.parseInt(basename(path), 10) > lastExempt)
+    .sort()
+    .map((path) => join(directory, path));
+  if (paths.length === 0) return [];
+  const found = await Promise.all(paths.map(async (path) => locks(path, await readFile(path, 'utf8'))));
+  return [...(await squawk(paths)), ...found.flat()];
+}
+
+async function squawk(paths: readonly string[]): Promise<Finding[]> {
+  const program = createRequire(import.meta.url)
+    .resolve('squawk-cli/package.json')
+    .replace(/package\.json$/, 'js/bin/squawk');
+  const args = [program, '--reporter', 'json', '--pg-version', '17.0', '--assume-in-transaction'];
+  for (const rule of Object.keys(EXCLUDED)) args.push('--exclude', rule);
+  const output = await new Promise<string>((resolve, reject) => {
+    execFile(process.execPath, [...args, ...paths], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      // squawk ends with 1 where it found something.
+      if (stdout.trim().startsWith('[')) resolve(stdout);
+      else reject(new Error(`squawk did not run: ${stderr || error?.message}`, { cause: error }));
+    });
+  });
+  return (JSON.parse(output) as SquawkViolation[]).map((violation) => ({
+    rule: violation.rule_name,
+    object: `${basename(violation.file)}:${violation.line + 1}`,
+    message: violation.message,
+  }));
+}
+
+interface LockRule {
+  readonly rule: string;
+  readonly pattern: RegExp;
+  readonly message: string;
+}
+
+const LOCKS: readonly LockRule[] = [
+  {
+    rule: 'lock-index',
+    pattern:
+      /\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY)(?:IF\s+NOT\s+EXISTS\s+)?\S+\s+ON\s+(?:ONLY\s+)?([\w.]+)/gi,
+    message:
+      'an index on an existing table blocks its writers: use CREATE INDEX CONCURRENTLY in a file of its own (-- migrate: no-transaction)',
+  },
+  {
+    rule: 'lock-rewrite',
+    pattern:
+      /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)[^;]*?\bALTER\s+(?:COLUMN\s+)?\w+\s+(?:SET\s+DATA\s+)?TYPE\b/gi,
+    message:
+      'changing a type rewrites the table under an exclusive lock: add a column and fill it in batches',
+  },
+  {
+    rule: 'lock-validate',
+    pattern:
+      /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)\s+ADD\s+(?:CONSTRAINT\s+\w+\s+)?(?:FOREIGN\s+KEY|CHECK)\b(?![^;]*NOT\s+VALID)/gi,
+    message:
+      'a constraint that is checked at once reads the whole table under a lock: add it NOT VALID, then VALIDATE',
+  },
+  {
+    rule: 'lock-exclude',
+    pattern: /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)\s+ADD\s+CONSTRAINT\s+\w+\s+EXCLUDE\b/gi,
+    message:
+      'an exclusion constraint on an existing table is built under an exclusive lock: plan an outage or a new table',
+  },
+  {
+    rule: 'lock-cluster',
+    pattern: /\b(?:VACUUM\s+FULL|CLUSTER|REINDEX\s+(?:TABLE|INDEX)\s+(?!CONCURRENTLY))\s*([\w.]*)/gi,
+    message: 'this rewrites a table under an exclusive lock',
+  },
+];
+
+/** Statements that lock a table which the same file did not make. */
+function locks(path: string, sql: string): Finding[] {
+  const text = sql.replaceAll(/--[^\n]*/g, (comment) => ' '.repeat(comment.length));
+  const made = new Set(
+    [...text.matchAll(/\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.]+)/gi)].map((m) => m[1]),
+  );
+  return LOCKS.flatMap(({ rule, pattern, message }) =>
+    [...text.matchAll(pattern)]
+      .filter((match) => !made.has(match[1]))
+      .map((match) => ({
+        rule,
+        object: `${basename(path)}:${text.slice(0, match.index).split('\n').length}`,
+        message,
+      })),
+  );
+}
