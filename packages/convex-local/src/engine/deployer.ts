@@ -47,6 +47,7 @@ export class Deployer {
   restore(): void {
     const stored = this.#store.table('', DEPLOYMENT)?.documents.values().next().value;
     if (stored !== undefined) this.#current = new Deployment(stored.record as DeploymentRecord);
+    this.#loader.prune(Object.values(this.#current.record.definitions).map(({ directory }) => directory));
     this.#defineIndexes();
     this.loadEnvironment();
   }

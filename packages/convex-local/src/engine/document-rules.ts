@@ -60,6 +60,14 @@ function checkShape(json: unknown, depth: number): void {
   }
 }
 
+/** Throws where a top-level field has a name that belongs to Convex. */
+export function checkFieldName(name: string): void {
+  if (!name.startsWith('_') || name === '_id' || name === '_creationTime') return;
+  throw new FunctionError(
+    `Field name '${name}' starts with an underscore, which is only allowed for system fields like '_id'`,
+  );
+}
+
 /** Throws where a document breaks Convex's limits, has a field of its own with `_`, or does not fit the schema. */
 export function checkDocument(
   document: StoredDocument,
@@ -67,14 +75,7 @@ export function checkDocument(
   schema: TableSchema | undefined,
   tableOf: TableOfId,
 ): void {
-  const underscore = Object.keys(document).find(
-    (name) => name.startsWith('_') && name !== '_id' && name !== '_creationTime',
-  );
-  if (underscore !== undefined) {
-    throw new FunctionError(
-      `Field name '${underscore}' starts with an underscore, which is only allowed for system fields like '_id'`,
-    );
-  }
+  for (const name of Object.keys(document)) checkFieldName(name);
   checkShape(document, 1);
   const size = documentSize(document);
   if (size > MAX_DOCUMENT_BYTES) {

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { SourceMap } from 'node:module';
 import path from 'node:path';
@@ -67,6 +76,13 @@ export class ModuleLoader {
       if (!existsSync(target)) throw error;
     }
     return name;
+  }
+
+  /** Removes the folders of earlier pushes. Call it when no push is under way. */
+  prune(kept: readonly string[]): void {
+    for (const name of readdirSync(this.#root)) {
+      if (!kept.includes(name)) rmSync(path.join(this.#root, name), { recursive: true, force: true });
+    }
   }
 
   /** The path of a module, refusing one that leaves its folder. */

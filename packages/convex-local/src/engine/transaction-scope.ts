@@ -1,6 +1,6 @@
 import type { Store, StoredDocument } from '../storage/store.ts';
 import type { Caller } from './caller.ts';
-import { checkDocument } from './document-rules.ts';
+import { checkDocument, checkFieldName } from './document-rules.ts';
 import { FunctionError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 import { type PageRequest, readPage } from './page.ts';
@@ -317,6 +317,7 @@ export class TransactionScope {
     }
     const after = operation === '1.0/replace' ? {} : { ...before };
     for (const [field, part] of Object.entries(value)) {
+      checkFieldName(field);
       if (isUndefined(part)) delete (after as Record<string, unknown>)[field];
       else Object.assign(after, { [field]: part });
     }

@@ -28,6 +28,7 @@ export interface EngineHostOptions extends Omit<EngineOptions, 'busyMemory' | 'b
 const CHECK_MS = 100;
 /** Id of the calls that only ask for a sign of life. */
 const PING = 0;
+const SLEEPING_FACTOR = 10;
 
 /**
  * Runs the engine in a worker thread and keeps it running. User code that blocks the thread is ended with the whole
@@ -44,6 +45,7 @@ export class EngineHost {
   #ready: Promise<void> = Promise.resolve();
   /** When the ping that is under way was sent; 0 without one. */
   #asked = 0;
+  #askedCpu = process.cpuUsage();
   #watchdog: NodeJS.Timeout | undefined;
   #closing = false;
   /** Called when a worker died and the next one has not started yet. */
@@ -116,12 +118,25 @@ export class EngineHost {
     if (worker === undefined) return;
     if (this.#asked === 0) {
       this.#asked = performance.now();
+      this.#askedCpu = process.cpuUsage();
       worker.postMessage({ id: PING, method: 'ping', params: undefined } satisfies ToEngine);
       return;
     }
-    if (performance.now() - this.#asked < this.#options.hangAfterMs || !this.#runsUserCode()) return;
+    if (!this.#silentTooLong() || !this.#runsUserCode()) return;
     this.#died(worker, 'a function blocked the engine');
     void worker.terminate();
+  }
+
+  /**
+   * Counts the time that this process had on a processor, so that a machine with too much to do ends nothing; code
+   * that sleeps without using any is given far longer.
+   */
+  #silentTooLong(): boolean {
+    const { user, system } = process.cpuUsage(this.#askedCpu);
+    const { hangAfterMs } = this.#options;
+    const busyMs = (user + system) / 1000;
+    const silentMs = performance.now() - this.#asked;
+    return silentMs >= hangAfterMs && (busyMs >= hangAfterMs || silentMs >= hangAfterMs * SLEEPING_FACTOR);
   }
 
   /** The engine's own long work, such as writing a snapshot, is no reason to end it. */

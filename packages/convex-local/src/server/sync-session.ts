@@ -26,6 +26,8 @@ interface Version {
 }
 
 const PING_MS = 15_000;
+/** Calls of one client that may wait for the engine; beyond that its socket is not read. */
+const MAX_WAITING_CALLS = 256;
 /** A client that lets this much pile up unread is cut off. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 
@@ -49,6 +51,7 @@ export class SyncSession {
   #sessionId: string | undefined;
   #inbox: Promise<void> = Promise.resolve();
   #owedTs = 0;
+  #waitingCalls = 0;
   #closed = false;
   readonly #ping: NodeJS.Timeout;
 
@@ -276,8 +279,17 @@ export class SyncSession {
     this.#sendText(`{"type":"Transition",${versions},"modifications":[${modifications.join()}]}`);
   }
 
+  #hold(): void {
+    if (++this.#waitingCalls === MAX_WAITING_CALLS) this.#socket.pause();
+  }
+
+  #letGo(): void {
+    if (this.#waitingCalls-- === MAX_WAITING_CALLS && !this.#closed) this.#socket.resume();
+  }
+
   #mutate(message: Extract<ClientMessage, { type: 'Mutation' }>): void {
     const requestId = newRequestId();
+    this.#hold();
     void this.#services.host
       .call('run', {
         kind: 'mutation',
@@ -291,11 +303,13 @@ export class SyncSession {
       .then(
         (response) => this.#answer('MutationResponse', message.requestId, requestId, response),
         (error) => this.#refuse('MutationResponse', message.requestId, requestId, error),
-      );
+      )
+      .finally(() => this.#letGo());
   }
 
   #act(message: Extract<ClientMessage, { type: 'Action' }>): void {
     const requestId = newRequestId();
+    this.#hold();
     void this.#services.host
       .call('run', {
         kind: 'action',
@@ -308,7 +322,8 @@ export class SyncSession {
       .then(
         (response) => this.#answer('ActionResponse', message.requestId, requestId, response),
         (error) => this.#refuse('ActionResponse', message.requestId, requestId, error),
-      );
+      )
+      .finally(() => this.#letGo());
   }
 
   #answer(type: string, id: number, requestId: string, response: RunResponse): void {
