@@ -1,17 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { type ContainerOwner, findContainerOwner, mayBeContainer } from './drivers/docker/port-owner.ts';
 import { commandOf, listProcesses, parentOf, workingDirectoryOf } from './processes.ts';
 import { readState } from './state.ts';
 import { findRoot } from './workspace.ts';
 
 /** The process that listens on a port, as far as this user may see it. */
 export interface PortOwner {
-  readonly pid: number;
+  /** Absent when only its container is known. */
+  readonly pid?: number;
   readonly command?: string;
   readonly workingDirectory?: string;
   /** The Stackyard stack that the process belongs to. */
   readonly stack?: StackReference;
+  readonly container?: ContainerOwner;
 }
 
 export interface StackReference {
@@ -24,6 +27,20 @@ export interface StackReference {
 export function findPortOwners(ports: readonly number[]): Map<number, PortOwner> {
   const pids = process.platform === 'linux' ? ownersFromProc(ports) : ownersFromLsof(ports);
   return new Map([...pids].map(([port, pid]) => [port, describeOwner(pid)]));
+}
+
+/** The same, and for ports of containers which container it is. */
+export async function findOwners(ports: readonly number[]): Promise<Map<number, PortOwner>> {
+  const owners = findPortOwners(ports);
+  await Promise.all(
+    ports.map(async (port) => {
+      const owner = owners.get(port);
+      const container = mayBeContainer(owner?.command) ? await findContainerOwner(port) : undefined;
+      if (!container) return;
+      owners.set(port, { ...owner, container, ...(container.stack ? { stack: container.stack } : {}) });
+    }),
+  );
+  return owners;
 }
 
 function ownersFromProc(ports: readonly number[]): Map<number, number> {

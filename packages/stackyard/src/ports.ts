@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { StackyardError } from './errors.ts';
-import { findPortOwners, type PortOwner } from './port-owner.ts';
+import { findOwners, type PortOwner } from './port-owner.ts';
 
 /** A host port that a stack needs. */
 export interface NeededPort {
@@ -44,7 +44,7 @@ export async function findBusyPorts(needed: readonly NeededPort[]): Promise<Busy
   const free = await Promise.all(needed.map((entry) => isPortFree(entry.port, entry.host)));
   const busy = needed.filter((_, index) => !free[index]);
   if (busy.length === 0) return [];
-  const owners = findPortOwners(busy.map((entry) => entry.port));
+  const owners = await findOwners(busy.map((entry) => entry.port));
   const taken = new Set(needed.map((entry) => entry.port));
   const described: BusyPort[] = [];
   for (const entry of busy) {
@@ -93,14 +93,23 @@ const moveIt = (entry: BusyPort): string =>
 /** One phrase: pid, command, folder and stack. */
 export function describePortOwner(owner: PortOwner | undefined): string {
   if (!owner) return 'a process that this user may not see, or by a connection that is being closed';
-  const parts = [`pid ${owner.pid}`];
-  if (owner.command)
+  const { stack, container } = owner;
+  const parts = container ? describeContainer(container) : [`pid ${owner.pid}`];
+  if (owner.command && !container)
     parts.push(`(${owner.command.length > 100 ? `${owner.command.slice(0, 99)}…` : owner.command})`);
-  if (owner.workingDirectory) parts.push(`in ${owner.workingDirectory}`);
-  const { stack } = owner;
+  if (owner.workingDirectory && !container) parts.push(`in ${owner.workingDirectory}`);
   if (stack)
     parts.push(
       `: the Stackyard stack ${stack.variant}${stack.service ? `, service ${stack.service},` : ''} of ${stack.root}`,
     );
   return parts.join(' ').replace(' :', ':');
+}
+
+function describeContainer({ name, project, stack }: NonNullable<PortOwner['container']>): string[] {
+  const stop = stack ? `stackyard down ${stack.variant}` : `docker stop ${name}`;
+  return [
+    `the container ${name}`,
+    ...(project ? [`of the Compose project ${project}`] : []),
+    `("${stop}" stops it)`,
+  ];
 }

@@ -1,16 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { projectName } from '../../src/drivers/docker/project.ts';
 import { isPortFree } from '../../src/ports.ts';
 import { commandOf, listProcesses, workingDirectoryOf } from '../../src/processes.ts';
 import { devScript, webService } from './services.ts';
-
-/** Drivers to run the contract against; all that work everywhere unless told. */
-export const contractDrivers: readonly string[] = (process.env.STACKYARD_TEST_DRIVERS ?? 'embedded').split(
-  ',',
-);
 
 const bin = path.join(import.meta.dirname, '..', '..', 'bin', 'stackyard.js');
 
@@ -46,7 +50,8 @@ export class ContractWorkspace implements AsyncDisposable {
   constructor(driver: string, variants: Readonly<Record<string, ContractVariant>>) {
     this.#driver = driver;
     this.root = realpathSync(mkdtempSync(path.join(tmpdir(), 'stackyard contract ')));
-    this.write('infra/compose.yaml', 'services: {}\n');
+    // Compose 1.29 takes a file without any service for one of its first format.
+    this.write('infra/compose.yaml', 'services:\n  base: { image: node:24, profiles: [never] }\n');
     this.write('service.mjs', webService);
     this.write('script.mjs', devScript);
     for (const [name, variant] of Object.entries(variants)) this.variant(name, variant);
@@ -132,13 +137,33 @@ export class ContractWorkspace implements AsyncDisposable {
     }
   }
 
-  /** What still runs of this workspace, apart from zombies: command lines. */
+  /** What still is there of this workspace: command lines of processes apart from zombies, containers, networks. */
   leftovers(): string[] {
-    return listProcesses().flatMap((pid) => {
+    const processes = listProcesses().flatMap((pid) => {
       const directory = workingDirectoryOf(pid);
       const command = commandOf(pid) ?? '';
       return directory?.startsWith(this.root) || command.includes(this.root) ? [command] : [];
     });
+    return this.#driver === 'docker' ? [...processes, ...this.#containers(), ...this.#networks()] : processes;
+  }
+
+  #containers(): string[] {
+    const filter = `label=com.docker.compose.project.working_dir=${this.root}`;
+    return ask('ps', '--all', '--filter', filter, '--format', '{{.Names}} {{.Status}}');
+  }
+
+  #networks(): string[] {
+    const projects = readdirSync(path.join(this.root, 'apps')).map((name) => projectName(this.root, name));
+    return projects.flatMap((project) =>
+      ask(
+        'network',
+        'ls',
+        '--filter',
+        `label=com.docker.compose.project=${project}`,
+        '--format',
+        '{{.Name}}',
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,10 +177,16 @@ export class ContractWorkspace implements AsyncDisposable {
   }
 }
 
+/** The lines that `docker` answers. */
+function ask(...args: string[]): string[] {
+  return execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean);
+}
+
 function composeService(variant: string, name: string, service: ContractService): unknown {
   const { environment, port, dependsOn, retries = 100, gracePeriod = '5s' } = service;
-  const probe =
-    "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+  // Bash alone: starting Node for every probe would keep a small machine busy.
+  const request = String.raw`GET /health HTTP/1.0\r\n\r\n`;
+  const probe = `exec 3<>/dev/tcp/127.0.0.1/8080 && printf '${request}' >&3 && head -n 1 <&3 | grep -q ' 200 '`;
   return {
     image: 'node:24',
     working_dir: '/workspace',
@@ -166,7 +197,7 @@ function composeService(variant: string, name: string, service: ContractService)
     depends_on: Object.fromEntries(
       Object.entries(dependsOn ?? {}).map(([key, condition]) => [key, { condition }]),
     ),
-    healthcheck: { test: ['CMD', 'node', '-e', probe], interval: '100ms', timeout: '1s', retries },
+    healthcheck: { test: ['CMD', 'bash', '-c', probe], interval: '200ms', timeout: '1s', retries },
     stop_grace_period: gracePeriod,
     'x-embedded': { engine: 'process', command: ['node', 'service.mjs'], ready: { http: '/health' } },
   };
@@ -220,11 +251,11 @@ export class RunningCommand {
   }
 }
 
-/** Looks until something holds; fails with a description after ten seconds unless told. */
+/** Looks until something holds; fails with a description after a minute unless told: containers take their time. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   otherwise: () => string,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
