@@ -25,6 +25,7 @@ const size = (bytes) =>
 async function loadSchema() {
   domains = await get('/api/schema');
   showDomains();
+  search();
   await chooseDomain(domains.some((d) => d.name === chosen.domain) ? chosen.domain : 'people');
   $('state').textContent = `${domains.length} domains, ${tables().length} tables`;
   document.body.dataset.version = String(Number(document.body.dataset.version ?? 0) + 1);
