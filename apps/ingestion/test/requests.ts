@@ -19,7 +19,7 @@ export function requests(url: string, key?: string) {
       headers: { ...authorization, ...(init.headers as Record<string, string>) },
     });
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '');
+    const json = text !== '' && /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
   }
 

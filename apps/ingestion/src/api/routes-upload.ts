@@ -175,7 +175,7 @@ async function takeParts(
       const common = commonOf(request, fields);
       const idempotencyKey = repeated ? `${common.idempotencyKey}#${results.length}` : undefined;
       const taken = intake
-        .take({ ...common, idempotencyKey, name, body: file, declaredType: typeOf(mimetype) })
+        .take({ ...common, idempotencyKey, name, body: unbroken(file), declaredType: typeOf(mimetype) })
         .then(
           (registered) => ({ name, ...registered }),
           (error: unknown) => {
@@ -196,6 +196,15 @@ async function takeParts(
   }
   if (results.length === 0) throw new Problem('API_INVALID', 'The request holds no file');
   return Promise.all(results);
+}
+
+/** A part that fails when the body around it does. */
+async function* unbroken(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file;
+  } catch (cause) {
+    throw new Problem('API_MALFORMED_MULTIPART', 'The multipart body is damaged or cut off', { cause });
+  }
 }
 
 function typeOf(mimetype: string): string | undefined {

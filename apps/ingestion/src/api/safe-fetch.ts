@@ -49,6 +49,8 @@ export async function safeFetch(given: string, options: SafeFetchOptions = {}): 
         headers: { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'stackyard-ingestion' },
       });
       const { statusCode, headers } = answer;
+      // A body that is given up says so in an event, and without a listener that would end the process.
+      answer.body.on('error', () => {});
       const location = headers.location;
       if (statusCode >= 300 && statusCode < 400 && typeof location === 'string') {
         answer.body.destroy();

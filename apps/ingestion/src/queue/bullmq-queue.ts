@@ -1,10 +1,18 @@
-import { Queue as BullQueue, type ConnectionOptions, Worker } from 'bullmq';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Queue as BullQueue, type ConnectionOptions, type Job, Worker } from 'bullmq';
 import type { ConsumeOptions, Consumer, Queue } from './queue.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const NAME = 'ingest';
 
-/** Deliveries of one consumer at once; each waits for room and makes one claim. */
-const PARALLEL = 32;
+/** The braces keep the keys together in a Redis cluster. */
+const PREFIX = '{ingestion}';
+
+/** A permission that was taken and not used comes again after this. */
+const LOCK_MS = 10_000;
+
+const RETRY_MS = 500;
 
 /** The queue on Redis. It may lose everything: the database knows what is to be done. */
 export async function openBullQueue(url: URL, onError: (error: unknown) => void): Promise<Queue> {
@@ -12,7 +20,7 @@ export async function openBullQueue(url: URL, onError: (error: unknown) => void)
   const queue = new BullQueue(NAME, {
     // Fails at once while Redis is away, instead of holding an upload up until it is back.
     connection: { ...connection, enableOfflineQueue: false },
-    prefix: '{ingestion}',
+    prefix: PREFIX,
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1000 },
   });
   queue.on('error', onError);
@@ -44,25 +52,62 @@ export async function openBullQueue(url: URL, onError: (error: unknown) => void)
   };
 }
 
+/** Takes jobs by hand: BullMQ's own loop spins without a pause while Redis is away. */
 async function consume(connection: ConnectionOptions, options: ConsumeOptions): Promise<Consumer> {
   const { capacity, deliver, onError } = options;
-  const worker = new Worker(
-    NAME,
-    async () => {
-      await capacity();
-      await deliver(1);
-    },
-    {
-      connection,
-      prefix: '{ingestion}',
-      concurrency: PARALLEL,
-      lockDuration: 10_000,
-      stalledInterval: 5000,
-      maxStalledCount: 1000,
-    },
-  );
-  worker.on('error', onError);
-  const stop = () => worker.close();
+  const worker = new Worker(NAME, null, {
+    connection,
+    prefix: PREFIX,
+    lockDuration: LOCK_MS,
+    stalledInterval: LOCK_MS / 2,
+    maxStalledCount: 1000,
+    drainDelay: 1,
+  });
+  worker.on('error', () => {}); // the calls below fail with the same
+  const token = randomUUID();
+  const stopping = new AbortController();
+
+  async function take(free: number): Promise<Job[]> {
+    const jobs: Job[] = [];
+    while (jobs.length < free) {
+      const job = await worker.getNextJob(token, { block: jobs.length === 0 });
+      if (!job) break;
+      jobs.push(job);
+    }
+    return jobs;
+  }
+
+  async function handle(jobs: readonly Job[]): Promise<void> {
+    try {
+      await deliver(jobs.length);
+    } catch (error) {
+      for (const job of jobs) await job.moveToFailed(error as Error, token, false);
+      throw error;
+    }
+    for (const job of jobs) await job.moveToCompleted(true, token, false);
+  }
+
+  const running = (async () => {
+    await worker.startStalledCheckTimer().catch(onError);
+    while (!stopping.signal.aborted) {
+      const free = await untilAborted(capacity(), stopping.signal);
+      if (free === undefined) return;
+      try {
+        const jobs = await take(free);
+        if (jobs.length > 0) await handle(jobs);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        onError(error);
+        await sleep(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  })();
+
+  const stop = async () => {
+    stopping.abort();
+    await running;
+    await worker.close(true);
+  };
   return { stop, [Symbol.asyncDispose]: stop };
 }
 

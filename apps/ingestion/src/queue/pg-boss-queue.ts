@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@stackyard/postgres';
 import { type Db, PgBoss } from 'pg-boss';
 import type { ConsumeOptions, Consumer, Queue } from './queue.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const NAME = 'ingest';
 const CHANNEL = 'ingestion_queue';
@@ -111,7 +112,7 @@ async function consume(
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      const free = await Promise.race([capacity(), aborted(stopping.signal)]);
+      const free = await untilAborted(capacity(), stopping.signal);
       if (free === undefined) return;
       // What is notified from here on is not missed: it cuts the pause below short.
       wake = new AbortController();
@@ -140,11 +141,4 @@ async function consume(
     await listener.close();
   };
   return { stop, [Symbol.asyncDispose]: stop };
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
 }

@@ -17,14 +17,14 @@ export async function startReindex(client: Client, modelId: number): Promise<num
 }
 
 /**
- * Makes a model that is being built the active one, once every visible version has its vectors. Gives the id of the
- * model that search uses from now on, or undefined while there is more to do.
+ * Makes a model that is being built the active one, once every visible version has its vectors. Until then, versions
+ * that have come without them get a job of their own: a worker that had not heard of the model wrote them.
  */
-export async function finishReindex(client: Client): Promise<number | undefined> {
+export async function continueReindex(client: Client): Promise<void> {
   const [building] = await client.query<{ id: number }>(
     `SELECT id FROM embedding_model WHERE state = 'building' ORDER BY id LIMIT 1`,
   );
-  if (!building) return undefined;
+  if (!building) return;
   const { missing } = await asService(client, (tx) =>
     tx.one<{ missing: boolean }>(
       `SELECT EXISTS (SELECT FROM document d JOIN version v ON v.id = d.current_version
@@ -34,7 +34,6 @@ export async function finishReindex(client: Client): Promise<number | undefined>
       [building.id],
     ),
   );
-  if (missing) return undefined;
-  await activateModel(client, building.id);
-  return building.id;
+  if (missing) await startReindex(client, building.id);
+  else await activateModel(client, building.id);
 }

@@ -25,7 +25,7 @@ import {
   returnJobs,
 } from '../store/jobs.ts';
 import { ensureModel, liveModels, type StoredModel } from '../store/models.ts';
-import { finishReindex } from '../store/reindex.ts';
+import { continueReindex } from '../store/reindex.ts';
 import { type RetentionOptions, sweep } from '../store/retention.ts';
 import { failureOf } from './retry.ts';
 
@@ -162,7 +162,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     );
     const texts = chunks.map(embeddingText);
     const vectors = new Map<number, Vector[]>();
-    const targets = models.filter(({ model }) => job.modelId === null || model.id === job.modelId);
+    const targets = await targetsOf(job);
     await staged(job, 'embed', async () => {
       for (const { model, embedder: own } of targets) {
         vectors.set(
@@ -177,6 +177,21 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const active = targets.find(({ model }) => model.state === 'active')?.model ?? embedder;
     const embedding = { model: active.model, dimensions: active.dimensions };
     await staged(job, 'index', () => commits.add({ job, result: { document, chunks, embedding }, vectors }));
+  }
+
+  /** The models that the job is to have vectors of. */
+  async function targetsOf({ modelId }: ClaimedJob): Promise<typeof models> {
+    if (modelId === null) return models;
+    const own = () => models.filter(({ model }) => model.id === modelId);
+    if (own().length === 0) models = await modelsNow();
+    if (own().length > 0) return own();
+    throw new PipelineError(
+      'INGEST_EMBED_UNAVAILABLE',
+      'This worker has no embedder for the model that is built up',
+      {
+        hint: 'Start workers with the settings of that model.',
+      },
+    );
   }
 
   function progressOf(job: ClaimedJob): (progress: Progress) => void {
@@ -200,8 +215,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
   async function reconcile(): Promise<void> {
     await releaseExpired(client, MAX_CRASHES);
-    if (models.some(({ model }) => model.state === 'building')) await finishReindex(client);
     models = await modelsNow();
+    if (models.some(({ model }) => model.state === 'building')) await continueReindex(client);
     const missing = (await dueJobs(client)) - (await queue.waiting());
     if (missing > 0) await queue.add(Math.min(missing, 1000));
   }

@@ -1,0 +1,248 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  createHashingEmbedder,
+  createOpenAiEmbedder,
+  type Embedder,
+  PipelineError,
+} from '../src/pipeline/index.ts';
+import { commit } from '../src/store/commit.ts';
+import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
+import { ensureModel, liveModels } from '../src/store/models.ts';
+import { sweep } from '../src/store/retention.ts';
+import { createApiKey, saveTenant } from '../src/store/tenants.ts';
+import { failureOf, retryPolicies } from '../src/worker/retry.ts';
+import { requests } from './requests.ts';
+import { openStack, type StackOptions, type TestStack } from './stack.ts';
+
+const stacks: TestStack[] = [];
+afterEach(async () => {
+  for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
+});
+async function open(options?: StackOptions) {
+  const stack = await openStack(options);
+  stacks.push(stack);
+  return { stack, api: requests(stack.url) };
+}
+
+const embedder = createHashingEmbedder({ dimensions: 64 });
+
+describe('a job', () => {
+  test('is claimed in fair order: by priority, then each tenant in turn, within the limits', async () => {
+    const { stack, api } = await open({ worker: false });
+    await saveTenant(stack.client, 'other');
+    const other = requests(stack.url, await createApiKey(stack.client, 'other', 'test'));
+    for (let index = 0; index < 6; index += 1) await api.add(`many ${index}.txt`, `many ${index}`);
+    await other.add('one.txt', 'one');
+    await other.add('two.txt', 'two');
+    await api.add('urgent.txt', 'urgent', { priority: '10' });
+    const claim = async (count: number) =>
+      (await claimJobs(stack.client, 'w', count, 60_000)).map(({ name }) => name);
+    expect(await claim(4)).toEqual(
+      expect.arrayContaining(['urgent.txt', 'many 0.txt', 'one.txt', 'many 1.txt']),
+    );
+    expect(await claim(1)).toEqual(['two.txt']);
+    await saveTenant(stack.client, 'default', { max_active: 4 });
+    expect(await claim(10)).toHaveLength(1);
+    expect(await claim(10)).toEqual([]);
+    await api.call('/v1/work/paused', {
+      method: 'PUT',
+      body: '{"paused":true}',
+      headers: { 'content-type': 'application/json' },
+    });
+    await saveTenant(stack.client, 'default', { max_active: 64 });
+    expect(await claim(10)).toEqual([]);
+    await api.call('/v1/work/paused', {
+      method: 'PUT',
+      body: '{"paused":false}',
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(await claim(10)).toHaveLength(3);
+  });
+
+  test('that was taken over counts only for the one who has it last', async () => {
+    const { stack, api } = await open({ worker: false });
+    await ensureModel(stack.client, embedder);
+    const [model] = await liveModels(stack.client);
+    const { body } = await api.add('fenced.txt', 'fenced words');
+    const [slow] = await claimJobs(stack.client, 'slow', 1, 0);
+    expect(await releaseExpired(stack.client, 3)).toBe(1);
+    const [fast] = await claimJobs(stack.client, 'fast', 1, 60_000);
+    const processed = await stack.extractor.process(
+      { name: 'fenced.txt', source: { bytes: Buffer.from('fenced words') } },
+      { seed: 'x' },
+    );
+    const finish = async (job: typeof slow) => ({
+      job: job!,
+      result: { ...processed, embedding: embedder },
+      vectors: new Map([[model!.id, await embedder.embed(['fenced words'])]]),
+    });
+    expect(await commit(stack.client, [await finish(slow)])).toEqual({ stored: 0, dropped: 1 });
+    expect((await api.document(body.documents[0].documentId)).currentVersion).toBeNull();
+    expect(await failJob(stack.client, slow!, failureOf(new Error('late'), 1))).toBe(false);
+    expect(await commit(stack.client, [await finish(fast)])).toEqual({ stored: 1, dropped: 0 });
+    expect(await commit(stack.client, [await finish(fast)])).toEqual({ stored: 0, dropped: 1 });
+    expect(await stack.client.one('SELECT count(*)::int AS n FROM chunk')).toEqual({ n: 1 });
+  });
+
+  test('of a document that was deleted or updated meanwhile leaves nothing behind', async () => {
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    const slow: Embedder = {
+      ...embedder,
+      async embed(texts, options) {
+        begun += 1;
+        await gate;
+        return embedder.embed(texts, options);
+      },
+    };
+    const { stack, api } = await open({ embedder: slow });
+    const gone = (await api.add('gone.txt', 'to be deleted')).body.documents[0];
+    const old = (await api.add('k.txt', 'the old words', { key: 'k' })).body.documents[0];
+    await expect.poll(() => begun).toBe(2);
+    await api.call(`/v1/documents/${gone.documentId}`, { method: 'DELETE' });
+    await api.add('k.txt', 'the new words', { key: 'k' });
+    release();
+    const settled = await api.settled(old.documentId);
+    expect(settled.latest.number).toBe(2);
+    await expect.poll(() => stack.client.one('SELECT count(*)::int AS n FROM chunk')).toEqual({ n: 1 });
+    expect((await api.find('words')).map(({ text }) => text)).toEqual(['the new words']);
+  });
+});
+
+describe('an embedder', () => {
+  test('that fails for a while is tried again; one that answers nonsense is not', async () => {
+    let failures = 2;
+    const flaky: Embedder = {
+      ...embedder,
+      async embed(texts, options) {
+        if (failures-- > 0) throw new PipelineError('INGEST_EMBED_UNAVAILABLE', 'away', { hint: 'wait' });
+        return embedder.embed(texts, options);
+      },
+    };
+    const { api } = await open({ embedder: flaky });
+    const document = await api.ingest('flaky.txt', 'patience');
+    expect(document.latest).toMatchObject({ status: 'ready', error: null });
+  });
+
+  test('over HTTP that answers too few or too short vectors fails the document for good', async () => {
+    let answer: object = { data: [] };
+    const server = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answer));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const http = createOpenAiEmbedder({
+        baseUrl: `http://127.0.0.1:${port}/v1`,
+        model: 'm',
+        dimensions: 64,
+      });
+      const { api } = await open({ embedder: http });
+      for (const data of [
+        [],
+        [{ index: 0, embedding: [1, 2, 3] }],
+        [{ index: 0, embedding: Array(64).fill(null) }],
+      ]) {
+        answer = { data };
+        const document = await api.ingest('bad.txt', `bad vectors ${JSON.stringify(data).length}`);
+        expect(document.latest).toMatchObject({
+          status: 'failed',
+          error: { code: 'INGEST_EMBED_INVALID' },
+          chunks: null,
+        });
+      }
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe('the worker', () => {
+  test('goes on by itself after the database was killed in the middle', { timeout: 60_000 }, async () => {
+    const { stack, api } = await open();
+    const ids: string[] = [];
+    for (let index = 0; index < 30; index += 1) {
+      ids.push((await api.add(`d${index}.txt`, `document number ${index}`)).body.documents[0].documentId);
+      if (index === 15) await stack.crashDatabase(500);
+    }
+    for (const id of ids) expect((await api.settled(id, 40_000)).latest.status).toBe('ready');
+    const { chunks } = await stack.client.one<{ chunks: number }>(
+      'SELECT count(*)::int AS chunks FROM chunk',
+    );
+    expect(chunks).toBe(30);
+  });
+
+  test('that stops gives back what it had, without counting it as a failure', async () => {
+    const never: Embedder = {
+      ...embedder,
+      embed: (_texts, options) =>
+        new Promise((_, reject) =>
+          options?.signal?.addEventListener('abort', () => reject(options.signal?.reason)),
+        ),
+    };
+    const { stack, api } = await open({ worker: false });
+    const { body } = await api.add('handed over.txt', 'from one to the other');
+    const first = await stack.startWorker({ embedder: never });
+    await expect.poll(() => first.busy).toBe(1);
+    await first.stop(50);
+    await stack.startWorker();
+    const document = await api.settled(body.documents[0].documentId);
+    expect(document.latest.status).toBe('ready');
+    expect(await stack.client.one('SELECT attempts FROM job')).toEqual({ attempts: 1 });
+  });
+
+  test('builds another model beside the active one, and switches without a gap', {
+    timeout: 40_000,
+  }, async () => {
+    const { stack, api } = await open({ worker: false });
+    const larger = createHashingEmbedder({ dimensions: 128 });
+    const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? larger : embedder);
+    await stack.startWorker({ embedderOf });
+    await api.ingest('old.txt', 'an old walrus');
+    const reindex = await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
+    expect(reindex).toMatchObject({ status: 202, body: { jobs: 1 } });
+    await api.ingest('new.txt', 'a new walrus');
+    await expect
+      .poll(() => liveModels(stack.client), { timeout: 20_000 })
+      .toMatchObject([{ dimensions: 128, state: 'active' }]);
+    const hits = await api.find('walrus', { mode: 'text' });
+    expect(hits.map(({ name }) => name).toSorted()).toEqual(['new.txt', 'old.txt']);
+  });
+});
+
+test('what is past its time goes, with its content, and nothing else does', async () => {
+  const { stack, api } = await open();
+  const keep = await api.ingest('keep.txt', 'this stays');
+  const gone = await api.ingest('gone.txt', 'this goes');
+  const expiring = await api.ingest('expiring.txt', 'this goes too', { expires: '2020-01-01T00:00:00Z' });
+  await api.call(`/v1/documents/${gone.id}`, { method: 'DELETE' });
+  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
+  const swept = await sweep(stack.client, stack.storage, { deletedForMs: -1000 });
+  expect(swept).toMatchObject({ expired: 1, documents: 2, objects: 2 });
+  expect((await api.call(`/v1/documents/${gone.id}`)).status).toBe(404);
+  expect((await api.call(`/v1/documents/${expiring.id}`)).status).toBe(404);
+  expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
+  expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
+  expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
+});
+
+test('only what can be helped by waiting is tried again, ever more slowly', () => {
+  const code = 'INGEST_EMBED_UNAVAILABLE';
+  const error = new PipelineError(code, 'x', { hint: 'x' });
+  const delays = [1, 2, 3, 10].map((attempt) => failureOf(error, attempt, 0.999).retryAfterMs ?? 0);
+  expect(delays).toEqual(delays.toSorted((a, b) => a - b));
+  expect(failureOf(error, retryPolicies[code]?.attempts ?? 0).retryAfterMs).toBeUndefined();
+  expect(
+    failureOf(new PipelineError('INGEST_MALFORMED', 'x', { hint: 'x' }), 1).retryAfterMs,
+  ).toBeUndefined();
+  const limited = new PipelineError('INGEST_EMBED_RATE_LIMITED', 'x', { hint: 'x', retryAfterMs: 42_000 });
+  expect(failureOf(limited, 1).retryAfterMs).toBeGreaterThanOrEqual(42_000);
+});
