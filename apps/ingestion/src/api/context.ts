@@ -17,6 +17,8 @@ export interface ApiContext {
   readonly maxDocumentBytes: number;
   /** Requests without a key belong to this tenant; refused where absent. */
   readonly anonymousTenant?: string | undefined;
+  /** The built page, served at `/`. */
+  readonly webDirectory?: string | undefined;
   /** How documents are fetched from URLs. */
   readonly fetch?: SafeFetchOptions | undefined;
   readonly onError: (error: unknown) => void;

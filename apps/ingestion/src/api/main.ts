@@ -1,4 +1,5 @@
 /** Entry point of the API. */
+import { resolve } from 'node:path';
 import { createHealth } from '@stackyard/healthchecks';
 import { apiEnv } from '../config.ts';
 import { describe, logError, stopSignal } from '../log.ts';
@@ -24,6 +25,7 @@ try {
     health,
     maxDocumentBytes: env.MAX_DOCUMENT_BYTES,
     anonymousTenant: env.ANONYMOUS_TENANT,
+    webDirectory: env.WEB_DIRECTORY && resolve(env.WEB_DIRECTORY),
     onError: logError,
   });
   stack.defer(() => api.close());

@@ -1,3 +1,4 @@
+import statics from '@fastify/static';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { authentication } from './auth.ts';
@@ -65,5 +66,17 @@ export async function createApi(context: ApiContext): Promise<FastifyInstance> {
   });
   await app.register((scope) => uploadRoutes(scope, context, intake));
   await app.register(async (scope) => resumableRoutes(scope, context, intake));
+  if (context.webDirectory !== undefined) {
+    await app.register(statics, {
+      root: context.webDirectory,
+      setHeaders: (response) => {
+        response.header(
+          'content-security-policy',
+          "default-src 'self'; img-src 'self' data:; style-src 'self'",
+        );
+        response.header('x-content-type-options', 'nosniff');
+      },
+    });
+  }
   return app;
 }

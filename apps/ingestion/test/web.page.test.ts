@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { openPage } from '@stackyard/testing/page';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openStack, type TestStack } from './stack.ts';
+
+const app = resolve(import.meta.dirname, '..');
+let stack: TestStack;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ingestion page-'));
+  await mkdir(join(folder, 'docs', 'deep'), { recursive: true });
+  const long = Array.from(
+    { length: 400 },
+    (_, index) => `Paragraph ${index} is about nothing in particular.`,
+  );
+  long[300] = 'The capybara is the largest rodent that lives today.';
+  await writeFile(join(folder, 'docs', 'animals.md'), `# Animals\n\n${long.join('\n\n')}\n`);
+  await writeFile(join(folder, 'docs', 'deep', 'note.txt'), 'A note from a folder below.');
+  await writeFile(join(folder, 'docs', 'broken.pdf'), '%PDF-1.7 this is not one');
+  // As it is in production: built, and served by the API.
+  const web = join(folder, 'web');
+  await build({
+    configFile: join(app, 'vite.config.ts'),
+    root: join(app, 'web'),
+    logLevel: 'error',
+    build: { outDir: web },
+  });
+  stack = await openStack({ api: { webDirectory: web } });
+});
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('a folder is sent, each document comes through or says why not, and what it says is found', async () => {
+  const { page, errors } = await openPage();
+  page.setDefaultTimeout(10_000);
+  await page.goto(stack.url);
+  await page.getByRole('button', { name: 'Choose a folder' }).waitFor();
+  await page.getByTestId('folder').setInputFiles(join(folder, 'docs'));
+  const rows = page.getByRole('list', { name: 'Documents' }).getByRole('listitem');
+  await page.locator('[data-status="ready"]').nth(1).waitFor();
+  const broken = rows.filter({ hasText: 'broken.pdf' });
+  await broken.getByText('INGEST_MALFORMED').waitFor();
+  expect(await page.locator('[data-status="ready"]').allTextContents()).toEqual(
+    expect.arrayContaining([
+      expect.stringContaining('docs/deep/note.txt'),
+      expect.stringContaining('docs/animals.md'),
+    ]),
+  );
+  await broken.getByRole('button', { name: 'Retry docs/broken.pdf' }).click();
+  await broken.getByText('INGEST_MALFORMED').waitFor();
+
+  await page.keyboard.press('/');
+  await page.keyboard.type('largest capybara');
+  const marks = page.locator('.hits li').first().locator('mark');
+  await marks.first().waitFor();
+  expect(await marks.allTextContents()).toEqual(expect.arrayContaining(['capybara', 'largest']));
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  const place = page.getByRole('dialog').locator('mark');
+  await place.waitFor();
+  expect(await place.textContent()).toContain('The capybara is the largest rodent');
+  const visible = `(({ top, bottom }) => bottom > 0 && top < innerHeight)(document.querySelector('dialog mark').getBoundingClientRect())`;
+  await expect.poll(() => page.evaluate(visible)).toBe(true);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  expect(errors).toEqual([]);
+});
+
+test('a dropped file appears, is deleted, and comes back with Undo', async () => {
+  const { page, errors } = await openPage({ colorScheme: 'dark' });
+  page.setDefaultTimeout(10_000);
+  await page.goto(stack.url);
+  await page.getByRole('button', { name: 'Choose files' }).waitFor();
+  // A real DataTransfer, as a drop from the desktop brings it.
+  await page.evaluate(`{
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(['dropped from above'], 'dropped.txt', { type: 'text/plain' }));
+    document.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }`);
+  const row = page.getByRole('listitem').filter({ hasText: 'dropped.txt' });
+  await page.locator('li[data-status="ready"]', { hasText: 'dropped.txt' }).waitFor();
+  await row.getByRole('button', { name: 'Delete dropped.txt' }).click();
+  await row.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await row.waitFor();
+  const background = await page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+  expect(background).toBe('rgb(20, 22, 26)');
+  expect(errors).toEqual([]);
+});

@@ -1,0 +1,180 @@
+export type Status = 'queued' | 'processing' | 'ready' | 'failed' | 'superseded';
+
+export interface DocumentItem {
+  id: string;
+  name: string;
+  metadata: Record<string, unknown>;
+  createdAt: string;
+  currentVersion: string | null;
+  latest: {
+    id: string;
+    status: Status;
+    stage: string | null;
+    done: number | null;
+    total: number | null;
+    bytes: number;
+    format: string | null;
+    pages: number | null;
+    chunks: number | null;
+    notes: { code: string; message: string }[];
+    error: { code: string; message: string; hint: string } | null;
+  };
+}
+
+export interface Hit {
+  chunkId: string;
+  documentId: string;
+  name: string;
+  title: string | null;
+  text: string;
+  highlights: [number, number][];
+  start: number;
+  end: number;
+  page: number | null;
+  slide: number | null;
+  sheet: string | null;
+  headings: string[];
+  file: string[];
+}
+
+/** What the events say of a version. */
+export interface VersionEvent {
+  document: string;
+  version: string;
+  name: string;
+  status: Status;
+  stage?: string;
+  done?: number;
+  total?: number;
+  chunks?: number;
+  error?: string;
+  message?: string;
+}
+
+/** An answer that is not what was asked for; the message is meant for people. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly hint: string;
+  constructor(problem: { title?: string; code?: string; hint?: string }) {
+    super(problem.title ?? 'The server does not answer');
+    this.code = problem.code ?? 'UNREACHABLE';
+    this.hint = problem.hint ?? 'Check that the API runs, then try again.';
+  }
+}
+
+const KEY = 'ingestion.apiKey';
+export const apiKey = {
+  get: () => localStorage.getItem(KEY) ?? '',
+  set: (key: string) => (key === '' ? localStorage.removeItem(KEY) : localStorage.setItem(KEY, key)),
+};
+
+function headers(more: Record<string, string> = {}): Record<string, string> {
+  const key = apiKey.get();
+  return key === '' ? more : { ...more, authorization: `Bearer ${key}` };
+}
+
+async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const response = await fetch(path, {
+    ...init,
+    headers: headers(init.headers as Record<string, string>),
+  }).catch(() => {
+    throw new ApiError({});
+  });
+  const text = await response.text();
+  const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : {};
+  if (!response.ok) throw new ApiError(json);
+  return json;
+}
+
+const json = { 'content-type': 'application/json' };
+
+export const api = {
+  list: (cursor?: string) =>
+    call<{ documents: DocumentItem[]; counts: Partial<Record<Status, number>>; next: string | null }>(
+      `/v1/documents?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+    ),
+  get: (id: string) => call<{ document: DocumentItem }>(`/v1/documents/${id}`),
+  text: (id: string) => call<{ text: string; length: number }>(`/v1/documents/${id}/text`),
+  retry: (id: string) => call<DocumentItem>(`/v1/documents/${id}/reprocess`, { method: 'POST' }),
+  remove: (id: string) => call<unknown>(`/v1/documents/${id}`, { method: 'DELETE' }),
+  restore: (id: string) => call<DocumentItem>(`/v1/documents/${id}/restore`, { method: 'POST' }),
+  search: (query: string, signal: AbortSignal) =>
+    call<{ hits: Hit[]; tookMs: number }>('/v1/search', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ query, limit: 20 }),
+      signal,
+    }),
+};
+
+/** Sends one file; only XMLHttpRequest tells how far the bytes have come. */
+export function upload(file: File, name: string, onProgress: (share: number) => void): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', `/v1/documents?${new URLSearchParams({ name })}`);
+    for (const [key, value] of Object.entries(
+      headers({ 'content-type': file.type || 'application/octet-stream' }),
+    )) {
+      request.setRequestHeader(key, value);
+    }
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total === 0 ? 1 : loaded / total);
+    request.onerror = () => reject(new ApiError({}));
+    request.onload = () => {
+      let answer: { documents?: { documentId: string }[]; title?: string; code?: string; hint?: string } = {};
+      try {
+        answer = JSON.parse(request.responseText);
+      } catch {
+        // a proxy answered instead of the API
+      }
+      const id = answer.documents?.[0]?.documentId;
+      if (request.status === 202 && id) resolve(id);
+      else reject(new ApiError(answer));
+    };
+    request.send(file);
+  });
+}
+
+/** Events of all documents until the signal aborts; reconnects by itself and then says so. */
+export async function watch(
+  onEvent: (event: VersionEvent) => void,
+  onConnected: (connected: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let delay = 500; !signal.aborted; delay = Math.min(delay * 2, 10_000)) {
+    try {
+      const response = await fetch('/v1/events', { headers: headers(), signal });
+      if (response.ok && response.body) {
+        delay = 500;
+        await read(response.body, onEvent, onConnected);
+      }
+    } catch {
+      // tried again below
+    }
+    if (signal.aborted) return;
+    onConnected(false);
+    await new Promise((resolve) => setTimeout(resolve, delay));
+  }
+}
+
+async function read(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onEvent: (event: VersionEvent) => void,
+  onConnected: (connected: boolean) => void,
+): Promise<void> {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const event = /^event: (.*)$/m.exec(block)?.[1];
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      // After both, what was said in between is unknown.
+      if (event === 'hello' || event === 'reload') onConnected(true);
+      if (event === 'version' && data) onEvent(JSON.parse(data));
+    }
+  }
+}
