@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConvexHttpClient } from 'convex/browser';
@@ -22,7 +21,7 @@ class Writer {
   async run(url: string, nextKey: () => number): Promise<void> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/sync`);
     socket.on('error', () => {});
-    const gone = once(socket, 'close');
+    const gone = new Promise((resolve) => socket.on('close', resolve));
     socket.on('open', () => {
       socket.send(
         JSON.stringify({

@@ -28,6 +28,7 @@ export const page = query({ args: { channel: v.string(), paginationOpts: paginat
 export const count = query({ args: {}, handler: async (ctx) => (await ctx.db.query('messages').collect()).length });
 export const send = mutation({ args: { channel: v.string(), text: v.string() }, handler: async (ctx, args) => await ctx.db.insert('messages', args) });
 export const remove = mutation({ args: { channel: v.string(), text: v.string() }, handler: async (ctx, { channel, text }) => { for (const message of await ctx.db.query('messages').withIndex('by_channel', (q) => q.eq('channel', channel)).collect()) if (message.text === text) await ctx.db.delete(message._id); } });
+export const conflicting = mutation({ args: {}, handler: async (ctx) => { if ((await ctx.db.query('messages').withIndex('by_channel', (q) => q.eq('channel', 'conflict')).first()) === null) Convex.syscall('throwOcc', '{}'); return 'settled'; } });
 export const nothing = mutation({ args: {}, handler: async () => 'done' });
 export const slow = action({ args: { ms: v.number() }, handler: async (_ctx, { ms }) => { await new Promise((resolve) => setTimeout(resolve, ms)); return ms; } });
 export const me = query({ args: {}, handler: async (ctx) => await ctx.auth.getUserIdentity() });
@@ -167,6 +168,21 @@ describe('the sync protocol', () => {
     expect(await http.query(chat.list!, { channel: 'replay' })).toEqual(['once']);
   });
 
+  test('sends a transition after every mutation: one that writes nothing, and one that was answered before', async () => {
+    const client = track(new ConvexClient(deployment.url, { logger: false }));
+    await client.query(chat.count!, {});
+    expect(await client.mutation(chat.nothing!, {})).toBe('done');
+    expect(await client.mutation(chat.nothing!, {})).toBe('done');
+    const session = randomUUID();
+    const first = await raw(session);
+    first.send(mutation(1, 'chat:send', { channel: 'resent', text: 'x' }));
+    const { ts } = await first.next('MutationResponse');
+    const second = await raw(session);
+    second.send(mutation(1, 'chat:send', { channel: 'resent', text: 'x' }));
+    expect(await second.next('MutationResponse')).toMatchObject({ ts });
+    expect(await second.next()).toMatchObject({ type: 'Transition' });
+  });
+
   test('runs actions beside each other, mutations one after the other', async () => {
     const client = await raw();
     client.send({ type: 'Action', requestId: 1, udfPath: 'chat:slow', args: [{ ms: 150 }] });
@@ -244,6 +260,15 @@ describe('the official clients', () => {
     await client.mutation(chat.remove! as FunctionReference<'mutation'>, { channel: 'paged', text: 'a' });
     await vi.waitFor(() => expect(texts()).toEqual(['b']));
     stop();
+  });
+
+  test('a mutation that fails for a passing reason is sent again until it succeeds', async () => {
+    const http = new ConvexHttpClient(deployment.url, { logger: false });
+    await expect(http.mutation(chat.conflicting!, {})).rejects.toThrow('OptimisticConcurrencyControlFailure');
+    const client = track(new ConvexClient(deployment.url, { logger: false }));
+    const settled = client.mutation(chat.conflicting!, {});
+    await http.mutation(chat.send!, { channel: 'conflict', text: 'x' });
+    expect(await settled).toBe('settled');
   });
 
   test('a large result arrives whole', async () => {

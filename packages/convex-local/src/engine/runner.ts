@@ -119,7 +119,9 @@ export class Runner {
       }
       return { reads, result: { success: true, value, ...outcome() } };
     } catch (error) {
-      return { reads, result: { success: false, ...failureOf(error), ...outcome() } };
+      // A live query has nobody to send it again.
+      const failure = requestId === '' ? describeFailure(error) : failureOf(error);
+      return { reads, result: { success: false, ...failure, ...outcome() } };
     } finally {
       scope?.close();
       if (this.#transactions.store.pendingWrites > 0) this.#transactions.store.rollback();
@@ -213,7 +215,10 @@ export class Runner {
     const logLines: string[] = [];
     return await this.#transactions.exclusive(async () => {
       const before = idempotency === undefined ? undefined : this.#transactions.answerTo(idempotency);
-      if (before !== undefined) return JSON.parse(before) as RunResponse;
+      if (before !== undefined) {
+        this.onSettled();
+        return JSON.parse(before) as RunResponse;
+      }
       if (job?.wanted() === false)
         return { success: false, message: 'The job is no longer pending', logLines };
       const scope = this.#scope('mutation', component, path, caller, new ReadSet(), logLines);
@@ -328,6 +333,10 @@ export function timeoutMessage(path: string, limitMs: number): string {
 /** An error as clients get it. Transient errors are not for clients: they are thrown on. */
 function failureOf(error: unknown): { message: string; data?: unknown } {
   if (error instanceof TransientError) throw error;
+  return describeFailure(error);
+}
+
+function describeFailure(error: unknown): { message: string; data?: unknown } {
   if (error instanceof FunctionError) {
     return { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
   }

@@ -9,7 +9,7 @@ import type { EngineHost } from './engine-host.ts';
 import { newRequestId, publicMessage } from './error-messages.ts';
 import type { LiveRegistry } from './live-registry.ts';
 import { type ClientMessage, clientMessage } from './sync-protocol.ts';
-import { decodeTimestamp, encodeTimestamp } from './timestamps.ts';
+import { encodeTimestamp } from './timestamps.ts';
 
 interface ActiveQuery {
   readonly component: string;
@@ -117,11 +117,7 @@ export class SyncSession {
     switch (message.type) {
       case 'Connect':
         this.#sessionId = message.sessionId;
-        // A client that saw a later state than ours must not be shown an earlier one.
-        this.#version.ts = 0;
-        if (message.maxObservedTimestamp !== undefined) {
-          this.#owedTs = Math.min(decodeTimestamp(message.maxObservedTimestamp), Number.MAX_SAFE_INTEGER);
-        }
+        // What the client saw before needs no care: timestamps grow across restarts.
         return;
       case 'Authenticate':
         return await this.#authenticate(message);
@@ -337,8 +333,8 @@ export class SyncSession {
     this.#sendText(withRawField({ ...common, ...ts }, 'result', response.value));
     if (type === 'MutationResponse') {
       this.#owedTs = Math.max(this.#owedTs, response.ts);
-      // A transition that reaches the mutation must follow, even an empty one.
-      if (this.#version.ts < response.ts) this.#services.registry.owe(this);
+      // A transition that reaches the mutation must follow, even an empty one at the same time: clients wait for it.
+      this.#services.registry.owe(this);
     }
   }
 
