@@ -81,6 +81,8 @@ export interface StoredData {
   readonly service: string;
   /** As the person knows it: a folder relative to the checkout, a volume's name. */
   readonly label: string;
+  /** Absolute path of the folder as the Compose files give it, where it is one of this machine. */
+  readonly folder?: string;
   /** Bytes, or undefined when there is nothing yet. */
   size(): number | undefined;
   remove(): Promise<void>;

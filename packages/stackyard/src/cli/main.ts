@@ -14,6 +14,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   wait: () => import('./wait.ts'),
   env: () => import('./env.ts'),
   exec: () => import('./exec.ts'),
+  backup: () => import('./backup.ts'),
+  restore: () => import('./restore.ts'),
   reset: () => import('./reset.ts'),
   doctor: () => import('./doctor.ts'),
   convex: () => import('./convex.ts'),

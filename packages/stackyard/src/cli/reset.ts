@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { backupFile, backupStack } from '../backup/backup.ts';
 import { splitProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
-import { StackyardError } from '../errors.ts';
-import { load } from '../load.ts';
+import { describeError, InterruptedError, StackyardError } from '../errors.ts';
+import { type LoadedStack, load } from '../load.ts';
 import { OwnedError, ownerLock } from '../start-stack.ts';
 import { acquireLock } from '../state.ts';
 import { formatBytes } from '../units.ts';
@@ -18,20 +19,22 @@ import {
 } from './command-line.ts';
 import { stopStack } from './down.ts';
 import { Interrupts } from './interrupts.ts';
-import { formatTable } from './terminal.ts';
+import { formatTable, ProgressDisplay } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
   return withStackOptions(withVariant(newCommand('reset', 'delete what the services of a stack have stored')))
     .option('-y, --yes', 'do not ask')
+    .option('--no-backup', 'delete without a backup')
     .addHelpText(
       'after',
-      '\nSays what it would delete and asks; stops the stack first. Settings (.env) stay.',
+      '\nSays what it would delete and asks; stops the stack, and takes a backup first. Settings (.env) stay.',
     )
     .action((variant: string | undefined, options: ResetOptions) => reset(surroundings, variant, options));
 }
 
 interface ResetOptions extends StackOptions {
   readonly yes?: boolean;
+  readonly backup: boolean;
 }
 
 async function reset(
@@ -40,11 +43,12 @@ async function reset(
   options: ResetOptions,
 ): Promise<void> {
   const variant = chooseVariant(surroundings, name);
-  const { stack, driver } = await load(variant, {
+  const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,
     profiles: splitProfiles(options.profile ?? []),
   });
+  const { stack, driver } = loaded;
   const stored = driver.data(stack).flatMap((data) => {
     const bytes = data.size();
     return bytes === undefined ? [] : [{ data, bytes }];
@@ -64,9 +68,38 @@ async function reset(
   // Held while the data goes: nobody may start on half of it.
   const lock = acquireLock(ownerLock(variant.stateDirectory));
   if ('holder' in lock) throw new OwnedError(variant.name, lock.holder);
+  if (options.backup) {
+    try {
+      stdout.write(`a backup is in ${await backupFirst(loaded, surroundings, interrupts)}\n`);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
   for (const { data } of stored) await data.remove();
   rmSync(variant.stateDirectory, { recursive: true, force: true });
   stdout.write(`${variant.name} is reset; the next start makes it anew\n`);
+}
+
+async function backupFirst(
+  loaded: LoadedStack,
+  surroundings: Surroundings,
+  interrupts: Interrupts,
+): Promise<string> {
+  using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
+  const file = backupFile(loaded.stack, new Date());
+  try {
+    await backupStack(loaded, { file, reporter: display, signal: interrupts.stop, locked: true });
+    return file;
+  } catch (cause) {
+    if (interrupts.stop.aborted) throw new InterruptedError();
+    const { message, details, hint } = describeError(cause);
+    throw new StackyardError('STACKYARD_RESET_BACKUP', `the backup before the reset failed: ${message}`, {
+      details,
+      hint: `${hint ? `${hint}; or ` : ''}delete without a backup: --no-backup. Nothing was deleted`,
+      cause,
+    });
+  }
 }
 
 function describe(stored: readonly { data: StoredData; bytes: number }[]): string[] {

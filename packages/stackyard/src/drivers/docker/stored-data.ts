@@ -50,6 +50,7 @@ function storedFolder(stack: Stack, service: string, folder: string, image: stri
   return {
     service,
     label: path.relative(stack.variant.root, folder),
+    folder,
     size: () => {
       if (!existsSync(folder)) return undefined;
       const bytes = canEnter(folder) ? folderSize(folder) : sizeInside(stack, image, `${folder}:/stored`);

@@ -80,6 +80,7 @@ function storedFolder(service: string, folder: string, root: string): StoredData
   return {
     service,
     label: real === folder ? label : `${label} -> ${real}`,
+    folder,
     size: () => {
       const bytes = existsSync(real) ? folderSize(real) : 0;
       return bytes > 0 ? bytes : undefined;

@@ -1,0 +1,60 @@
+import type { DriverContext, Stack } from '../driver.ts';
+import { embeddedField } from '../drivers/embedded/fields.ts';
+import { startService } from '../drivers/embedded/service.ts';
+import { hostEnvironment } from '../host-environment.ts';
+import type { Reporter } from '../reporter.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
+import { checkContainer, runsPostgres } from './check-container.ts';
+import { countRows } from './row-counts.ts';
+
+/** Engines whose data prove themselves by a start; a `process` is any program, which may do more than open them. */
+const startable = ['postgres', 'pgvector', 'convex'];
+
+export function canBeStarted(stack: Stack, service: string): boolean {
+  if (stack.driver === 'docker') return runsPostgres(stack, service);
+  const engine = embeddedField(stack.model.services[service]!)?.engine;
+  return engine !== undefined && startable.includes(engine);
+}
+
+export interface CheckedCopy {
+  readonly source: string;
+  readonly rows?: Record<string, number>;
+}
+
+/**
+ * Starts a service on a copy of its data until it is healthy, counts its rows where it is a PostgreSQL, and stops it.
+ *
+ * @param stack on the copies: see `relocate`
+ */
+export async function checkCopy(
+  stack: Stack,
+  service: string,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<CheckedCopy> {
+  if (stack.driver === 'docker') {
+    const volumes = stack.model.services[service]?.volumes ?? [];
+    const data = volumes.find(({ target }) => target.startsWith('/var/lib/postgresql'));
+    reporter.progress(service, 'checking the copy in a container');
+    return checkContainer(stack, service, data?.source ?? '', signal);
+  }
+  using supervisor = new Supervisor();
+  const port = (name: string, container: number) =>
+    stack.ports[name]?.find((record) => record.container === container)?.host;
+  const context: DriverContext = {
+    stack,
+    services: [service],
+    hostEnvironment: (name) => hostEnvironment(stack.model, name, { runs: () => true, port }).values,
+    spawn: (spec) => supervisor.spawn(spec),
+    progress: (_, message) => reporter.progress(service, `checking the copy: ${message}`),
+    signal,
+  };
+  const running = await startService(service, context);
+  try {
+    await running.healthy(signal);
+    const isPostgres = running.url?.startsWith('postgresql:');
+    return { source: running.source, ...(isPostgres && { rows: await countRows(running.url!) }) };
+  } finally {
+    await running.stop();
+  }
+}

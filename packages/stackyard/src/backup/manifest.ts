@@ -1,0 +1,91 @@
+import { StackyardError } from '../errors.ts';
+
+/** What a backup file says about itself. */
+export interface Manifest {
+  readonly format: 1;
+  readonly variant: string;
+  readonly driver: string;
+  readonly createdAt: string;
+  /** Physical copies are read on the same platform only: `linux-x64`. */
+  readonly platform: string;
+  readonly services: readonly ServiceManifest[];
+}
+
+export interface ServiceManifest {
+  readonly service: string;
+  /** `engine postgres`, `image postgres:17`. */
+  readonly as: string;
+  /** What ran, with its version, where the copy was started: `PostgreSQL 17.10 (embedded)`. */
+  readonly source?: string;
+  /** PostgreSQL's major version, for data of one. */
+  readonly major?: string;
+  readonly method: Method;
+  /** Relative to the checkout. */
+  readonly folders: readonly string[];
+  readonly directories: readonly DirectoryRecord[];
+  readonly files: readonly FileRecord[];
+  /** Rows by `database.schema.table`, counted in the copy. */
+  readonly rows?: Readonly<Record<string, number>>;
+}
+
+/**
+ * - `online`: PostgreSQL's own backup mode, with the write-ahead log that the copy needs;
+ * - `paused`: the service's processes were stopped (SIGSTOP) while its files were copied: what it had written at one
+ *   moment, as after a crash of the process;
+ * - `stopped`: the service did not run;
+ * - `dump`: `pg_dump -Fc`, one file per database.
+ */
+export type Method = 'online' | 'paused' | 'stopped' | 'dump';
+
+export interface DirectoryRecord {
+  /** Index in `folders`. */
+  readonly folder: number;
+  readonly path: string;
+  readonly mode: number;
+}
+
+export interface FileRecord extends DirectoryRecord {
+  readonly size: number;
+  /** Where its bytes begin in the archive. */
+  readonly offset: number;
+  readonly sha256: string;
+}
+
+/** @throws StackyardError when the text is not a manifest that this version reads */
+export function parseManifest(text: string, file: string): Manifest {
+  let manifest: Partial<Manifest>;
+  try {
+    manifest = JSON.parse(text) as Partial<Manifest>;
+  } catch (cause) {
+    throw damaged(file, 'its manifest cannot be read', cause);
+  }
+  if (manifest.format !== 1) {
+    throw new StackyardError(
+      'STACKYARD_BACKUP_MISMATCH',
+      `${file} has the format ${manifest.format}, not 1`,
+      {
+        hint: 'restore it with the version of Stackyard that made it',
+      },
+    );
+  }
+  const sound = (manifest.services ?? []).every((service) =>
+    [...service.files, ...service.directories].every(
+      ({ path, folder }) =>
+        service.folders[folder] !== undefined && !path.startsWith('/') && !path.split(/[\\/]/).includes('..'),
+    ),
+  );
+  if (!manifest.variant || !manifest.services || !sound) throw damaged(file, 'its manifest is not sound');
+  return manifest as Manifest;
+}
+
+export function damaged(file: string, what: string, cause?: unknown): StackyardError {
+  return new StackyardError('STACKYARD_BACKUP_DAMAGED', `${file} is damaged, or no backup: ${what}`, {
+    hint: 'use another copy of the file, or another backup; nothing was changed',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Bytes of the files of a service. */
+export function sizeOf(service: ServiceManifest): number {
+  return service.files.reduce((sum, { size }) => sum + size, 0);
+}

@@ -1,0 +1,68 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { StackyardError } from '../errors.ts';
+import { formatBytes } from '../units.ts';
+import { eachOf } from './each-of.ts';
+
+/** The folder behind a path that may be a symbolic link, or not there yet. */
+export function realFolder(folder: string): string {
+  return existsSync(folder) ? realpathSync(folder) : folder;
+}
+
+/** A folder beside another, for a while. Left ones, of a run that was killed, are removed first. */
+export async function besideFolder(
+  folder: string,
+  purpose: 'check' | 'restore',
+  releases: AsyncDisposableStack,
+): Promise<string> {
+  const real = realFolder(folder);
+  const parent = path.dirname(real);
+  const prefix = `.${path.basename(real)}.${purpose}-`;
+  await mkdir(parent, { recursive: true });
+  for (const left of await readdir(parent)) {
+    if (left.startsWith(prefix)) await removeFolder(path.join(parent, left));
+  }
+  const place = path.join(parent, `${prefix}${process.pid}`);
+  releases.defer(() => removeFolder(place));
+  await mkdir(place, { mode: 0o700 });
+  await chmod(place, 0o700);
+  return place;
+}
+
+/** Also when an engine has put it elsewhere, with a link in its place. */
+export async function removeFolder(folder: string): Promise<void> {
+  const real = await realpath(folder).catch(() => folder);
+  await rm(real, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Refuses when the disk of a folder has less than this free. */
+export async function requireRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  // Some is left for whatever else runs here.
+  const needed = Math.ceil(bytes * 1.05) + 64e6;
+  if (free >= needed) return;
+  throw new StackyardError(
+    'STACKYARD_DISK_FULL',
+    `the disk of ${folder} has ${formatBytes(free)} free, and this needs ${formatBytes(needed)}`,
+    { hint: 'free some space, or write to another disk with --output; nothing was changed' },
+  );
+}
+
+/** Waits until the disk has everything in a folder. */
+export async function syncFolder(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile() || (entry.isDirectory() && process.platform !== 'win32'))
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  await eachOf([...paths, folder], 4, async (file) => {
+    const handle = await open(file, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
+}

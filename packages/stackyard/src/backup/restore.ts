@@ -1,0 +1,197 @@
+import { mkdirSync } from 'node:fs';
+import { lstat, mkdir, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { StackyardError } from '../errors.ts';
+import type { LoadedStack } from '../load.ts';
+import type { Reporter } from '../reporter.ts';
+import { OwnedError, ownerLock } from '../start-stack.ts';
+import { acquireLock, lockHolder } from '../state.ts';
+import type { ArchiveReader } from './archive-reader.ts';
+import {
+  asOf,
+  type Backup,
+  backupFile,
+  backupStack,
+  onCopies,
+  placeOfCopy,
+  portable,
+  storedServices,
+} from './backup.ts';
+import { canBeStarted, checkCopy } from './check-copy.ts';
+import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
+import { realFolder, removeFolder, requireRoom, syncFolder } from './places.ts';
+import { differences } from './row-counts.ts';
+
+export interface RestoreOptions {
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+export interface Restored {
+  readonly services: readonly string[];
+  /** Rows that were counted and are as they were. */
+  readonly rows: number;
+  /** What was there before, where there was something. */
+  readonly replaced?: Backup;
+}
+
+/**
+ * Puts back what a backup holds: copies it beside the data, starts the copies and compares their rows, takes a backup
+ * of what is there, and only then changes places.
+ *
+ * @throws StackyardError before anything is changed, when the backup does not fit or is damaged
+ */
+export async function restoreStack(
+  loaded: LoadedStack,
+  archive: ArchiveReader,
+  options: RestoreOptions,
+): Promise<Restored> {
+  const { stack } = loaded;
+  const { variant } = stack;
+  const { manifest } = archive;
+  const { reporter, signal } = options;
+  const targets = await fit(loaded, manifest);
+  mkdirSync(variant.stateDirectory, { recursive: true });
+  const holder = lockHolder(ownerLock(variant.stateDirectory));
+  const lock = holder ? { holder } : acquireLock(ownerLock(variant.stateDirectory));
+  if ('holder' in lock) throw mustBeDown(variant.name, new OwnedError(variant.name, lock.holder));
+  await using releases = new AsyncDisposableStack();
+  releases.defer(() => lock.release());
+  for (const [service, folders] of targets) {
+    for (const folder of folders.slice(0, 1))
+      await requireRoom(await existingParent(folder), sizeOf(service));
+  }
+  const moves: { from: string; to: string }[] = [];
+  let rows = 0;
+  for (const [service, folders] of targets) {
+    const name = service.service;
+    reporter.progress(name, 'writing the copy');
+    const copies = new Map<string, string>();
+    for (const folder of folders) {
+      copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
+    }
+    await archive.extract(service, [...copies.values()], signal);
+    if (canBeStarted(stack, name)) {
+      const checked = await checkCopy(await onCopies(stack, copies, releases), name, reporter, signal);
+      const wrong = differences(service.rows ?? {}, checked.rows ?? {});
+      if (wrong.length > 0) throw rowsDiffer(name, wrong);
+      rows += Object.values(checked.rows ?? {}).reduce((sum, count) => sum + count, 0);
+    }
+    for (const [to, from] of copies) {
+      await syncFolder(realFolder(from));
+      moves.push({ from, to: realFolder(to) });
+    }
+    reporter.done(name);
+  }
+  signal.throwIfAborted();
+  const replaced =
+    storedServices(loaded).length > 0
+      ? await backupStack(loaded, { ...options, file: backupFile(stack, new Date()), locked: true })
+      : undefined;
+  signal.throwIfAborted();
+  await exchange(moves);
+  return { services: manifest.services.map(({ service }) => service), rows, ...(replaced && { replaced }) };
+}
+
+/** The folders of this machine that each service of the backup goes to, in the order of the manifest. */
+async function fit(
+  loaded: LoadedStack,
+  manifest: Manifest,
+): Promise<Map<ServiceManifest, readonly string[]>> {
+  const { stack, driver } = loaded;
+  const { root, name, stateDirectory } = stack.variant;
+  const problems: string[] = [];
+  const wrong = (what: string, made: string | undefined, here: string | undefined) => {
+    if (made !== here)
+      problems.push(`${what}: ${made ?? 'unknown'} in the backup, ${here ?? 'unknown'} here`);
+  };
+  wrong('variant', manifest.variant, name);
+  wrong('driver', manifest.driver, stack.driver);
+  wrong('platform', manifest.platform, `${process.platform}-${process.arch}`);
+  const known = driver.data(stack).flatMap(({ service, folder }) => (folder ? [{ service, folder }] : []));
+  const targets = new Map<ServiceManifest, readonly string[]>();
+  for (const service of manifest.services) {
+    if (!stack.model.services[service.service]) {
+      problems.push(`service ${service.service}: the Compose files have none of that name`);
+      continue;
+    }
+    wrong(`service ${service.service}`, service.as, asOf(loaded, service.service));
+    // Of an image, its tag says it.
+    if (service.major !== undefined && service.as.startsWith('engine '))
+      wrong(`service ${service.service}, PostgreSQL`, service.major, await majorHere(service.as));
+    const folders = service.folders.flatMap((label) => {
+      const match = known.find(
+        (entry) =>
+          entry.service === service.service && portable(entry.folder, root, stateDirectory) === label,
+      );
+      if (!match) problems.push(`service ${service.service}: it keeps nothing in ${label} here`);
+      return match ? [match.folder] : [];
+    });
+    targets.set(service, folders);
+  }
+  if (problems.length > 0) {
+    throw new StackyardError('STACKYARD_BACKUP_MISMATCH', `the backup does not fit ${name}`, {
+      details: problems,
+      hint: 'restore it where it was made, or with the versions that made it; nothing was changed',
+    });
+  }
+  return targets;
+}
+
+/** The major version that an engine would run. */
+async function majorHere(as: string): Promise<string | undefined> {
+  if (as === 'engine postgres') {
+    const { findBinaries } = await import('../engines/postgres/binaries.ts');
+    return (await findBinaries()).version.split('.', 1)[0];
+  }
+  if (as === 'engine pgvector') return (await import('../engines/pgvector/data-directory.ts')).POSTGRES_MAJOR;
+  return undefined;
+}
+
+/** Puts each copy where it belongs; when one cannot be moved, all are put back. */
+async function exchange(moves: readonly { from: string; to: string }[]): Promise<void> {
+  const done: { to: string; old: string | undefined; from: string }[] = [];
+  try {
+    for (const { from, to } of moves) {
+      const there = await lstat(to).catch(() => undefined);
+      const old = there
+        ? path.join(path.dirname(to), `.${path.basename(to)}.replaced-${process.pid}`)
+        : undefined;
+      await mkdir(path.dirname(to), { recursive: true });
+      if (old) await rename(to, old);
+      done.push({ to, old, from });
+      await rename(from, to);
+    }
+  } catch (error) {
+    for (const { to, old, from } of done.reverse()) {
+      if (await lstat(to).catch(() => undefined)) await rename(to, from);
+      if (old) await rename(old, to);
+    }
+    throw error;
+  }
+  for (const { old } of done) if (old) await removeFolder(old);
+}
+
+async function existingParent(folder: string): Promise<string> {
+  const parent = path.dirname(realFolder(folder));
+  await mkdir(parent, { recursive: true });
+  return parent;
+}
+
+function mustBeDown(variant: string, cause: OwnedError): StackyardError {
+  return new StackyardError('STACKYARD_RESTORE_UP', `${variant} is up, and a restore replaces its data`, {
+    hint: `stop it first: stackyard down ${variant}`,
+    cause,
+  });
+}
+
+function rowsDiffer(service: string, details: readonly string[]): StackyardError {
+  return new StackyardError(
+    'STACKYARD_RESTORE_ROWS',
+    `what was restored of ${service} is not what was backed up`,
+    {
+      details,
+      hint: 'use another backup; nothing was changed',
+    },
+  );
+}

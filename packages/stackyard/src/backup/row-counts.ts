@@ -1,0 +1,69 @@
+import type { Client } from 'pg';
+
+/** Rows of every table of every database of a server, by `database.schema.table`, sorted. */
+export async function countRows(url: string): Promise<Record<string, number>> {
+  const { default: pg } = await import('pg');
+  const counts: Record<string, number> = {};
+  for (const database of await withClient(pg, url, databases)) {
+    const address = new URL(url);
+    address.pathname = `/${encodeURIComponent(database)}`;
+    const count = async (client: Client) => {
+      for (const { name, sql } of await tables(client)) {
+        const { rows } = await client.query<{ count: string }>(sql);
+        counts[`${database}.${name}`] = Number(rows[0]!.count);
+      }
+    };
+    await withClient(pg, address.href, count).catch((error: { code?: string }) => {
+      if (error.code !== '3D000') throw error; // PGlite lists databases that it does not serve
+    });
+  }
+  return counts;
+}
+
+async function withClient<T>(
+  { Client: Constructor }: { readonly Client: typeof Client },
+  url: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = new Constructor(url);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function databases(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1',
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Tables with rows of their own: not partitioned ones, whose rows are in their partitions, and not PostgreSQL's. */
+async function tables(client: Client): Promise<{ name: string; sql: string }[]> {
+  const { rows } = await client.query<{ name: string; sql: string }>(`
+    SELECT format('%s.%s', n.nspname, c.relname) AS name,
+           format('SELECT count(*) FROM ONLY %I.%I', n.nspname, c.relname) AS sql
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND c.relispopulated
+      AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY 1`);
+  return rows;
+}
+
+/** One line for each table whose rows differ. */
+export function differences(
+  expected: Readonly<Record<string, number>>,
+  found: Readonly<Record<string, number>>,
+): string[] {
+  const tables = [...new Set([...Object.keys(expected), ...Object.keys(found)])].sort();
+  return tables.flatMap((table) =>
+    expected[table] === found[table]
+      ? []
+      : [
+          `${table}: ${expected[table] ?? 'absent'} in the backup, ${found[table] ?? 'absent'} after the restore`,
+        ],
+  );
+}

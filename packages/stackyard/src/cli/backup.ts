@@ -1,0 +1,106 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { type Backup, backupFile, backupStack } from '../backup/backup.ts';
+import type { Method } from '../backup/manifest.ts';
+import { sizeOf } from '../backup/manifest.ts';
+import { splitProfiles } from '../configuration.ts';
+import { InterruptedError } from '../errors.ts';
+import { load } from '../load.ts';
+import { formatBytes } from '../units.ts';
+import {
+  chooseVariant,
+  newCommand,
+  type StackOptions,
+  type Surroundings,
+  withStackOptions,
+  withVariant,
+} from './command-line.ts';
+import { Interrupts } from './interrupts.ts';
+import { formatTable, ProgressDisplay } from './terminal.ts';
+
+export function command(surroundings: Surroundings): Command {
+  return withStackOptions(withVariant(newCommand('backup', 'copy what a stack has stored into one file')))
+    .option('-o, --output <file>', 'where to (default: data/backups/<variant>-<time>.tar)')
+    .option('--json', 'for programs: file, size, and what is in it')
+    .addHelpText(
+      'after',
+      `
+The stack may run, and goes on running: a PostgreSQL is copied online, other services are paused while their files
+are read. Each copy is started and its rows are counted before the backup counts. The file holds passwords, and is
+readable for its owner only. "stackyard restore" reads it.`,
+    )
+    .action((variant: string | undefined, options: BackupCommandOptions) =>
+      backup(surroundings, variant, options),
+    );
+}
+
+interface BackupCommandOptions extends StackOptions {
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+async function backup(
+  surroundings: Surroundings,
+  name: string | undefined,
+  options: BackupCommandOptions,
+): Promise<void> {
+  using interrupts = new Interrupts();
+  const { stdout } = surroundings;
+  const loaded = await load(chooseVariant(surroundings, name), {
+    processEnvironment: surroundings.environment,
+    driver: options.driver,
+    profiles: splitProfiles(options.profile ?? []),
+  });
+  using display = new ProgressDisplay(options.json ? surroundings.stderr : stdout, (_, line) => line);
+  const file = options.output
+    ? path.resolve(surroundings.cwd, options.output)
+    : backupFile(loaded.stack, new Date());
+  const made = await interruptible(interrupts, () =>
+    backupStack(loaded, { file, reporter: display, signal: interrupts.stop }),
+  );
+  display[Symbol.dispose]();
+  stdout.write(
+    options.json ? `${JSON.stringify(describeBackup(made), undefined, 2)}\n` : `${format(made)}\n`,
+  );
+}
+
+/** Whatever an abort broke on its way, the interruption is what happened. */
+export async function interruptible<T>(interrupts: Interrupts, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw interrupts.stop.aborted ? new InterruptedError() : error;
+  }
+}
+
+function describeBackup({ file, bytes, manifest }: Backup) {
+  const services = manifest.services.map(({ files, directories: _, ...service }) => ({
+    ...service,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    files: files.length,
+  }));
+  return { file, bytes, ...manifest, services };
+}
+
+const methods: Readonly<Record<Method, string>> = {
+  online: 'copied online',
+  paused: 'paused while it was copied',
+  stopped: 'was not running',
+  dump: 'dumped',
+};
+
+/** What went into a backup, aligned, and how to bring it back. */
+export function format({ file, bytes, manifest }: Backup): string {
+  const rows = manifest.services.map((service) => [
+    `  ${service.service}`,
+    formatBytes(sizeOf(service)),
+    methods[service.method],
+    service.source ? `started: ${service.source}` : 'not started: no database',
+    service.rows ? `${Object.values(service.rows).reduce((sum, count) => sum + count, 0)} rows` : '',
+  ]);
+  return [
+    `${manifest.variant} is in ${file} (${formatBytes(bytes)})`,
+    ...formatTable(rows),
+    `bring it back with: stackyard restore ${file}`,
+  ].join('\n');
+}

@@ -1,0 +1,154 @@
+import { chmodSync, closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { isAlive } from '../src/processes.ts';
+import { readState } from '../src/state.ts';
+import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+
+const query = async (url: string, text: string): Promise<unknown[]> => {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+};
+
+/** A checkout with a PostgreSQL and a service of another kind that stores files. */
+async function shop(password = 'secret') {
+  const [port, store] = await freePorts(2);
+  const workspace = new ContractWorkspace('embedded', {
+    shop: {
+      services: { store: { port: store! } },
+      others: {
+        postgres: {
+          image: 'postgres:17',
+          environment: { POSTGRES_PASSWORD: `\${SHOP_PASSWORD:-${password}}`, POSTGRES_DB: 'shop' },
+          ports: [`127.0.0.1:${port}:5432`],
+          volumes: ['./data/shop/postgres:/var/lib/postgresql/data'],
+          healthcheck: { test: ['CMD', 'pg_isready'], interval: '1s', timeout: '3s', retries: 60 },
+          'x-embedded': { engine: 'postgres' },
+        },
+      },
+    },
+  });
+  chmodSync(workspace.root, 0o755); // as root, the server runs as a user who has to enter it
+  return { workspace, url: `postgresql://postgres:secret@127.0.0.1:${port}/shop` };
+}
+
+const folders = (workspace: ContractWorkspace) => readdirSync(path.join(workspace.root, 'data/shop')).sort();
+
+test('a backup of a stack that works comes back whole, and what it replaces is kept', async () => {
+  const { workspace, url } = await shop();
+  await using _ = workspace;
+  workspace.write('data/shop/store/deep/file', 'precious');
+  expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+  await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
+  // Somebody writes all the time.
+  const writer = new pg.Client(url);
+  await writer.connect();
+  let written = 0;
+  let writing = true;
+  const busy = (async () => {
+    await writer.query('CREATE TABLE noise (n int)');
+    for (; writing; written += 1) await writer.query('INSERT INTO noise SELECT generate_series(1, 100)');
+  })();
+  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+  const sofar = written;
+  writing = false;
+  await busy;
+  await writer.end();
+  expect(taken).toMatchObject({ code: 0 });
+  expect(sofar).toBeGreaterThan(0);
+  const { services } = JSON.parse(taken.stdout);
+  const [store, postgres] = services.toSorted((a: { method: string }) => (a.method === 'online' ? 1 : -1));
+  expect(postgres).toMatchObject({
+    service: 'postgres',
+    method: 'online',
+    major: '17',
+    as: 'engine postgres',
+  });
+  expect(postgres.rows['shop.public.orders']).toBe(1000);
+  expect(postgres.rows['shop.public.noise'] % 100).toBe(0);
+  expect(store).toMatchObject({ service: 'store', method: 'paused' });
+  expect(statSync(path.join(workspace.root, 'shop.tar')).mode & 0o777).toBe(0o600);
+  // The stack goes on, the paused service too.
+  const state = readState(path.join(workspace.root, '.stackyard/run/shop'))!;
+  expect(Object.values(state.services).map(({ process }) => process && isAlive(process))).toEqual([
+    true,
+    true,
+  ]);
+  expect((await fetch(`http://127.0.0.1:${state.services.store!.ports![0]!.host}/health`)).status).toBe(200);
+
+  await query(url, 'DELETE FROM orders');
+  expect((await workspace.run(['restore', 'shop.tar'])).stderr).toContain('STACKYARD_RESTORE_UP');
+  await workspace.run(['down', 'shop']);
+  workspace.write('data/shop/store/deep/file', 'changed');
+  const restored = await workspace.run(['restore', 'shop.tar']);
+  expect(restored).toMatchObject({ code: 0, stderr: '' });
+  expect(workspace.read('data/shop/store/deep/file')).toBe('precious');
+  expect(folders(workspace)).toEqual(['postgres', 'store']);
+  expect(workspace.leftovers()).toEqual([]);
+  await workspace.run(['up', 'shop']);
+  expect(await query(url, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
+  expect(await query(url, 'SELECT count(*)::int AS n FROM noise')).toEqual([
+    { n: postgres.rows['shop.public.noise'] },
+  ]);
+  await workspace.run(['down', 'shop']);
+
+  // What was replaced can be brought back as well.
+  const before = /what it replaced is in (.*)/.exec(restored.stdout)![1]!;
+  expect((await workspace.run(['restore', before])).code).toBe(0);
+  expect(workspace.read('data/shop/store/deep/file')).toBe('changed');
+}, 120_000);
+
+test('reset takes a backup of a stack first, and a damaged or foreign one is refused', async () => {
+  const { workspace, url } = await shop();
+  await using _ = workspace;
+  await workspace.run(['up', 'shop']);
+  await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 10) AS number');
+  const reset = await workspace.run(['reset', 'shop', '--yes']);
+  expect(reset).toMatchObject({ code: 0, stderr: '' });
+  const file = /a backup is in (.*)/.exec(reset.stdout)![1]!;
+  expect(existsSync(path.join(workspace.root, 'data/shop/postgres'))).toBe(false);
+
+  const refusals: Record<string, () => void> = {
+    STACKYARD_BACKUP_DAMAGED: () => {
+      const handle = openSync(file, 'r+');
+      writeSync(handle, 'x', Math.floor(statSync(file).size / 2));
+      closeSync(handle);
+    },
+    ENGINE_DATA_CREDENTIALS: () => workspace.write('.env', 'SHOP_PASSWORD=another\n'),
+    STACKYARD_BACKUP_MISMATCH: () =>
+      workspace.write(
+        'apps/shop/compose.yaml',
+        workspace.read('apps/shop/compose.yaml').replace('"engine":"postgres"', '"engine":"pgvector"'),
+      ),
+  };
+  for (const [code, change] of Object.entries(refusals).reverse()) {
+    const compose = workspace.read('apps/shop/compose.yaml');
+    change();
+    const refused = await workspace.run(['restore', file]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(code) });
+    expect(existsSync(path.join(workspace.root, 'data/shop/postgres'))).toBe(false);
+    workspace.write('apps/shop/compose.yaml', compose);
+    workspace.write('.env', '');
+  }
+  expect(workspace.leftovers()).toEqual([]);
+}, 120_000);
+
+test('an interrupted backup leaves nothing half-made, and an empty stack has nothing to back up', async () => {
+  const { workspace, url } = await shop();
+  await using _ = workspace;
+  expect((await workspace.run(['backup'])).stderr).toContain('STACKYARD_BACKUP_EMPTY');
+  await workspace.run(['up', 'shop']);
+  await query(url, "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)");
+  const backup = workspace.start(['backup', 'shop', '--output', 'x.tar']);
+  await expect.poll(() => existsSync(path.join(workspace.root, 'x.tar.part'))).toBe(true);
+  backup.kill('SIGINT');
+  expect((await backup.outcome).code).toBe(130);
+  expect(readdirSync(workspace.root).filter((name) => name.startsWith('x.tar'))).toEqual([]);
+  expect(folders(workspace)).toEqual(['postgres']);
+}, 60_000);
