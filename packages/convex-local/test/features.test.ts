@@ -394,6 +394,7 @@ describe('HTTP actions', () => {
     const echo = await get('/echo', { method: 'POST', body: 'ping' });
     expect([echo.status, echo.headers.get('x-method'), await echo.text()]).toEqual([201, 'POST', 'ping']);
     expect(await (await get('/files/a/b')).json()).toEqual({ path: '/files/a/b' });
+    expect(echo.headers.get('content-length')).toBe('4');
     expect((await get('/echo')).status).toBe(404);
     expect(await (await fetch(`${deployment.url}/http/files/x`)).json()).toEqual({ path: '/files/x' });
     expect(await (await get('/stream')).text()).toBe('abc');

@@ -34,6 +34,36 @@ function route(engine: Engine, pathname: string, component = ''): { component: s
   return { component, pathname };
 }
 
+/** Sends a body as it comes; one that is there at once gets its length announced. */
+async function sendBody(
+  response: Response,
+  head: (headers: Array<readonly [string, string]>) => void,
+  send: (chunk: Uint8Array) => void,
+): Promise<void> {
+  const headers = [...response.headers];
+  const reader = response.body?.getReader();
+  const first = await reader?.read();
+  const firstChunk = first?.value as Uint8Array | undefined;
+  const second = first === undefined || first.done ? undefined : reader!.read();
+  const pending = Symbol('pending');
+  const soon = new Promise<typeof pending>((resolve) => host.setImmediate(() => resolve(pending)));
+  const next = second === undefined ? undefined : await Promise.race([second, soon]);
+  const whole = next === undefined || (next !== pending && next.done);
+  if (
+    whole &&
+    !response.headers.has('content-length') &&
+    response.status !== 204 &&
+    response.status !== 304
+  ) {
+    headers.push(['content-length', String(firstChunk?.length ?? 0)]);
+  }
+  head(headers);
+  if (firstChunk !== undefined) send(firstChunk);
+  for (let part = await second; part !== undefined && !part.done; part = await reader!.read()) {
+    send(part.value as Uint8Array);
+  }
+}
+
 /** Runs an HTTP action and streams its response as events. */
 export async function runHttpAction(
   engine: Engine,
@@ -74,11 +104,11 @@ export async function runHttpAction(
       );
       if (!(response instanceof Response)) throw new Error('The HTTP action did not return a Response.');
       sent = true;
-      head(response.status, [...response.headers]);
-      if (response.body === null) return;
-      for await (const chunk of response.body) {
-        emit({ event: 'http', requestId: request.requestId, chunk: chunk as Uint8Array });
-      }
+      await sendBody(
+        response,
+        (headers) => head(response.status, headers),
+        (chunk) => emit({ event: 'http', requestId: request.requestId, chunk }),
+      );
     });
     await engine.runner.watch.run(scope, work);
   } catch (thrown) {

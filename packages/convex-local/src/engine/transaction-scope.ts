@@ -247,8 +247,8 @@ export class TransactionScope {
     const table = this.#tableFor(id, 'get', args.table as string | undefined);
     if (table === null) return null;
     if (table.name.startsWith('_') !== (args.isSystem === true)) {
-      if (args.isSystem === true) return null;
-      throw new FunctionError('System tables can only be accessed from db.system.');
+      const [kind, place] = args.isSystem === true ? ['User', 'db'] : ['System', 'db.system'];
+      throw new FunctionError(`${kind} tables can only be accessed from ${place}.get().`);
     }
     this.#noteDocument(table.name, id);
     const document = table.documents.get(id);
