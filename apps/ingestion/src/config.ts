@@ -33,7 +33,7 @@ const services = {
     ),
   EMBEDDING_MODEL: z.string().default('text-embedding-3-small').describe('Model at EMBEDDING_URL'),
   EMBEDDING_DIMENSIONS: integer({ min: 1, max: 4000 })
-    .optional()
+    .default(1536)
     .describe('Numbers of a vector of that model'),
   EMBEDDING_API_KEY: secret(z.string()).optional().describe('Key of that service'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url({ protocols: ['http', 'https'] })

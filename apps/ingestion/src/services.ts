@@ -1,6 +1,6 @@
 import { type Client, createClient } from '@stackyard/postgres';
 import { type Services, storageUrl } from './config.ts';
-import { createHashingEmbedder, type Embedder } from './pipeline/index.ts';
+import { createHashingEmbedder, createOpenAiEmbedder, type Embedder } from './pipeline/index.ts';
 import { openQueue, type Queue } from './queue/index.ts';
 import { type ContentStore, openStorage } from './storage/index.ts';
 
@@ -23,7 +23,18 @@ export async function openServices(
   const storage = stack.use(await openStorage(storageUrl(env)));
   const url = env.QUEUE_URL === undefined ? undefined : new URL(env.QUEUE_URL);
   const queue = stack.use(await openQueue({ url, client, onError }));
-  const embedder = createHashingEmbedder();
+  const embedder = embedderOf(env);
   const owned = stack.move();
   return { client, storage, queue, embedder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The embedder that the variables name; the built-in hashing where they name none. */
+function embedderOf(env: Services): Embedder {
+  if (env.EMBEDDING_URL === undefined) return createHashingEmbedder();
+  return createOpenAiEmbedder({
+    baseUrl: env.EMBEDDING_URL,
+    model: env.EMBEDDING_MODEL,
+    dimensions: env.EMBEDDING_DIMENSIONS,
+    apiKey: env.EMBEDDING_API_KEY,
+  });
 }

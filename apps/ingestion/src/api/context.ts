@@ -1,5 +1,6 @@
 import type { Health } from '@stackyard/healthchecks';
 import type { Client } from '@stackyard/postgres';
+import type { Metrics } from '../metrics.ts';
 import type { Embedder } from '../pipeline/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { ContentStore } from '../storage/index.ts';
@@ -17,6 +18,7 @@ export interface ApiContext {
   readonly maxDocumentBytes: number;
   /** Requests without a key belong to this tenant; refused where absent. */
   readonly anonymousTenant?: string | undefined;
+  readonly metrics?: Metrics | undefined;
   /** The built page, served at `/`. */
   readonly webDirectory?: string | undefined;
   /** How documents are fetched from URLs. */

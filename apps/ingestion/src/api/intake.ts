@@ -3,8 +3,10 @@ import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
 import { asTenant } from '../store/database.ts';
 import { type NewDocument, type Registered, registerDocument } from '../store/documents.ts';
+import { traced } from '../tracing.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
+import { traceOf } from './trace.ts';
 
 /** What comes with a document's bytes. */
 export interface Arrival {
@@ -32,7 +34,11 @@ export class Intake {
     this.#context = context;
   }
 
-  async take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
+  take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
+    return traced('intake', { tenant: arrival.tenantId }, () => this.#take({ ...arrival, trace: traceOf() }));
+  }
+
+  async #take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
     const { storage, maxDocumentBytes } = this.#context;
     const { tenantId, body, name, metadata, key, ...rest } = arrival;
     const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
@@ -47,6 +53,7 @@ export class Intake {
         bytes: incoming.bytes,
         priority: arrival.priority ?? 0,
       });
+      this.#context.metrics?.received.inc(incoming.bytes);
       return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
     } catch (error) {
       await incoming.discard().catch(this.#context.onError);

@@ -3,13 +3,16 @@ import { resolve } from 'node:path';
 import { createHealth } from '@stackyard/healthchecks';
 import { apiEnv } from '../config.ts';
 import { describe, logError, stopSignal } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
 import { openServices } from '../services.ts';
+import { startTracing } from '../tracing.ts';
 import { createApi } from './server.ts';
 
 try {
   const env = apiEnv.parse(process.env);
   const stopped = stopSignal();
   await using stack = new AsyncDisposableStack();
+  stack.use(await startTracing('ingestion-api', env.OTEL_EXPORTER_OTLP_ENDPOINT));
   const services = stack.use(
     await openServices(env, { name: 'ingestion api', connections: 10, onError: logError }),
   );
@@ -23,6 +26,7 @@ try {
   const api = await createApi({
     ...services,
     health,
+    metrics: createMetrics(services.client),
     maxDocumentBytes: env.MAX_DOCUMENT_BYTES,
     anonymousTenant: env.ANONYMOUS_TENANT,
     webDirectory: env.WEB_DIRECTORY && resolve(env.WEB_DIRECTORY),

@@ -56,6 +56,19 @@ export async function createApi(context: ApiContext): Promise<FastifyInstance> {
     const report = await context.health.ready();
     return reply.code(report.status === 'ready' ? 200 : 503).send(report);
   });
+  const { metrics } = context;
+  if (metrics) {
+    app.addHook('onResponse', async (request, reply) => {
+      const { method, url = 'none' } = request.routeOptions as { method?: string; url?: string };
+      metrics.requests.observe(
+        { route: url, method: String(method), status: reply.statusCode },
+        reply.elapsedTime / 1000,
+      );
+    });
+    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    );
+  }
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.register(async (scope) => {
     documentRoutes(scope, context);

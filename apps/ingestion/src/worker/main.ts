@@ -1,17 +1,39 @@
 /** Entry point of the worker. */
+import { createHealth } from '@stackyard/healthchecks';
 import { workerEnv } from '../config.ts';
 import { describe, logError, stopSignal } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
 import { openExtractor } from '../pipeline/index.ts';
 import { openServices } from '../services.ts';
+import { startTracing, traced } from '../tracing.ts';
+import { serveHealth } from './health-server.ts';
 import { startWorker } from './worker.ts';
 
 try {
   const env = workerEnv.parse(process.env);
   const stopped = stopSignal();
   await using stack = new AsyncDisposableStack();
+  stack.use(await startTracing('ingestion-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT));
   const services = stack.use(
     await openServices(env, { name: 'ingestion worker', connections: 6, onError: logError }),
   );
+  const metrics = createMetrics();
+  async function timed<T>(stage: string, run: () => Promise<T>): Promise<T> {
+    const end = metrics.stages.startTimer({ stage });
+    return run().finally(() => end());
+  }
+  const health = createHealth({
+    checks: {
+      database: async (signal) => void (await services.client.query('SELECT 1', [], { signal })),
+      storage: (signal) => services.storage.check(signal),
+      queue: (signal) => services.queue.check(signal),
+    },
+  });
+  if (env.HEALTH_PORT !== undefined) {
+    stack.use(
+      await serveHealth({ health, registry: metrics.registry, host: env.HOST, port: env.HEALTH_PORT }),
+    );
+  }
   const extractor = stack.use(openExtractor());
   const worker = stack.use(
     await startWorker({
@@ -20,11 +42,18 @@ try {
       concurrency: env.CONCURRENCY,
       leaseMs: env.LEASE,
       retention: { deletedForMs: env.DELETED_FOR },
+      observer: {
+        job: (job, run) =>
+          traced('ingest', { tenant: job.tenantId, document: job.documentId }, run, job.trace),
+        stage: (_job, stage, run) => traced(stage, {}, () => timed(stage, run)),
+        finished: (_job, outcome, seconds) => metrics.jobs.observe({ outcome }, seconds),
+      },
       onError: logError,
     }),
   );
   console.log(`worker ${worker.name}, ${services.queue.description}, ${services.storage.description}`);
   await stopped;
+  health.shutDown();
 } catch (error) {
   console.error(describe(error));
   process.exitCode = 1;

@@ -24,7 +24,9 @@ export function Source({ place, onClose }: { place: Place; onClose: () => void }
   }, [place.documentId]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the mark is there once the text is
-  useEffect(() => mark.current?.scrollIntoView({ block: 'center' }), [text]);
+  useEffect(() => {
+    mark.current?.scrollIntoView({ block: 'center' });
+  }, [text]);
 
   const [start, end] = place.range ?? [0, 0];
   return (

@@ -1,0 +1,71 @@
+import type { Hit } from './format.ts';
+
+/** The API said no, or nothing. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+export interface Version {
+  readonly status: string;
+  readonly chunks: number | null;
+  readonly error: { code: string; message: string; hint: string } | null;
+}
+
+/** The part of the API that the commands use. */
+export class ApiClient {
+  readonly #url: string;
+  readonly #key: string | undefined;
+
+  constructor(url: string, key: string | undefined) {
+    this.#url = url;
+    this.#key = key;
+  }
+
+  async call<T>(path: string, init: RequestInit & { duplex?: 'half' } = {}): Promise<T> {
+    const authorization = this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` };
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, this.#url), {
+        ...init,
+        headers: { ...authorization, ...(init.headers as Record<string, string>) },
+      });
+    } catch (cause) {
+      throw new CliError(
+        'CLI_UNREACHABLE',
+        `No answer from ${this.#url}`,
+        'Start it with `./pnpmw turbo dev --filter ingestion`, or set INGESTION_URL.',
+        { cause },
+      );
+    }
+    const text = await response.text();
+    const json = text === '' ? {} : JSON.parse(text);
+    if (!response.ok)
+      throw new CliError(json.code ?? `CLI_HTTP_${response.status}`, json.title ?? text, json.hint ?? '');
+    return json;
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.call(path, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    });
+  }
+
+  search(query: string, limit: number, mode: string): Promise<{ hits: Hit[]; tookMs: number }> {
+    return this.post('/v1/search', { query, limit, mode });
+  }
+
+  async version(documentId: string): Promise<Version> {
+    const { document } = await this.call<{ document: { latest: Version } }>(`/v1/documents/${documentId}`);
+    return document.latest;
+  }
+}

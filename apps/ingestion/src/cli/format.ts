@@ -1,0 +1,36 @@
+import { styleText } from 'node:util';
+
+export interface Hit {
+  readonly name: string;
+  readonly text: string;
+  readonly score: number;
+  readonly highlights: readonly (readonly [number, number])[];
+  readonly page: number | null;
+  readonly headings: readonly string[];
+  readonly start: number;
+}
+
+/** One hit as a person reads it: where, and the passage around the first match. */
+export function formatHit({ name, text, highlights, page, headings }: Hit, colour: boolean): string {
+  const place = [name, ...(page === null ? [] : [`page ${page}`]), ...headings].join(' › ');
+  const [first] = highlights;
+  const from = Math.max(0, (first?.[0] ?? 0) - 80);
+  const to = Math.min(text.length, from + 240);
+  let passage = '';
+  let at = from;
+  for (const [start, end] of highlights) {
+    if (start < at || end > to) continue;
+    const match = text.slice(start, end);
+    passage += text.slice(at, start) + (colour ? styleText('bold', match, { validateStream: false }) : match);
+    at = end;
+  }
+  passage += text.slice(at, to);
+  const shown = `${from > 0 ? '…' : ''}${passage.replace(/\s+/g, ' ').trim()}${to < text.length ? '…' : ''}`;
+  return `${colour ? styleText('cyan', place, { validateStream: false }) : place}\n  ${shown}`;
+}
+
+/** A bar of 24 characters. */
+export function bar(done: number, total: number): string {
+  const filled = total === 0 ? 24 : Math.round((done / total) * 24);
+  return `[${'#'.repeat(filled)}${'.'.repeat(24 - filled)}] ${done}/${total}`;
+}

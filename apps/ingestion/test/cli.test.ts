@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openStack, type TestStack } from './stack.ts';
+
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await openStack();
+  await mkdir(join(stack.folder, 'in'));
+  await writeFile(join(stack.folder, 'in', 'kiwi.txt'), 'The kiwi lays a large egg.');
+  await writeFile(join(stack.folder, 'in', 'bad.pdf'), '%PDF-1.7 not one');
+});
+afterAll(() => stack?.[Symbol.asyncDispose]());
+
+function ingest(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env.PATH, INGESTION_URL: stack.url };
+    const child = execFile(
+      process.execPath,
+      [main, ...args],
+      { env, cwd: stack.folder },
+      (_error, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
+    );
+  });
+}
+
+test('a folder is added, its failures are named, and what it says is found', async () => {
+  const added = await ingest('add', 'in');
+  expect(added.code).toBe(1);
+  expect(added.out).toMatch(
+    /^failed {2}in\/bad\.pdf: .* \(INGEST_MALFORMED\)\n1 created, 1 failed|1 failed, 1 created\n$/m,
+  );
+  const found = await ingest('search', 'kiwi', 'egg');
+  expect(found.out).toMatch(/^in\/kiwi\.txt\n {2}The kiwi lays a large egg\.\n/);
+  expect(JSON.parse((await ingest('--json', 'search', 'kiwi')).out)[0]).toMatchObject({
+    name: 'in/kiwi.txt',
+  });
+  expect((await ingest('dead')).out).toContain('bad.pdf');
+  const status = await ingest('status');
+  expect(status.out).toMatch(/documents {2}.*1 failed/);
+  expect(status.out).toContain('model      hashing-v1, 64 dimensions, active');
+});
+
+test('an API that is not there is named with what to do', async () => {
+  const answer = await ingest('--url', 'http://127.0.0.1:1', 'status');
+  expect(answer).toMatchObject({ code: 1, err: expect.stringContaining('CLI_UNREACHABLE') });
+});
