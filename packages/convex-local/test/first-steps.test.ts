@@ -61,8 +61,10 @@ test("a mutation of one client reaches another's subscription", async () => {
 test('what was committed is there after a restart', async () => {
   using restartFolder = temporaryFolder();
   const data = path.join(restartFolder.path, 'data');
+  const said: string[] = [];
   {
-    await using first = await startDeployment(data);
+    await using first = await startDeployment(data, { log: (line) => said.push(line) });
+    expect(said).toContain('convex-local: for development and tests, not for production');
     await project.push(first.url);
     const client = new ConvexHttpClient(first.url, { logger: false });
     await client.mutation(messages.send!, { channel: 'kept', text: 'one' });
