@@ -81,9 +81,13 @@ export class ActionScope {
   }
 
   async asyncSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
+    return await this.#counted(() => this.#perform(name, args));
+  }
+
+  async #counted<T>(call: () => Promise<T>): Promise<T> {
     this.pendingCalls++;
     try {
-      return await this.#perform(name, args);
+      return await call();
     } finally {
       this.pendingCalls--;
     }
@@ -132,12 +136,7 @@ export class ActionScope {
   }
 
   async jsSyscall(name: string, args: Record<string, unknown>): Promise<unknown> {
-    this.pendingCalls++;
-    try {
-      return await this.#performJs(name, args);
-    } finally {
-      this.pendingCalls--;
-    }
+    return await this.#counted(() => this.#performJs(name, args));
   }
 
   async #performJs(name: string, args: Record<string, unknown>): Promise<unknown> {

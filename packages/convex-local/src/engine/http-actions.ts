@@ -1,18 +1,8 @@
-import type { Caller } from './caller.ts';
 import type { Engine } from './engine.ts';
 import { currentCall, host } from './environment.ts';
 import { FunctionError } from './function-error.ts';
-import type { EngineEvent } from './messages.ts';
+import type { EngineEvent, HttpActionRequest } from './messages.ts';
 import { asFunctionError } from './user-error.ts';
-
-export interface HttpActionRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: ReadonlyArray<readonly [string, string]>;
-  readonly body: Uint8Array | null;
-  readonly caller: Caller;
-  readonly requestId: string;
-}
 
 interface Handler {
   invokeHttpAction(request: Request): Promise<Response>;

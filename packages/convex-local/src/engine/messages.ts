@@ -26,6 +26,16 @@ export type RunResponse =
       readonly logLines: string[];
     };
 
+/** A request to an HTTP action. */
+export interface HttpActionRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: ReadonlyArray<readonly [string, string]>;
+  readonly body: Uint8Array | null;
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
 /** One finished run, as `logs` shows it. */
 export interface Execution {
   readonly udfType: 'Query' | 'Mutation' | 'Action' | 'HttpAction';
@@ -63,14 +73,7 @@ export interface EngineCalls {
   finishPush(request: unknown): unknown;
   evaluateSchema(request: unknown): unknown;
   updateEnvironment(changes: ReadonlyArray<{ readonly name: string; readonly value: string | null }>): null;
-  httpAction(request: {
-    readonly url: string;
-    readonly method: string;
-    readonly headers: ReadonlyArray<readonly [string, string]>;
-    readonly body: Uint8Array | null;
-    readonly caller: Caller;
-    readonly requestId: string;
-  }): { readonly found: boolean };
+  httpAction(request: HttpActionRequest): { readonly found: boolean };
   storeFile(request: {
     readonly token: string;
     readonly bytes: Uint8Array;

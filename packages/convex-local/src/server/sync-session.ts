@@ -124,9 +124,8 @@ export class SyncSession {
       case 'ModifyQuerySet':
         return this.#modify(message);
       case 'Mutation':
-        return this.#mutate(message);
       case 'Action':
-        return this.#act(message);
+        return this.#call(message);
       default:
         return;
     }
@@ -283,41 +282,27 @@ export class SyncSession {
     if (this.#waitingCalls-- === MAX_WAITING_CALLS && !this.#closed) this.#socket.resume();
   }
 
-  #mutate(message: Extract<ClientMessage, { type: 'Mutation' }>): void {
+  /** Runs a mutation or an action. Mutations can be sent again: the engine knows them by session and request. */
+  #call(message: Extract<ClientMessage, { type: 'Mutation' | 'Action' }>): void {
     const requestId = newRequestId();
+    const [kind, answer] =
+      message.type === 'Mutation'
+        ? (['mutation', 'MutationResponse'] as const)
+        : (['action', 'ActionResponse'] as const);
     this.#hold();
     void this.#services.host
       .call('run', {
-        kind: 'mutation',
+        kind,
         component: message.componentPath ?? '',
         path: message.udfPath,
         args: message.args[0] ?? {},
         caller: this.#caller,
         requestId,
-        idempotency: { session: this.#sessionId!, id: message.requestId },
+        ...(kind === 'mutation' ? { idempotency: { session: this.#sessionId!, id: message.requestId } } : {}),
       })
       .then(
-        (response) => this.#answer('MutationResponse', message.requestId, requestId, response),
-        (error) => this.#refuse('MutationResponse', message.requestId, requestId, error),
-      )
-      .finally(() => this.#letGo());
-  }
-
-  #act(message: Extract<ClientMessage, { type: 'Action' }>): void {
-    const requestId = newRequestId();
-    this.#hold();
-    void this.#services.host
-      .call('run', {
-        kind: 'action',
-        component: message.componentPath ?? '',
-        path: message.udfPath,
-        args: message.args[0] ?? {},
-        caller: this.#caller,
-        requestId,
-      })
-      .then(
-        (response) => this.#answer('ActionResponse', message.requestId, requestId, response),
-        (error) => this.#refuse('ActionResponse', message.requestId, requestId, error),
+        (response) => this.#answer(answer, message.requestId, requestId, response),
+        (error) => this.#refuse(answer, message.requestId, requestId, error),
       )
       .finally(() => this.#letGo());
   }
