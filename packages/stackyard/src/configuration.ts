@@ -11,8 +11,9 @@ import {
 import type { Stack } from './driver.ts';
 import { StackyardError, UsageError } from './errors.ts';
 import { generateValues, readGenerated, writeGenerated } from './generated-values.ts';
+import { isolatedPorts } from './isolated-ports.ts';
 import { choosePort } from './ports.ts';
-import { type PortRecord, readState } from './state.ts';
+import { type PortRecord, readLiveState, readState } from './state.ts';
 import type { Variant } from './workspace.ts';
 
 export interface LoadOptions {
@@ -28,7 +29,9 @@ export interface LoadOptions {
 /** Reads the env files and the Compose files of a variant. Throws one error that lists every problem in them. */
 export async function loadStack(variant: Variant, options: LoadOptions): Promise<Stack> {
   const profiles = options.profiles ?? [];
-  const { environment: given, problems } = readEnvironment(variant, options.processEnvironment);
+  const { environment: written, problems } = readEnvironment(variant, options.processEnvironment);
+  const isolated = isIsolated(variant, written);
+  const given = isolated ? await withIsolatedPorts(variant, written, options.processEnvironment) : written;
   let generated = readGenerated(variant);
   for (;;) {
     const environment = { ...generated, ...given };
@@ -39,10 +42,31 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
       const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
       const containersOnly = options.containersOnly ?? false;
       const ports = await resolvePorts(model, variant);
-      return { variant, model, driver, profiles, containersOnly, environment, ports };
+      return { variant, model, driver, profiles, containersOnly, isolated, environment, ports };
     }
     generated = writeGenerated(variant, more, generated); // and again: other values may be made from these
   }
+}
+
+/** As the person says, or as the stack was started that runs. */
+function isIsolated({ stateDirectory }: Variant, environment: Readonly<Record<string, string>>): boolean {
+  const { STACKYARD_ISOLATED: said } = environment;
+  if (said) return said !== '0' && said !== 'false';
+  return readLiveState(stateDirectory)?.isolated ?? false;
+}
+
+/** The checkout's own ports in place of those of `.env`, which is often copied; what the shell says stays. */
+async function withIsolatedPorts(
+  variant: Variant,
+  environment: Readonly<Record<string, string>>,
+  processEnvironment: LoadOptions['processEnvironment'],
+): Promise<Readonly<Record<string, string>>> {
+  const chosen = await isolatedPorts(variant).catch((error: unknown) => {
+    if (error instanceof ComposeError) return {}; // said with all other problems of the files
+    throw error;
+  });
+  const ports = Object.entries(chosen).filter(([name]) => !processEnvironment[name]);
+  return { ...environment, ...Object.fromEntries(ports.map(([name, port]) => [name, String(port)])) };
 }
 
 function readModel(

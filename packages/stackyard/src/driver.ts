@@ -34,6 +34,8 @@ export interface Stack {
   readonly profiles: readonly string[];
   /** Nothing runs on the host: what package scripts stand for runs in containers too (`--build`). */
   readonly containersOnly: boolean;
+  /** On ports of the checkout's own block. */
+  readonly isolated: boolean;
   /** What interpolation saw: `.env` files under the process environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** Published ports of every service, by service; ports that the files leave open are chosen at start. */

@@ -8,6 +8,7 @@ import { hostAddresses, type Plan } from './plan.ts';
 import { findBusyPortsOf } from './port-variables.ts';
 import { busyPortsError } from './ports.ts';
 import { identify, type ProcessIdentity } from './processes.ts';
+import { registerStack } from './registry.ts';
 import { Releasers } from './releasers.ts';
 import type { Reporter } from './reporter.ts';
 import { runServices } from './run.ts';
@@ -86,6 +87,10 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     rmSync(failureFile(variant.stateDirectory), { force: true });
     const state = openState(options);
     releasers.push('state', () => state.remove());
+    const { root, name, stateDirectory } = variant;
+    const entry = { root, variant: name, stateDirectory, owner: state.current.owner };
+    const registered = registerStack(entry, options.processEnvironment);
+    releasers.push('registry', () => registered[Symbol.dispose]());
     const supervisor = new Supervisor();
     releasers.push('watchdog', () => supervisor[Symbol.dispose]());
     const failed = Promise.withResolvers<never>();
@@ -174,6 +179,7 @@ function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
     phase: 'starting',
     startedAt: new Date().toISOString(),
     profiles: stack.profiles,
+    isolated: stack.isolated,
     services,
     notes: planNotes(plan),
   });

@@ -42,6 +42,8 @@ export interface StackState {
   readonly phase: 'starting' | 'ready' | 'stopping';
   readonly startedAt: string;
   readonly profiles: readonly string[];
+  /** On ports of the checkout's own block. */
+  readonly isolated?: boolean;
   /** Start to ready, in milliseconds. */
   readonly readyMs?: number;
   readonly services: Readonly<Record<string, ServiceRecord>>;

@@ -33,6 +33,7 @@ export function withVariant(command: Command): Command {
 export function withStackOptions(command: Command): Command {
   return command
     .option('--driver <name>', 'how services run (default: STACKYARD_DRIVER, else embedded)')
+    .option('--isolated', 'on ports of this checkout alone (the same as STACKYARD_ISOLATED=1)')
     .option('--profile <name>', 'Compose profile to switch on; may be given several times', collect);
 }
 

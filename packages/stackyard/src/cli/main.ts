@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   backup: () => import('./backup.ts'),
   restore: () => import('./restore.ts'),
   reset: () => import('./reset.ts'),
+  ports: () => import('./ports.ts'),
   doctor: () => import('./doctor.ts'),
   convex: () => import('./convex.ts'),
 };
@@ -41,13 +42,19 @@ export async function main(args: readonly string[], surroundings: Surroundings):
   }
 }
 
-async function parse(args: readonly string[], surroundings: Surroundings): Promise<void> {
+async function parse(args: readonly string[], given: Surroundings): Promise<void> {
+  // An option that stands for a variable: whatever is started from here sees it too.
+  const environment: Record<string, string | undefined> = { ...given.environment };
+  const surroundings: Surroundings = { ...given, environment };
   const program = newCommand(
     'stackyard',
     'Runs the stack that Compose files describe, with or without Docker.',
   )
     .usage('<command> [variant] [options]')
     .enablePositionalOptions()
+    .hook('preAction', (_, action) => {
+      if (action.opts().isolated) environment.STACKYARD_ISOLATED = '1';
+    })
     .addHelpText('after', exitCodeHelp);
   const named = args.find((argument) => !argument.startsWith('-')) ?? '';
   const wanted = Object.hasOwn(commands, named) ? [named] : Object.keys(commands);
