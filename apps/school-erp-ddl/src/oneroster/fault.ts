@@ -24,7 +24,8 @@ export type FaultCode =
   | 'VALUE_FORMAT'
   | 'DATE_ORDER'
   | 'DUPLICATE_ID'
-  | 'DANGLING_REFERENCE';
+  | 'DANGLING_REFERENCE'
+  | 'CIRCULAR_REFERENCE';
 
 /** Faults of one kind at one column, summed. */
 export interface FaultSummary {

@@ -79,6 +79,27 @@ const damages: readonly Damage[] = [
     0,
   ],
   [
+    'a circle of parents',
+    'orgs.csv',
+    field(2, 6, 'org-0002'),
+    { file: 'orgs.csv', line: 2, column: 'parentSourcedId', code: 'CIRCULAR_REFERENCE' },
+    0,
+  ],
+  [
+    'a record that is its own parent',
+    'academicSessions.csv',
+    field(3, 7, 'ses-1-1'),
+    { file: 'academicSessions.csv', line: 3, column: 'parentSourcedId', code: 'CIRCULAR_REFERENCE' },
+    0,
+  ],
+  [
+    'a name that no index holds',
+    'users.csv',
+    field(2, 6, '学'.repeat(5000)),
+    { file: 'users.csv', line: 2, column: 'givenName', code: 'VALUE_FORMAT' },
+    0,
+  ],
+  [
     'a dangling reference in a list',
     'classes.csv',
     (text) => text.replace('ses-1-1,ses-1-2', 'ses-1-1,ses-7'),

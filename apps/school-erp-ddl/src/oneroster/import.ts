@@ -82,6 +82,8 @@ class Import {
     const tenant = await this.#tenant();
     const merger = new Merger(this.#db, tenant, version);
     await this.#db.execute('SET CONSTRAINTS ALL DEFERRED');
+    // Staging tables are read once: rough statistics are enough, and joins fit into memory.
+    await this.#db.execute("SET LOCAL default_statistics_target = 10; SET LOCAL work_mem = '64MB'");
 
     for (const spec of fileSpecs('1.2')) {
       const own = fileSpec(version, spec.name);
@@ -157,6 +159,7 @@ class Import {
     await merger.stage(spec, this.#watched(reader, extra.length), extra);
     if (this.#refused()) return;
 
+    await merger.forgetParents(spec, reader.circular);
     if (name === 'academicSessions') await assignCalendars(this.#db, tenant, Merger.stage(name));
     const counts = await merger.merge(spec, mode, extra);
     for (const [column, items] of reader.attached) {

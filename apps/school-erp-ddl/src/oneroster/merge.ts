@@ -65,6 +65,18 @@ export class Merger {
     return count;
   }
 
+  /** Takes back the references inside a file of the records named. */
+  async forgetParents(spec: FileSpec, records: readonly string[]): Promise<void> {
+    if (records.length === 0) return;
+    for (const column of spec.columns) {
+      if (column.type.kind !== 'ref' || column.type.to !== spec.name) continue;
+      await this.#db.execute(
+        `UPDATE ${Merger.stage(spec.name)} SET ${column.column} = NULL WHERE sourced_id = ANY ($1)`,
+        [records],
+      );
+    }
+  }
+
   /** Merges what was staged. In bulk mode, active records that the file does not have are withdrawn. */
   async merge(spec: FileSpec, mode: Mode, extra: readonly ExtraColumn[] = []): Promise<Counts> {
     const types = await this.#columnTypes(spec.table);

@@ -1,15 +1,9 @@
 import { CsvReader } from './csv.ts';
 import type { FaultLog } from './fault.ts';
+import { type Layout, readHeader } from './header.ts';
 import type { Mode } from './manifest.ts';
 import type { PackageFile } from './package.ts';
-import {
-  type Column,
-  type FileName,
-  type FileSpec,
-  headerOf,
-  LEADING_COLUMNS,
-  type Version,
-} from './spec.ts';
+import type { Column, FileName, FileSpec, Version } from './spec.ts';
 import { isFlaw, type Parse, parseMoment, parserOf, type Value } from './values.ts';
 
 /** A record that passed: what is staged for its table. Text of references is a sourcedId. */
@@ -59,6 +53,9 @@ export class FileReader {
   readonly #accepted: Set<string>;
   readonly #parsers: readonly Parse[];
   readonly #late: { line: number; column: Column; owner: string; target: string }[] = [];
+  /** Records whose parent, or its parent and so on, is the record itself: their parent is left out. */
+  readonly circular: string[] = [];
+  #current = '';
   #layout: Layout | undefined;
   #out: Staged[] = [];
 
@@ -142,6 +139,7 @@ export class FileReader {
     };
 
     const sourcedId = field(layout.leading[0]);
+    this.#current = sourcedId;
     if (!this.#identify(sourcedId, line)) usable = false;
     const status = this.#status(field(layout.leading[1]), line);
     const modified = this.#modified(field(layout.leading[2]), line);
@@ -251,6 +249,15 @@ export class FileReader {
       return value.instead ?? this.#fallback(column);
     }
     if (column.type.kind === 'ref') return this.#target(column, column.type.to, text, line);
+    if (column.limit !== undefined && text.length > column.limit) {
+      this.#fault(
+        line,
+        column.name,
+        'VALUE_FORMAT',
+        `the text has ${text.length} characters; ${column.limit} fit`,
+      );
+      return text.slice(0, column.limit).toWellFormed();
+    }
     return value;
   }
 
@@ -263,7 +270,7 @@ export class FileReader {
 
   #target(column: Column, to: FileName, id: string, line: number): Value | undefined {
     if (to === this.spec.name) {
-      this.#late.push({ line, column, owner: '', target: id });
+      this.#late.push({ line, column, owner: this.#current, target: id });
       return id;
     }
     if (this.#context.known.get(to)?.has(id)) return id;
@@ -327,10 +334,26 @@ export class FileReader {
 
   /** References inside the file can only be checked once all of it was read. */
   #checkOwnReferences(): void {
-    for (const { line, column, target } of this.#late) {
+    const parents = new Map<
+      string,
+      { readonly target: string; readonly line: number; readonly name: string }
+    >();
+    for (const { line, column, owner, target } of this.#late) {
       if (!this.#accepted.has(target)) {
         this.#fault(line, column.name, 'DANGLING_REFERENCE', `${this.spec.name} has no ${target}`);
+      } else if (column.type.kind === 'ref') parents.set(owner, { target, line, name: column.name });
+    }
+    for (const [owner, { line, name }] of parents) {
+      const seen = new Set([owner]);
+      let above = parents.get(owner)?.target;
+      while (above !== undefined && !seen.has(above)) {
+        seen.add(above);
+        above = parents.get(above)?.target;
       }
+      if (above !== owner) continue;
+      this.#fault(line, name, 'CIRCULAR_REFERENCE', `${owner} would be above itself`);
+      this.circular.push(owner);
+      parents.delete(owner); // one link less opens the circle
     }
   }
 }
@@ -343,59 +366,3 @@ const ORDERED: Partial<
   roles: { low: 'begin_date', high: 'end_date' },
   lineItems: { low: 'value_min', high: 'value_max', numeric: true },
 };
-
-interface Layout {
-  readonly width: number;
-  readonly names: readonly string[];
-  readonly leading: readonly [number, number, number];
-  /** Where each column of the specification is; -1 where it is absent. */
-  readonly indexes: readonly number[];
-  readonly metadata: readonly (readonly [string, number])[];
-}
-
-type HeaderFault = (column: string, code: Parameters<FaultLog['add']>[3], message: string) => void;
-
-function readHeader(fields: readonly string[], spec: FileSpec, lenient: boolean, fault: HeaderFault): Layout {
-  const positions = new Map<string, number>();
-  const loose = new Map<string, number>();
-  fields.forEach((name, index) => {
-    if (positions.has(name)) fault(name, 'COLUMN_UNKNOWN', `${name} stands twice in the header`);
-    else positions.set(name, index);
-    const key = name.trim().toLowerCase();
-    if (!loose.has(key)) loose.set(key, index);
-  });
-
-  const used = new Set<number>();
-  const find = (name: string, mayBeAbsent: boolean): number => {
-    let index = positions.get(name) ?? -1;
-    if (index === -1 && !mayBeAbsent) fault(name, 'COLUMN_MISSING', `the header has no ${name}`);
-    if (index === -1 && lenient) index = loose.get(name.toLowerCase()) ?? -1;
-    if (index !== -1) used.add(index);
-    return index;
-  };
-  const leading = LEADING_COLUMNS.map((name) => find(name, false)) as [number, number, number];
-  const indexes = spec.columns.map((column) => find(column.name, column.mayBeAbsent));
-
-  const metadata: [string, number][] = [];
-  fields.forEach((name, index) => {
-    if (used.has(index) || positions.get(name) !== index) return;
-    if (name.startsWith('metadata.') && name.length > 9) metadata.push([name.slice(9), index]);
-    else {
-      const kept = lenient && name.trim() !== '';
-      fault(
-        name,
-        'COLUMN_UNKNOWN',
-        `${name || '(empty)'} is not a column of ${spec.name}${kept ? '; kept as metadata' : ''}`,
-      );
-      if (kept) metadata.push([name.trim(), index]);
-    }
-  });
-
-  const present = headerOf(spec).filter((name) => positions.has(name));
-  const order = fields.filter((name) => present.includes(name));
-  const tail = fields.slice(present.length).every((name) => !present.includes(name));
-  if (order.join() !== present.join() || !tail) {
-    fault('', 'COLUMN_ORDER', `the columns must stand in this order: ${headerOf(spec).join(', ')}`);
-  }
-  return { width: fields.length, names: fields, leading, indexes, metadata };
-}
