@@ -1,15 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { COMPOSE_ERROR_CODES, ComposeError } from './errors.ts';
-
-test('the readme lists every code with its meaning, and no other', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  const rows = [...readme.matchAll(/^\| `(COMPOSE_\w+)`\s*\| (.*?)\s*\|$/gm)].map(([, code, meaning]) => [
-    code,
-    meaning,
-  ]);
-  expect(rows).toEqual(Object.entries(COMPOSE_ERROR_CODES));
-});
+import { ComposeError } from './errors.ts';
 
 test('an error shows all its problems with their places and hints, and has the code of the first', () => {
   const cause = new Error('below');

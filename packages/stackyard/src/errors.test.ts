@@ -1,22 +1,5 @@
-import { globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { expect, test } from 'vitest';
 import { describeError, formatError, reviveError, StackyardError, UsageError } from './errors.ts';
-
-const codesIn = (text: string): string[] => [...new Set(text.match(/\bSTACKYARD_[A-Z_]+(?=['`])/g))].sort();
-
-test('the README explains every error code, and no other', () => {
-  const sources = globSync('**/*.ts', {
-    cwd: import.meta.dirname,
-    exclude: (name) => name.endsWith('.test.ts'),
-  });
-  const thrown = sources.flatMap((file) =>
-    codesIn(readFileSync(path.join(import.meta.dirname, file), 'utf8').replaceAll(/`[^`]*`/g, '')),
-  );
-  const readme = readFileSync(path.join(import.meta.dirname, '..', 'README.md'), 'utf8');
-  const explained = codesIn(readme.slice(readme.indexOf('## Errors')));
-  expect(explained).toEqual([...new Set(thrown)].sort());
-});
 
 test('an error is one block: code, message, details, next step', () => {
   const error = new StackyardError('STACKYARD_PLAN', 'it cannot be done', {
