@@ -6,13 +6,11 @@ const anchor = (name: string) => name.replace('.', '-');
 /** The tables of a domain as Markdown. */
 export function markdown(domain: DomainModel): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-  const lines = [
-    `# ${domain.name}`,
-    '',
-    domain.comment,
-    '',
-    `![Diagram of ${domain.name}](../diagrams/${domain.name}.svg)`,
-  ];
+  const lines = [`# ${domain.name}`, '', domain.comment];
+  // Without tables there is no picture of them.
+  if (domain.tables.length > 0) {
+    lines.push('', `![Diagram of ${domain.name}](../diagrams/${domain.name}.svg)`);
+  }
   for (const table of domain.tables) {
     lines.push(
       '',
