@@ -20,6 +20,8 @@ export interface LoadOptions {
   /** The environment of this process. */
   readonly processEnvironment: Readonly<Record<string, string | undefined>>;
   readonly profiles?: readonly string[];
+  /** Where generated values are kept, in place of the checkout. */
+  readonly home?: string;
   /** `--driver`; stronger than `STACKYARD_DRIVER`, which may also stand in `.env`. */
   readonly driver?: string | undefined;
   /** Everything in containers, from the variant's Dockerfiles. */
@@ -32,7 +34,8 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
   const { environment: written, problems } = readEnvironment(variant, options.processEnvironment);
   const isolated = isIsolated(variant, written);
   const given = isolated ? await withIsolatedPorts(variant, written, options.processEnvironment) : written;
-  let generated = readGenerated(variant);
+  const keeper = options.home === undefined ? variant : { ...variant, root: options.home };
+  let generated = readGenerated(keeper);
   for (;;) {
     const environment = { ...generated, ...given };
     const model = readModel(variant, environment, profiles, problems);
@@ -44,7 +47,7 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
       const ports = await resolvePorts(model, variant);
       return { variant, model, driver, profiles, containersOnly, isolated, environment, ports };
     }
-    generated = writeGenerated(variant, more, generated); // and again: other values may be made from these
+    generated = writeGenerated(keeper, more, generated); // and again: other values may be made from these
   }
 }
 

@@ -10,6 +10,8 @@ export interface Relocation {
   readonly stateDirectory: string;
   /** The folder to use in place of one that a service mounts. */
   folder(path: string): string;
+  /** Host ports that are free as they are. */
+  readonly keepPorts?: ReadonlySet<number>;
   /** Added to `x-embedded.settings` of the services that run PostgreSQL. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
 }
@@ -25,7 +27,10 @@ export async function relocate(stack: Stack, relocation: Relocation): Promise<St
   const ports: Record<string, PortRecord[]> = {};
   for (const [name, records] of Object.entries(stack.ports)) {
     ports[name] = await Promise.all(
-      records.map(async ({ container }) => ({ container, host: await choosePort() })),
+      records.map(async ({ container, host }) => ({
+        container,
+        host: relocation.keepPorts?.has(host) ? host : await choosePort(),
+      })),
     );
   }
   return {
