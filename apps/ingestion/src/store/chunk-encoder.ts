@@ -144,7 +144,8 @@ function unitHalves(vector: Vector): Float16Array<ArrayBuffer> {
   for (const value of vector) squares += value * value;
   const length = Math.sqrt(squares);
   const halves = new Float16Array(vector.length);
-  const scale = length === 0 ? 1 : 1 / length;
+  // Most models give unit vectors already; those keep every bit that half precision has room for.
+  const scale = length === 0 || Math.abs(length - 1) < 1e-5 ? 1 : 1 / length;
   for (let index = 0; index < vector.length; index += 1) halves[index] = (vector[index] as number) * scale;
   return halves;
 }
