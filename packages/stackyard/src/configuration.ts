@@ -42,8 +42,8 @@ export async function loadStack(variant: Variant, options: LoadOptions): Promise
     if (problems.length > 0 || !model) throw configurationError(variant, problems);
     const more = await generateValues(model, given, generated);
     if (more === undefined) {
-      const driver = options.driver ?? environment.STACKYARD_DRIVER ?? 'embedded';
       const containersOnly = options.containersOnly ?? false;
+      const driver = chooseDriver(variant, options, environment);
       const ports = await resolvePorts(model, variant);
       return { variant, model, driver, profiles, containersOnly, isolated, environment, ports };
     }
@@ -70,6 +70,23 @@ async function withIsolatedPorts(
   });
   const ports = Object.entries(chosen).filter(([name]) => !processEnvironment[name]);
   return { ...environment, ...Object.fromEntries(ports.map(([name, port]) => [name, String(port)])) };
+}
+
+/** What the person says, else how the stack runs at the moment, else `embedded`. */
+function chooseDriver(
+  variant: Variant,
+  { driver, containersOnly }: LoadOptions,
+  environment: Readonly<Record<string, string>>,
+): string {
+  if (containersOnly) {
+    if (driver === undefined || driver === 'docker') return 'docker';
+    throw new UsageError(`--build needs containers, and --driver ${driver} has none`, {
+      hint: 'leave --driver out, or use --driver docker',
+    });
+  }
+  return (
+    driver ?? (environment.STACKYARD_DRIVER || readLiveState(variant.stateDirectory)?.driver || 'embedded')
+  );
 }
 
 function readModel(

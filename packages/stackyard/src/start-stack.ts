@@ -187,10 +187,14 @@ function openState({ stack, driver, plan, mode }: StartOptions): StateFile {
 
 /** Remarks for the summary that are known before anything runs. */
 function planNotes(plan: Plan): string[] {
+  const started = new Set(
+    plan.operations.map((operation) => operation.kind === 'start' && operation.service),
+  );
   const notes = plan.operations.flatMap((operation) =>
     operation.kind === 'script'
       ? operation.unset.map(
-          ({ name, service }) => `${name} is unset for ${operation.script}: ${service} does not run here`,
+          ({ name, service }) =>
+            `${name} is unset for ${operation.script}: ${service} ${started.has(service) ? 'publishes no such port' : 'does not run here'}`,
         )
       : [],
   );

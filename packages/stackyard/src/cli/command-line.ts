@@ -17,6 +17,7 @@ export interface Surroundings {
 export interface StackOptions {
   readonly driver?: string;
   readonly profile?: string[];
+  readonly build?: boolean;
 }
 
 export function newCommand(name: string, description: string): Command {
@@ -35,6 +36,13 @@ export function withStackOptions(command: Command): Command {
     .option('--driver <name>', 'how services run (default: STACKYARD_DRIVER, else embedded)')
     .option('--isolated', 'on ports of this checkout alone (the same as STACKYARD_ISOLATED=1)')
     .option('--profile <name>', 'Compose profile to switch on; may be given several times', collect);
+}
+
+export function withBuildOption(command: Command): Command {
+  return command.option(
+    '--build',
+    "everything in containers, also what package scripts stand for, from the variant's Dockerfiles",
+  );
 }
 
 const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];

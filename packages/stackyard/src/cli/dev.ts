@@ -16,6 +16,7 @@ import {
   paints,
   type StackOptions,
   type Surroundings,
+  withBuildOption,
   withStackOptions,
   withVariant,
 } from './command-line.ts';
@@ -26,8 +27,8 @@ import { formatSummary } from './summary.ts';
 import { ProgressDisplay, prefixer } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
-  return withStackOptions(
-    withVariant(newCommand('dev', 'start a stack, run its dev scripts, stop it on Ctrl-C')),
+  return withBuildOption(
+    withStackOptions(withVariant(newCommand('dev', 'start a stack, run its dev scripts, stop it on Ctrl-C'))),
   )
     .addHelpText(
       'after',
@@ -51,6 +52,7 @@ async function dev(
     processEnvironment: surroundings.environment,
     driver: options.driver,
     profiles: splitProfiles(options.profile ?? []),
+    containersOnly: options.build ?? false,
   });
   const { operations } = loaded.plan;
   const scripts = operations.filter(

@@ -20,6 +20,7 @@ import {
   paints,
   type StackOptions,
   type Surroundings,
+  withBuildOption,
   withStackOptions,
   withVariant,
 } from './command-line.ts';
@@ -28,8 +29,8 @@ import { formatSummary } from './summary.ts';
 import { ProgressDisplay, prefixer } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
-  return withStackOptions(
-    withVariant(newCommand('up', 'start a stack and leave it running in the background')),
+  return withBuildOption(
+    withStackOptions(withVariant(newCommand('up', 'start a stack and leave it running in the background'))),
   )
     .addHelpText(
       'after',
@@ -49,14 +50,15 @@ async function up(
   using interrupts = new Interrupts();
   const profiles = splitProfiles(options.profile ?? []);
   for (const variant of chooseVariants(surroundings, name).variants) {
-    await upOne(surroundings, variant, { driver: options.driver, profiles }, interrupts);
+    const { driver, build = false } = options;
+    await upOne(surroundings, variant, { driver, profiles, containersOnly: build }, interrupts);
   }
 }
 
 async function upOne(
   surroundings: Surroundings,
   variant: Variant,
-  options: { driver: string | undefined; profiles: string[] },
+  options: Pick<SupervisorRequest, 'driver' | 'profiles' | 'containersOnly'>,
   interrupts: Interrupts,
 ): Promise<void> {
   const paint = paints(surroundings).out;

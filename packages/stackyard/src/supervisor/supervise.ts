@@ -12,6 +12,7 @@ export interface SupervisorRequest {
   readonly variant: string;
   readonly driver: string | undefined;
   readonly profiles: readonly string[];
+  readonly containersOnly: boolean;
 }
 
 /** The way back to the command that waits: messages, until it has heard enough. */
@@ -48,11 +49,12 @@ export async function supervise(request: SupervisorRequest, channel: Channel): P
     output: (name, line) => tell({ type: 'output', name, line }),
   };
   try {
-    const { driver, profiles } = request;
+    const { driver, profiles, containersOnly } = request;
     const loaded = await load(describeVariant(request.root, request.variant), {
       processEnvironment: process.env,
       driver,
       profiles,
+      containersOnly,
     });
     const running = await startStack({
       ...loaded,

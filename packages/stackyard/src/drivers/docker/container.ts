@@ -95,7 +95,7 @@ export class Container implements Running {
     this.#seen = seen;
     if (!seen.running && !seen.restarting && seen.finished) return this.#die(seen.exitCode);
     if (seen.health === 'healthy' || (seen.health === undefined && seen.running)) this.#becomeHealthy();
-    if (seen.health === 'unhealthy') await this.#failHealth();
+    if (seen.running && seen.health === 'unhealthy') await this.#failHealth();
   }
 
   async healthy(signal: AbortSignal): Promise<void> {
@@ -157,6 +157,7 @@ export class Container implements Running {
   async #failHealth(): Promise<void> {
     if (this.#wasHealthy || this.#stopping || this.#exit) return;
     const seen = await inspect(this.#id, this.#environment);
+    if (seen && !seen.running) return; // a container that ended counts as unhealthy too
     const { stateDirectory, name } = this.#context.stack.variant;
     const answers = seen?.lastAnswers.slice(-1) ?? [];
     this.#healthy.reject(

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import type { ComposeModel } from '@stackyard/compose';
 import type { DriverContext, DriverSession, Running } from '../../driver.ts';
 import { StackyardError } from '../../errors.ts';
 import type { ManagedProcess } from '../../supervisor/managed-process.ts';
@@ -23,9 +24,9 @@ export async function openSession(context: DriverContext): Promise<DriverSession
   await provideImages(compose, context);
   context.signal.throwIfAborted();
   makeFolders(context);
-  const session = new DockerSession(context, project);
+  const session = new DockerSession(context, project, compose);
   try {
-    await session.create(compose);
+    await session.create();
     return session;
   } catch (error) {
     await session[Symbol.asyncDispose]();
@@ -36,6 +37,7 @@ export async function openSession(context: DriverContext): Promise<DriverSession
 class DockerSession implements DriverSession {
   readonly #context: DriverContext;
   readonly #project: string;
+  readonly #compose: Compose;
   readonly #environment: DockerEnvironment;
   readonly #watchdog: ContainerWatchdog;
   readonly #containers = new Map<string, Container>();
@@ -43,7 +45,8 @@ class DockerSession implements DriverSession {
   #events: ManagedProcess | undefined;
   #closed = false;
 
-  constructor(context: DriverContext, project: string) {
+  constructor(context: DriverContext, project: string, compose: Compose) {
+    this.#compose = compose;
     const { variant, environment } = context.stack;
     this.#context = context;
     this.#project = project;
@@ -51,13 +54,19 @@ class DockerSession implements DriverSession {
     this.#watchdog = new ContainerWatchdog(project, variant.stateDirectory, environment);
   }
 
-  async create(compose: Compose): Promise<void> {
+  async create(): Promise<void> {
     await this.#listen();
-    await compose.create(this.#context.services, this.#context);
+    const { stack, services } = this.#context;
+    await this.#create(services.filter((name) => !waitsForAnEnd(stack.model, name)));
+  }
+
+  async #create(services: readonly string[]): Promise<void> {
+    await this.#compose.create(services, this.#context);
     this.#ids = await listContainers(this.#project, this.#environment);
   }
 
   async start(name: string): Promise<Running> {
+    if (!this.#ids.has(name)) await this.#create([name]);
     const id = this.#ids.get(name);
     if (id === undefined) {
       throw new StackyardError('STACKYARD_COMPOSE', `Compose made no container for the service ${name}`, {
@@ -91,6 +100,17 @@ class DockerSession implements DriverSession {
       await this.#listen();
     });
   }
+}
+
+/**
+ * Whether a service comes after one that has to end first. Compose 1.29 waits for that end even when it only creates
+ * containers, so these are created when it has come.
+ */
+function waitsForAnEnd(model: ComposeModel, name: string): boolean {
+  return Object.entries(model.services[name]?.depends_on ?? {}).some(
+    ([dependency, { condition }]) =>
+      condition === 'service_completed_successfully' || waitsForAnEnd(model, dependency),
+  );
 }
 
 /** Folders that the engine would make as root when they are missing. */

@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { projectName } from '../src/drivers/docker/project.ts';
+import { findTools } from '../src/drivers/docker/tool.ts';
+import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+
+beforeAll(async () => {
+  await findTools(process.env);
+});
+
+const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8' });
+
+const check = { test: ['CMD', 'true'], interval: '200ms' };
+
+function workspaceOf(others: Record<string, unknown>, scripts: Record<string, string> = {}) {
+  return new ContractWorkspace('docker', { one: { services: {}, others, scripts } });
+}
+
+function database(port: number, password: string) {
+  return {
+    postgres: {
+      image: 'postgres:17',
+      environment: { POSTGRES_PASSWORD: password, POSTGRES_DB: 'shop' },
+      ports: [`127.0.0.1:${port}:5432`],
+      volumes: ['./data/one/postgres:/var/lib/postgresql/data'],
+      healthcheck: { test: ['CMD-SHELL', 'pg_isready -q -h 127.0.0.1'], interval: '200ms', retries: 100 },
+      'x-embedded': { engine: 'postgres' },
+    },
+  };
+}
+
+describe('the docker driver', { timeout: 120_000 }, () => {
+  test('names an image that is not here and cannot be pulled, and the command that builds it', async () => {
+    await using workspace = workspaceOf({ store: { image: '127.0.0.1:1/no/such:1' } });
+    const { code, stderr } = await workspace.run(['up', 'one']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('STACKYARD_IMAGE_MISSING: the image 127.0.0.1:1/no/such:1 is not here');
+    expect(stderr).toContain('./pnpmw images');
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('tells a service that went over its memory limit from other deaths', async () => {
+    const hog = 'const all = []; for (;;) all.push(Buffer.alloc(4e6, 1));';
+    await using workspace = workspaceOf({
+      store: {
+        image: 'node:24',
+        command: ['node', '-e', hog],
+        mem_limit: '48m',
+        memswap_limit: '48m',
+        healthcheck: { test: ['CMD', 'false'], interval: '10s' },
+      },
+    });
+    const { code, stderr } = await workspace.run(['up', 'one']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('store ended before it was healthy');
+    expect(stderr).toContain('likely cause: it needed more memory than its limit');
+    expect(stderr).toContain('raise mem_limit');
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('gives up on a service that its restart policy brings back again and again', async () => {
+    await using workspace = workspaceOf({
+      store: {
+        image: 'debian:bookworm-slim',
+        command: ['sh', '-c', 'echo no such table; exit 3'],
+        restart: 'always',
+        healthcheck: { test: ['CMD', 'false'], interval: '10s' },
+      },
+    });
+    const { code, stderr } = await workspace.run(['up', 'one']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('it restarts in a loop: 3 times exit code 3');
+    expect(stderr).toContain('| no such table');
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('says what Compose has against a file that is valid here', async () => {
+    await using workspace = workspaceOf({
+      store: { image: 'debian:bookworm-slim', command: ['sleep', '60'], network_mode: 'service:nobody-here' },
+    });
+    const { code, stderr } = await workspace.run(['up', 'one']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/STACKYARD_COMPOSE|COMPOSE_/);
+    expect(stderr).toContain('nobody-here');
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('refuses data made with another password, and keeps them', async () => {
+    const [port] = await freePorts(1);
+    await using workspace = workspaceOf(database(port!, 'first-secret'));
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    await workspace.run(['down', 'one']);
+    workspace.variant('one', { services: {}, others: database(port!, 'other-secret') });
+    const refused = await workspace.run(['up', 'one']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      'STACKYARD_DATA_CREDENTIALS: the data of postgres were made with another',
+    );
+    expect(refused.stderr).toContain('restore  set the old value again');
+    expect(refused.stderr).not.toContain('other-secret');
+    workspace.variant('one', { services: {}, others: database(port!, 'first-secret') });
+    expect((await workspace.run(['up', 'one'])).code).toBe(0);
+
+    // And the embedded engine does not touch what the image made.
+    await workspace.run(['down', 'one']);
+    const embedded = await workspace.run(['up', 'one', '--driver', 'embedded']);
+    expect(embedded.code).toBe(1);
+    expect(embedded.stderr).toContain('ENGINE_DATA_FOREIGN');
+  });
+
+  test('refuses data that the embedded engine made, before it starts anything', async () => {
+    const [port] = await freePorts(1);
+    await using workspace = workspaceOf(database(port!, 'secret'));
+    chmodSync(workspace.root, 0o755); // as root, the server runs as a user who has to enter it
+    expect(await workspace.run(['up', 'one', '--driver', 'embedded'])).toMatchObject({ code: 0, stderr: '' });
+    await workspace.run(['down', 'one']);
+    const { code, stderr } = await workspace.run(['up', 'one']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('STACKYARD_DATA_FOREIGN: the data of postgres in data/one/postgres');
+    expect(stderr).toContain('--driver embedded');
+    expect((await workspace.run(['up', 'one', '--driver', 'embedded'])).code).toBe(0);
+  });
+
+  test('keeps a named volume on down, and deletes it on reset', async () => {
+    await using workspace = workspaceOf({
+      store: {
+        image: 'debian:bookworm-slim',
+        command: ['sh', '-c', 'echo precious > /kept/file; exec sleep 600'],
+        init: true,
+        volumes: [{ type: 'volume', source: 'kept', target: '/kept' }],
+        healthcheck: check,
+      },
+    });
+    const file = 'apps/one/compose.yaml';
+    workspace.write(file, JSON.stringify({ ...JSON.parse(workspace.read(file)), volumes: { kept: null } }));
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    await workspace.run(['down', 'one']);
+    const unconfirmed = await workspace.run(['reset', 'one']);
+    const volume = /volume (one-\w+_kept)/.exec(unconfirmed.stdout)?.[1];
+    expect(docker('volume', 'ls', '--quiet')).toContain(volume);
+    expect(await workspace.run(['reset', 'one', '--yes'])).toMatchObject({ code: 0, stderr: '' });
+    expect(docker('volume', 'ls', '--quiet')).not.toContain(volume);
+  });
+
+  test('gives generated secrets and both env files to Compose, and none of them on a command line', async () => {
+    await using workspace = workspaceOf({
+      store: {
+        image: 'debian:bookworm-slim',
+        command: ['sh', '-c', 'echo "$$TOKEN $$ROOT $$OWN" | sha256sum; echo "$$ROOT $$OWN"; exec sleep 600'],
+        init: true,
+        environment: { TOKEN: `\${MADE_TOKEN:-}`, ROOT: `\${FROM_ROOT:?}`, OWN: `\${FROM_OWN:?}` },
+        healthcheck: check,
+      },
+    });
+    const file = 'apps/one/compose.yaml';
+    const made = { 'x-generate': { MADE_TOKEN: { hex: 32 } } };
+    workspace.write(file, JSON.stringify({ ...JSON.parse(workspace.read(file)), ...made }));
+    workspace.write('.env', 'FROM_ROOT=root-value\nFROM_OWN=weaker\n');
+    workspace.write('apps/one/.env', 'FROM_OWN=own-value\n');
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    const token = /MADE_TOKEN=(\w{64})/.exec(workspace.read('.stackyard/secrets/one.env'))?.[1];
+    const { stdout } = await workspace.run(['logs', 'one', 'store']);
+    expect(stdout).toContain('root-value own-value');
+    const { createHash } = await import('node:crypto');
+    const sum = createHash('sha256').update(`${token} root-value own-value\n`).digest('hex');
+    expect(stdout).toContain(sum);
+    expect(workspace.leftovers().join('\n')).not.toContain(token);
+  });
+
+  test('--build runs everything in containers, from the Dockerfiles', async () => {
+    const [port] = await freePorts(1);
+    const build = { context: './apps/one' };
+    await using workspace = workspaceOf(
+      {
+        setup: { build, command: ['sh', '-c', 'echo set up inside'] },
+        web: {
+          build,
+          init: true,
+          ports: [`127.0.0.1:${port}:${port}`],
+          environment: { PORT: String(port) },
+          healthcheck: check,
+          depends_on: { setup: { condition: 'service_completed_successfully' } },
+        },
+      },
+      { setup: 'echo set up on the host', 'dev:web': 'echo must not run; exit 1' },
+    );
+    workspace.write('apps/one/Dockerfile', 'FROM debian:bookworm-slim\nCMD ["sleep", "600"]\n');
+    const up = await workspace.run(['up', 'one', '--build']);
+    expect(up).toMatchObject({ code: 0, stderr: '' });
+    expect(up.stdout).toMatch(/setup +completed/);
+    expect(up.stdout).toMatch(/web +healthy/);
+    expect((await workspace.run(['logs', 'one', 'setup'])).stdout).toBe('setup | set up inside\n');
+    await workspace.run(['down', 'one']);
+    const refused = await workspace.run(['up', 'one', '--build', '--driver', 'embedded']);
+    expect(refused).toMatchObject({ code: 2 });
+    expect(workspace.leftovers()).toEqual([]);
+    const project = projectName(workspace.root, 'one');
+    for (const image of docker('images', '--format', '{{.Repository}}').split('\n')) {
+      if (image.startsWith(project)) docker('rmi', image);
+    }
+  });
+});
