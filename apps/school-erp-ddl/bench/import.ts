@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient, migrate } from '@stackyard/postgres';
+import { report } from '@stackyard/testing/bench';
 import { startPostgres } from 'stackyard/engines/postgres';
 import { bundleFiles } from '../src/generate/bundle.ts';
 import { makeDistrict } from '../src/generate/district.ts';
@@ -51,18 +52,17 @@ try {
     copies.push(await copyAll(client, loads, false));
     loose.push(await copyAll(client, loads, true));
   }
-  const ms = Math.min(...imports);
-  const line = (label: string, value: string, target = '') =>
-    console.log(`${label.padEnd(42)}${value}${target}`);
-  line(`import of ${rows.toLocaleString('en')} enrolments`, `${ms.toFixed(0)} ms`, '   target <= 4,000 ms');
-  for (const [label, times] of [
-    ['bare COPY, tables with their keys', copies],
-    ['bare COPY, tables without any key', loose],
-  ] as const) {
-    const baseline = Math.min(...times);
-    line(label, `${baseline.toFixed(0)} ms`);
-    line('  ratio', (ms / baseline).toFixed(2), '      target <= 3');
-  }
+  const figure = {
+    name: `import of ${rows.toLocaleString('en')} enrolments`,
+    value: Math.min(...imports),
+    unit: 'ms',
+  };
+  report({
+    ...figure,
+    baseline: { name: 'COPY with keys', value: Math.min(...copies) },
+    target: { value: 4000, ratio: 3 },
+  });
+  report({ ...figure, baseline: { name: 'COPY without any key', value: Math.min(...loose) } });
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

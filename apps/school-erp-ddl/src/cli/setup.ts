@@ -105,7 +105,7 @@ async function loadDemo(client: Client): Promise<void> {
     const path = join(folder, 'demo-district');
     await writeBundle(
       path,
-      bundleFiles(makeDistrict(DEMO), { version: '1.2', lineItems: 2, seed: DEMO.seed }),
+      bundleFiles(makeDistrict(DEMO), { version: '1.2', lineItems: 1, seed: DEMO.seed }),
     );
     await importBundle(client, { path, tenant: DEMO_TENANT });
     await client.tx(async (tx) => {

@@ -1,6 +1,11 @@
-/** Entry point of the explorer: serves the page, watches the migrations, ends on SIGINT and SIGTERM. */
+/**
+ * Entry point of the explorer: serves the page, watches the migrations, ends on SIGINT and SIGTERM.
+ *
+ *   node src/explorer/main.ts [--host 0.0.0.0]    for a container, whose ports are published from outside
+ */
 import { once } from 'node:events';
 import { watch } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { createHealth } from '@stackyard/healthchecks';
 import { createClient } from '@stackyard/postgres';
 import type { Client } from '../database.ts';
@@ -13,6 +18,7 @@ import { Explorer } from './server.ts';
 const QUIET_MS = 80;
 
 const { DATABASE_URL: url, PORT: port } = explorerEnv.parse(process.env);
+const { host } = parseArgs({ options: { host: { type: 'string', default: '127.0.0.1' } } }).values;
 const open = (): Client => createClient({ url, applicationName: 'explorer', onConnectionError: () => {} });
 let client = open();
 const health = createHealth({
@@ -49,9 +55,9 @@ const watcher = watch(MIGRATIONS, { recursive: true }, (_, name) => {
   timer = setTimeout(update, QUIET_MS);
 });
 
-explorer.server.listen(port, '127.0.0.1');
+explorer.server.listen(port, host);
 await once(explorer.server, 'listening');
-console.log(`explorer on http://127.0.0.1:${port}`);
+console.log(`explorer on http://${host}:${port}`);
 
 const signal = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => signal.abort());
