@@ -107,7 +107,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     functionTimeoutMs,
     actionTimeoutMs,
     hostEnvironment: withoutSecrets(process.env),
-    hangAfterMs: functionTimeoutMs + 1000,
+    hangAfterMs: functionTimeoutMs * 2,
   });
   releasers.defer(() => engine.close());
   const authenticator = new Authenticator();

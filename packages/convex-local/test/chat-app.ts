@@ -37,6 +37,7 @@ export const fail = mutation({
     throw new ConvexError({ reason: 'on purpose' });
   },
 });
+export const me = query({ args: {}, handler: async (ctx) => await ctx.auth.getUserIdentity() });
 export const secret = internalQueryGeneric({ args: {}, handler: async () => 'hidden' });
 `,
 } as const;

@@ -22,6 +22,7 @@ export const hangingQuery = query({ args: {}, handler: async () => { for (;;); }
 export const hangingAction = action({ args: {}, handler: async () => { for (;;); } });
 export const hangLater = mutation({ args: {}, handler: async (ctx) => await ctx.scheduler.runAfter(0, anyApi.items.hang, {}) });
 export const job = query({ args: { id: v.id('_scheduled_functions') }, handler: async (ctx, { id }) => (await ctx.db.system.get(id)).state });
+export const hog = query({ args: {}, handler: async () => { const kept = []; for (;;) kept.push(new Array(1e5).fill(kept.length)); } });
 export const recurse = query({ args: {}, handler: async () => { const again = () => again() + 1; return again(); } });
 export const callItself = mutation({ args: {}, handler: async (ctx) => { await ctx.runMutation(anyApi.items.callItself, {}); } });
 export const huge = query({ args: {}, handler: async () => 'x'.repeat(17 * 1024 * 1024) });
@@ -66,6 +67,11 @@ describe('functions that do not end', () => {
 
   test('an action that blocks is ended', async () => {
     await expect(client.action(items.hangingAction!, {})).rejects.toThrow('was ended before it was done');
+  });
+
+  test('a query that takes all memory is ended, and the server survives', async () => {
+    await expect(client.query(items.hog!, {})).rejects.toThrow('execution timed out');
+    expect(await client.query(items.list!, {})).toContain('before');
   });
 
   test('a subscription that blocks fails, and its client keeps its other queries', async () => {

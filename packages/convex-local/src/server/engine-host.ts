@@ -26,6 +26,8 @@ export interface EngineHostOptions extends Omit<EngineOptions, 'busyMemory' | 'b
 }
 
 const CHECK_MS = 100;
+/** Beyond this the engine ends with an error that the server survives. */
+const MAX_HEAP_MB = 4096;
 /** Id of the calls that only ask for a sign of life. */
 const PING = 0;
 const SLEEPING_FACTOR = 10;
@@ -73,6 +75,7 @@ export class EngineHost {
       workerData: { ...options, busyMemory, blockingCalls: [...this.#blockingCalls] } satisfies EngineOptions,
       env: { NODE_ENV: 'production' },
       name: 'convex-local-engine',
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });
     this.#worker = worker;
     await new Promise<void>((resolve, reject) => {
