@@ -159,6 +159,17 @@ test('sessions that overlap go into calendars of their own', async () => {
   ]);
 });
 
+test('an organisation may change its type, and a session its kind', async () => {
+  const path = await generated('1.2');
+  await importBundle(db.client, { path, tenant: 'retyped' });
+  await edit(path, 'orgs.csv', (text) => text.replace(',school,1001', ',department,1001'));
+  await edit(path, 'academicSessions.csv', (text) => text.replace('schoolYear,2026', 'term,2026'));
+  const report = await importBundle(db.client, { path, tenant: 'retyped' });
+  expect(report.files).toMatchObject({ orgs: { updated: 1 }, academicSessions: { updated: 1 } });
+  expect(await inTenant('retyped', 'SELECT FROM organisation.school')).toHaveLength(1);
+  expect(await inTenant('retyped', 'SELECT FROM calendar.academic_year')).toHaveLength(0);
+});
+
 test('a 1.1 roster is exported as 1.2, with roles of their own', async () => {
   const path = await generated('1.1');
   await importBundle(db.client, { path, tenant: 'convert' });

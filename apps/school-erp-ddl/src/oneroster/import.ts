@@ -160,6 +160,7 @@ class Import {
     if (this.#refused()) return;
 
     await merger.forgetParents(spec, reader.circular);
+    await this.#forgetSubtypes(name, tenant);
     if (name === 'academicSessions') await assignCalendars(this.#db, tenant, Merger.stage(name));
     const counts = await merger.merge(spec, mode, extra);
     for (const [column, items] of reader.attached) {
@@ -179,6 +180,19 @@ class Import {
     this.#files[name] = { ...counts, mode };
     if (name === 'users' && version === '1.1')
       await this.#mergeUserRoles(merger, tenant, mode, reader.userRoles);
+  }
+
+  /** A school that became something else, and a year that became a term, lose the row that only schools and years have. */
+  async #forgetSubtypes(name: FileName, tenant: number): Promise<void> {
+    const subtype = SUBTYPES[name];
+    if (!subtype) return;
+    const { table, key, of, column, value } = subtype;
+    await this.#db.execute(
+      `DELETE FROM ${table} x USING ${Merger.stage(name)} s
+       JOIN ${of} o ON o.tenant_id = $1 AND o.sourced_id = s.sourced_id
+       WHERE x.tenant_id = $1 AND x.${key} = o.id AND s.${column} <> '${value}'`,
+      [tenant],
+    );
   }
 
   async *#watched(reader: FileReader, extraColumns: number): AsyncGenerator<Staged> {
@@ -250,6 +264,25 @@ class Import {
     for (const statement of statements) await this.#db.execute(statement, [tenant]);
   }
 }
+
+const SUBTYPES: Partial<
+  Record<FileName, { table: string; key: string; of: string; column: string; value: string }>
+> = {
+  orgs: {
+    table: 'organisation.school',
+    key: 'organisation_id',
+    of: 'organisation.organisation',
+    column: 'type_code',
+    value: 'school',
+  },
+  academicSessions: {
+    table: 'calendar.academic_year',
+    key: 'id',
+    of: 'calendar.academic_session',
+    column: 'kind_code',
+    value: 'schoolYear',
+  },
+};
 
 /** In bulk mode withdrawn records are mostly those that the file does not have. */
 function withdrawnInFile(mode: Mode, counts: Counts): number {
