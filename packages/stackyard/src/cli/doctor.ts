@@ -22,6 +22,8 @@ async function doctor(surroundings: Surroundings, options: { json?: boolean }): 
 function format(checks: readonly Check[], surroundings: Surroundings): string {
   const { out } = paints(surroundings);
   const width = Math.max(...checks.map(({ subject }) => subject.length));
+  const margin = ' '.repeat(11 + width);
+  const indent = (text: string) => text.split('\n').join(`\n${margin}`);
   const marks = {
     ok: out('green', 'ok     '),
     warning: out('yellow', 'warning'),
@@ -29,8 +31,8 @@ function format(checks: readonly Check[], surroundings: Surroundings): string {
   };
   return checks
     .flatMap(({ subject, result, message, fix }) => [
-      `${marks[result]}  ${subject.padEnd(width)}  ${message}`,
-      ...(fix === undefined ? [] : [`${' '.repeat(9 + width)}  ${out('dim', 'fix:')} ${fix}`]),
+      `${marks[result]}  ${subject.padEnd(width)}  ${indent(message)}`,
+      ...(fix === undefined ? [] : [`${margin}${out('dim', 'fix:')} ${indent(fix)}`]),
     ])
     .join('\n');
 }

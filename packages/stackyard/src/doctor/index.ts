@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseEnvFile } from '@stackyard/compose';
 import { describeVariant, type Workspace } from '../workspace.ts';
+import { checkEnvFiles } from './env-files.ts';
 import { checkEnvNames } from './env-names.ts';
 import { checkMachine } from './machine.ts';
+import { checkClock, checkDocker, checkPnpm } from './tools.ts';
 import { checkVariant } from './variant.ts';
 
 /** One line of `stackyard doctor`. */
@@ -18,10 +23,27 @@ export async function checkup(
   workspace: Workspace,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Check[]> {
-  const checks = checkMachine(workspace.root);
+  const { root } = workspace;
+  const driver = environment.STACKYARD_DRIVER || readDriver(root);
+  const checks = [
+    ...checkMachine(root),
+    await checkPnpm(root, environment),
+    await checkDocker(environment, driver === 'docker'),
+    checkClock(root),
+  ];
   for (const name of workspace.variants) {
     checks.push(...(await checkVariant(describeVariant(workspace.root, name), environment)));
   }
-  checks.push(...checkEnvNames(workspace));
+  checks.push(...checkEnvFiles(workspace), ...checkEnvNames(workspace));
   return checks;
+}
+
+/** The driver that `.env` chooses; a file that cannot be read has a check of its own. */
+function readDriver(root: string): string | undefined {
+  const file = path.join(root, '.env');
+  try {
+    return parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file }).STACKYARD_DRIVER;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,3 @@
-import { readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
 import type { Stack } from '../driver.ts';
 import { describeError } from '../errors.ts';
 import { load } from '../load.ts';
@@ -9,15 +7,17 @@ import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
 import { checkConvex } from './convex.ts';
+import { checkData } from './data.ts';
 import type { Check } from './index.ts';
 
 export async function checkVariant(
   variant: Variant,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Check[]> {
-  const checks = [...variant.envFiles.flatMap((file) => checkEnvFile(variant, file)), checkState(variant)];
+  const checks = [checkState(variant)];
   try {
-    const { stack, plan } = await load(variant, { processEnvironment: environment });
+    const loaded = await load(variant, { processEnvironment: environment });
+    const { stack, plan } = loaded;
     checks.unshift({
       subject: `${variant.name} files`,
       result: 'ok',
@@ -26,7 +26,7 @@ export async function checkVariant(
     const ports = plan.operations.flatMap((operation) =>
       operation.kind === 'check-ports' ? operation.ports : [],
     );
-    checks.push(...(await checkPorts(stack, ports)), ...checkConvex(stack));
+    checks.push(...(await checkPorts(stack, ports)), ...(await checkData(loaded)), ...checkConvex(stack));
   } catch (error) {
     const { message, details, hint } = describeError(error);
     checks.unshift({
@@ -60,7 +60,9 @@ async function checkPorts(stack: Stack, ports: readonly NeededPort[]): Promise<C
     subject,
     result: 'failure',
     message: `${port.port} (${port.service}) is held by ${describePortOwner(port.owner)}`,
-    fix: port.variable ? `write ${port.variable}=${port.free} to .env, or stop the owner` : 'stop the owner',
+    fix: port.variable
+      ? `write ${port.variable}=${port.free} to .env, start with --isolated, or stop the owner`
+      : 'stop the owner',
   }));
 }
 
@@ -75,34 +77,4 @@ function checkState(variant: Variant): Check {
     message: 'its supervisor died without cleaning up',
     fix: 'nothing: the next start does it, or stackyard down',
   };
-}
-
-/** Values that other readers of env files understand differently, and files that others may read. */
-function checkEnvFile(variant: Variant, file: string): Check[] {
-  const subject = `${variant.name} env`;
-  const name = path.relative(variant.root, file);
-  const checks: Check[] = [];
-  if ((statSync(file).mode & 0o004) !== 0 && process.platform !== 'win32') {
-    checks.push({
-      subject,
-      result: 'warning',
-      message: `${name} can be read by every user of this machine`,
-      fix: `chmod 600 ${name}`,
-    });
-  }
-  readFileSync(file, 'utf8')
-    .split(/\r?\n/)
-    .forEach((line, index) => {
-      const value = /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*([^'"\s].*)$/.exec(line)?.[1];
-      const odd =
-        value && /[$#`]/.exec(value.replaceAll(/\$\{?[A-Za-z_]\w*/g, '').replace(/\s#.*$/, ''))?.[0];
-      if (!odd) return;
-      checks.push({
-        subject,
-        result: 'warning',
-        message: `${name}:${index + 1} has an unquoted ${odd}, which tools read differently`,
-        fix: 'put the value in single quotes',
-      });
-    });
-  return checks;
 }

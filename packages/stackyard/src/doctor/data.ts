@@ -1,0 +1,82 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Stack } from '../driver.ts';
+import { embeddedField } from '../drivers/embedded/fields.ts';
+import { mounts } from '../drivers/embedded/mounts.ts';
+import { describeError } from '../errors.ts';
+import { hostEnvironment } from '../host-environment.ts';
+import type { LoadedStack } from '../load.ts';
+import { hostAddresses } from '../plan.ts';
+import { formatBytes } from '../units.ts';
+import type { Check } from './index.ts';
+
+/** What the services have stored, and whether what runs them would take it. */
+export async function checkData(loaded: LoadedStack): Promise<Check[]> {
+  const { stack, driver } = loaded;
+  const checks: Check[] = [];
+  for (const data of driver.data(stack)) {
+    const bytes = data.size();
+    if (bytes === undefined) continue;
+    const subject = `${stack.variant.name} data`;
+    const message = `${data.label}: ${[formatBytes(bytes), made(data.folder)].filter(Boolean).join(', ')}`;
+    try {
+      if (data.folder && stack.driver === 'embedded') await verify(loaded, data.service, data.folder);
+      checks.push({ subject, result: 'ok', message });
+    } catch (error) {
+      const report = describeError(error);
+      checks.push({
+        subject,
+        result: 'failure',
+        message: report.message,
+        ...(report.hint === undefined ? {} : { fix: report.hint }),
+      });
+    }
+  }
+  if (stack.driver === 'docker') checks.push(...(await checkContainerData(stack)));
+  return checks;
+}
+
+/** What made a folder, as its stamp or PostgreSQL's own file says. */
+function made(folder: string | undefined): string | undefined {
+  const file = folder && path.join(folder, 'PG_VERSION');
+  if (!file || !existsSync(file)) return undefined;
+  return `PostgreSQL ${readFileSync(file, 'utf8').trim()}`;
+}
+
+/** Asks the engine's own checks of the stamp; throws what a start would. */
+async function verify({ stack, driver }: LoadedStack, service: string, folder: string): Promise<void> {
+  const definition = stack.model.services[service]!;
+  const engine = embeddedField(definition)?.engine;
+  const folders = mounts(stack, definition);
+  if (!folders.some((mount) => mount.path === folder && mount.target.startsWith('/var/lib/postgresql')))
+    return;
+  const environment = hostEnvironment(stack.model, service, hostAddresses(stack, driver)).values;
+  if (engine === 'postgres') {
+    const [{ findBinaries }, { checkExistingData }, { readImageEnvironment }] = await Promise.all([
+      import('../engines/postgres/binaries.ts'),
+      import('../engines/postgres/existing-data.ts'),
+      import('../engines/postgres/image-environment.ts'),
+    ]);
+    const mount = (target: string) => folders.find((entry) => entry.target === target)?.path;
+    const wanted = await readImageEnvironment({ serviceName: service, environment, mount });
+    await checkExistingData(folder, (await findBinaries()).version.split('.', 1)[0]!, wanted);
+  } else if (engine === 'pgvector') {
+    const { inspect, POSTGRES_MAJOR } = await import('../engines/pgvector/data-directory.ts');
+    const user = environment.POSTGRES_USER || 'postgres';
+    const database = environment.POSTGRES_DB || user;
+    await inspect(folder, { engine: 'pgvector', postgres: POSTGRES_MAJOR, user, database });
+  }
+}
+
+async function checkContainerData(stack: Stack): Promise<Check[]> {
+  const { refuseForeignData } = await import('../drivers/docker/existing-data.ts');
+  try {
+    await refuseForeignData(stack, Object.keys(stack.model.services));
+    return [];
+  } catch (error) {
+    const { message, details, hint } = describeError(error);
+    const fix = hint === undefined ? {} : { fix: hint };
+    const text = [message, ...details].join('\n');
+    return [{ subject: `${stack.variant.name} data`, result: 'failure', message: text, ...fix }];
+  }
+}

@@ -1,0 +1,81 @@
+import { chmodSync, utimesSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import type { Check } from '../src/doctor/index.ts';
+import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+
+async function workspaceOn(port: number): Promise<ContractWorkspace> {
+  const workspace = new ContractWorkspace('embedded', {
+    shop: {
+      services: {},
+      others: {
+        postgres: {
+          image: 'postgres:17',
+          environment: { POSTGRES_PASSWORD: `\${SHOP_PASSWORD:-secret}` },
+          ports: [`127.0.0.1:\${SHOP_PORT:-${port}}:5432`],
+          volumes: ['./data/shop/postgres:/var/lib/postgresql/data'],
+          'x-embedded': { engine: 'postgres' },
+        },
+      },
+    },
+  });
+  workspace.write('package.json', '{ "packageManager": "pnpm@12.0.0" }');
+  return workspace;
+}
+
+test('a sound checkout passes, each check on its line', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  const { code, stdout } = await workspace.run(['doctor']);
+  expect(stdout).not.toContain('failure');
+  expect(code).toBe(0);
+  const subjects = stdout.split('\n').map((line) => line.slice(9).split('  ')[0]);
+  for (const subject of ['node', 'pnpm', 'docker', 'disk', 'memory', 'clock', 'shop ports', 'env files'])
+    expect(subjects).toContain(subject);
+});
+
+test('what is odd is a warning with its fix, and ends with 0', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  workspace.write('.env', "SHOP_PASSWORD=pa$$wo#rd\nSHOP_PASWORD=`x`\n# a comment with $\nQUOTED='$#`'\n");
+  chmodSync(path.join(workspace.root, '.env'), 0o644);
+  utimesSync(path.join(workspace.root, 'package.json'), 4e9, 4e9);
+  const { code, stdout } = await workspace.run(['doctor', '--json']);
+  expect(code).toBe(0);
+  const warnings = (JSON.parse(stdout) as Check[]).filter(({ result }) => result === 'warning');
+  expect(warnings.every(({ fix }) => fix)).toBe(true);
+  const messages = warnings.map(({ message }) => message).join('\n');
+  expect(messages).toContain('.env can be read by every user');
+  expect(messages).toContain('.env:1 has an unquoted $');
+  expect(messages).toContain('.env:2 has an unquoted `');
+  expect(messages).toContain('.env sets SHOP_PASWORD, which nothing reads');
+  expect(messages).toContain('files of this checkout are');
+  expect(messages).not.toMatch(/\.env:[34]/);
+});
+
+test('what would stop a start is a failure, and ends with 1', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await using workspace = await workspaceOn(port);
+  workspace.write('data/shop/postgres/PG_VERSION', '16\n');
+  const { code, stdout } = await workspace.run(['doctor', '--json']);
+  server.close();
+  expect(code).toBe(1);
+  const failures = (JSON.parse(stdout) as Check[]).filter(({ result }) => result === 'failure');
+  expect(failures).toEqual([
+    {
+      subject: 'shop ports',
+      result: 'failure',
+      message: expect.stringContaining(`${port} (postgres) is held by pid ${process.pid}`),
+      fix: expect.stringMatching(/SHOP_PORT=\d+.*--isolated/),
+    },
+    {
+      subject: 'shop data',
+      result: 'failure',
+      message: expect.stringContaining('were made by PostgreSQL 16; this is PostgreSQL 17'),
+      fix: expect.stringContaining('Three ways out'),
+    },
+  ]);
+});
