@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type BaseConvexClient, ConvexClient, ConvexHttpClient } from 'convex/browser';
 import { ConvexReactClient } from 'convex/react';
@@ -13,6 +16,22 @@ const ISSUER = 'https://issuer.test/one';
 const { privateKey, publicKey } = await generateKeyPair('RS256');
 const jwk = { ...(await exportJWK(publicKey)), kid: 'key-1', alg: 'RS256', use: 'sig' };
 const jwks = `data:text/plain;charset=utf-8;base64,${Buffer.from(JSON.stringify({ keys: [jwk] })).toString('base64')}`;
+
+// An OpenID Connect issuer, as far as a deployment asks for it.
+const issuer = createServer((request, response) => {
+  const { port } = issuer.address() as AddressInfo;
+  const answers: Record<string, unknown> = {
+    '/.well-known/openid-configuration': {
+      issuer: `http://127.0.0.1:${port}`,
+      jwks_uri: `http://127.0.0.1:${port}/keys`,
+    },
+    '/keys': { keys: [jwk] },
+  };
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(answers[request.url ?? ''] ?? {}));
+}).listen(0, '127.0.0.1');
+await once(issuer, 'listening');
+const OIDC = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
 
 const APP = {
   'schema.ts': `
@@ -35,6 +54,7 @@ export const me = query({ args: {}, handler: async (ctx) => await ctx.auth.getUs
 export const large = query({ args: { bytes: v.number() }, handler: async (_ctx, { bytes }) => 'x'.repeat(bytes) });
 `,
   'auth.config.ts': `export default { providers: [
+  { domain: '${OIDC}', applicationID: 'app' },
   { type: 'customJwt', applicationID: 'app', issuer: '${ISSUER}', jwks: '${jwks}', algorithm: 'RS256' },
   { type: 'customJwt', issuer: 'https://issuer.test/any-audience', jwks: '${jwks}', algorithm: 'RS256' },
   { type: 'customJwt', applicationID: 'app', issuer: 'https://issuer.test/broken', jwks: 'data:invalid,not-json', algorithm: 'RS256' },
@@ -56,6 +76,8 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  issuer.close();
+  issuer.closeAllConnections();
   await deployment[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
 });
@@ -351,6 +373,21 @@ describe('identity', () => {
     expect(await client.query(chat.me!, {})).toMatchObject({ subject: 'user-1' });
   });
 
+  test('tokens of an OpenID Connect issuer are verified with the keys it publishes', async () => {
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    client.setAuth(await token({ given_name: 'Ann', email_verified: true }, { iss: OIDC }));
+    expect(await client.query(chat.me!, {})).toEqual({
+      tokenIdentifier: `${OIDC}|user-1`,
+      issuer: OIDC,
+      subject: 'user-1',
+      givenName: 'Ann',
+      emailVerified: true,
+    });
+    expect(await refusal(await token({}, { iss: OIDC, aud: 'another app' }))).toMatchObject({
+      code: 'NoAuthProvider',
+    });
+  });
+
   test.each([
     ['no token at all', async () => 'not.a', 'InvalidAuthHeader', 'three base64-encoded parts'],
     ['no key id', async () => await token({}, { kid: null }), 'InvalidAuthHeader', "missing a 'kid'"],
@@ -359,7 +396,7 @@ describe('identity', () => {
       'an unknown issuer',
       async () => await token({}, { iss: 'https://elsewhere.test' }),
       'NoAuthProvider',
-      'configured providers: CustomJWT(issuer=https://issuer.test/one, app_id=app)',
+      'CustomJWT(issuer=https://issuer.test/one, app_id=app), CustomJWT(issuer=https://issuer.test/any-audience, app_id=none)',
     ],
     ['no audience', async () => await token({}, { aud: '' }), 'InvalidAuthHeader', "'aud'"],
     [

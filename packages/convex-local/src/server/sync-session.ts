@@ -17,6 +17,8 @@ interface ActiveQuery {
   readonly args: unknown;
   journal: string | null;
   live: number | undefined;
+  /** The answer that the client has. */
+  sent: QueryResult | undefined;
 }
 
 interface Version {
@@ -176,6 +178,7 @@ export class SyncSession {
           args: change.args[0] ?? {},
           journal: change.journal ?? null,
           live: undefined,
+          sent: undefined,
         },
       ]);
     }
@@ -232,7 +235,9 @@ export class SyncSession {
       query.journal = result.journal;
       this.#subscribers.add(id, queryId);
       registry.add(id, this);
-      modifications.push(modification(queryId, result));
+      // Another identity often gets the same answer, which the client then has already.
+      if (!isSame(query.sent, result)) modifications.push(modification(queryId, result));
+      query.sent = result;
     }
     for (const queryId of removed) {
       const query = this.#queries.get(queryId);
@@ -258,7 +263,10 @@ export class SyncSession {
     const modifications = changed.flatMap(({ id, result }) =>
       [...this.#subscribers.get(id)].map((queryId) => {
         const query = this.#queries.get(queryId);
-        if (query !== undefined) query.journal = result.journal;
+        if (query !== undefined) {
+          query.journal = result.journal;
+          query.sent = result;
+        }
         return modification(queryId, result);
       }),
     );
@@ -342,6 +350,12 @@ export class SyncSession {
 /** JSON of an object with one more field, whose value is JSON already: results can be large, and are passed through. */
 function withRawField(fields: Record<string, unknown>, name: string, json: string): string {
   return `${JSON.stringify(fields).slice(0, -1)},"${name}":${json}}`;
+}
+
+function isSame(sent: QueryResult | undefined, result: QueryResult): boolean {
+  return (
+    sent?.success === true && result.success && sent.value === result.value && sent.journal === result.journal
+  );
 }
 
 /** One changed query of a transition, as JSON. */
