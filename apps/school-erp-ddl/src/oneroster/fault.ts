@@ -51,7 +51,9 @@ export class FaultLog {
     this.#limit = limit;
   }
 
-  add(file: string, line: number, column: string, code: FaultCode, message: string): void {
+  add(file: string, line: number, columnAsRead: string, code: FaultCode, messageAsRead: string): void {
+    const column = storable(columnAsRead);
+    const message = storable(messageAsRead);
     this.total++;
     if (this.faults.length < this.#limit) this.faults.push({ file, line, column, code, message });
     const key = `${file}\0${column}\0${code}`;
@@ -63,6 +65,11 @@ export class FaultLog {
   summaries(): FaultSummary[] {
     return [...this.#summaries.values()];
   }
+}
+
+/** Faults quote what a file holds, and are kept as JSON, which takes neither NUL nor half a character. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD').toWellFormed();
 }
 
 export type OneRosterErrorCode =

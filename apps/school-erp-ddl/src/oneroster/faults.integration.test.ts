@@ -240,6 +240,14 @@ test('text that is not UTF-8 is named with its place', async () => {
   ]);
 });
 
+test('a NUL or half a character in a header or a value stops no lenient import', async () => {
+  const path = await generated('1.2');
+  await edit(path, 'orgs.csv', (text) => text.replace('parentSourcedId', 'parentSourcedId,col\0our'));
+  await edit(path, 'users.csv', field(2, 3, `${'x'.repeat(56)}😀 and more`));
+  const report = await importBundle(db.client, { path, tenant: 'nul', lenient: true });
+  expect(report.forgiven.map((fault) => fault.column)).toContain('col\uFFFDour');
+});
+
 test('names in another case, a common folder and files of other kinds are forgiven', async () => {
   const path = join(await folder(), 'nested.zip');
   const files = bundleFiles(makeDistrict({ schools: 1, students: 10, seed: 1 }), { version: '1.1' });

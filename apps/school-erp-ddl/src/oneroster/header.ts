@@ -1,4 +1,4 @@
-import type { FaultCode } from './fault.ts';
+import { type FaultCode, storable } from './fault.ts';
 import { type FileSpec, headerOf, LEADING_COLUMNS } from './spec.ts';
 
 /** Where the columns of a file are, as its header says. */
@@ -43,7 +43,7 @@ export function readHeader(
   const metadata: [string, number][] = [];
   fields.forEach((name, index) => {
     if (used.has(index) || positions.get(name) !== index) return;
-    if (name.startsWith('metadata.') && name.length > 9) metadata.push([name.slice(9), index]);
+    if (name.startsWith('metadata.') && name.length > 9) metadata.push([storable(name.slice(9)), index]);
     else {
       const kept = lenient && name.trim() !== '';
       fault(
@@ -51,7 +51,7 @@ export function readHeader(
         'COLUMN_UNKNOWN',
         `${name || '(empty)'} is not a column of ${spec.name}${kept ? '; kept as metadata' : ''}`,
       );
-      if (kept) metadata.push([name.trim(), index]);
+      if (kept) metadata.push([storable(name.trim()), index]);
     }
   });
 
