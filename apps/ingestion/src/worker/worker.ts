@@ -198,7 +198,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     let last = performance.now();
     return (progress) => {
       const now = performance.now();
-      if (now - last < PROGRESS_MS) return;
+      // The end of a stage is told by the next one.
+      if (now - last < PROGRESS_MS || progress.done === progress.total) return;
       last = now;
       reportProgress(client, job, progress).catch(onError);
     };
