@@ -6,7 +6,7 @@ import type { Access } from './access.ts';
 import type { EngineHost } from './engine-host.ts';
 import { newRequestId, publicMessage } from './error-messages.ts';
 import type { FunctionLogs } from './function-logs.ts';
-import { readJson, sendJson, sendText } from './http-body.ts';
+import { readBody, readJson, sendJson, sendText } from './http-body.ts';
 import { receiveUpload, serveFile } from './storage-routes.ts';
 import { decodeTimestamp, encodeTimestamp } from './timestamps.ts';
 import { serveExport, TRANSFER_ROUTES } from './transfer-routes.ts';
@@ -208,6 +208,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const caller = await exchange.access.requireAdmin(exchange.request, false);
     const isReadOnly = (caller as { readOnly?: boolean }).readOnly === true;
     sendJson(exchange.response, 200, { success: true, allowedOps: null, isReadOnly });
+  },
+  'POST /api/echo': async ({ request, response }) => {
+    sendText(
+      response,
+      200,
+      (await readBody(request)).toString('utf8'),
+      request.headers['content-type'] ?? 'text/plain',
+    );
   },
   'GET /version': ({ response }) => sendText(response, 200, VERSION),
   'GET /instance_name': ({ response, instanceName }) => sendText(response, 200, instanceName),
