@@ -122,11 +122,15 @@ async function consume(
           await pause(POLL_MS);
           continue;
         }
-        await deliver(jobs.length);
-        await boss.deleteJob(
-          NAME,
-          jobs.map(({ id }) => id),
-        );
+        const ids = jobs.map(({ id }) => id);
+        try {
+          await deliver(jobs.length);
+        } catch (error) {
+          // Another consumer may have them at once, instead of after their time has run out.
+          await boss.fail(NAME, ids);
+          throw error;
+        }
+        await boss.deleteJob(NAME, ids);
       } catch (error) {
         if (stopping.signal.aborted) return;
         onError(error);
