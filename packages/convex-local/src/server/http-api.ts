@@ -209,14 +209,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const isReadOnly = (caller as { readOnly?: boolean }).readOnly === true;
     sendJson(exchange.response, 200, { success: true, allowedOps: null, isReadOnly });
   },
-  'POST /api/echo': async ({ request, response }) => {
-    sendText(
-      response,
-      200,
-      (await readBody(request)).toString('utf8'),
-      request.headers['content-type'] ?? 'text/plain',
-    );
-  },
+  'POST /echo': async ({ request, response }) => void response.end(await readBody(request)),
   'GET /version': ({ response }) => sendText(response, 200, VERSION),
   'GET /instance_name': ({ response, instanceName }) => sendText(response, 200, instanceName),
   'GET /instance_version': ({ response }) => sendText(response, 200, VERSION),
