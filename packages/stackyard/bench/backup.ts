@@ -1,0 +1,97 @@
+// `stackyard backup` and `stackyard restore` of a PostgreSQL of 1 GB, which start and count both copies, against
+// `cp -a` of the same files there and back, each waited for on the disk.
+//
+//   node bench/backup.ts [--gigabytes 1]
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { choosePort } from '../src/ports.ts';
+
+const target = 1.5;
+const { values } = parseArgs({ options: { gigabytes: { type: 'string', default: '1' } } });
+const gigabytes = Number(values.gigabytes);
+const bin = path.join(import.meta.dirname, '..', 'bin', 'stackyard.js');
+const root = mkdtempSync(path.join(tmpdir(), 'stackyard-bench-'));
+chmodSync(root, 0o755); // the server's user has to reach its data
+const port = await choosePort();
+mkdirSync(path.join(root, 'infra'));
+mkdirSync(path.join(root, 'apps', 'shop'), { recursive: true });
+writeFileSync(path.join(root, 'infra', 'compose.yaml'), 'services: {}\n');
+writeFileSync(path.join(root, 'apps', 'shop', 'package.json'), '{ "name": "shop" }');
+writeFileSync(
+  path.join(root, 'apps', 'shop', 'compose.yaml'),
+  `services:
+  postgres:
+    image: postgres:17
+    environment: { POSTGRES_PASSWORD: secret, POSTGRES_DB: shop }
+    ports: ["127.0.0.1:${port}:5432"]
+    volumes: ["./data/shop/postgres:/var/lib/postgresql/data"]
+    x-embedded: { engine: postgres, settings: { max_wal_size: 4GB } }
+`,
+);
+
+function stackyard(...args: string[]): number {
+  return timed(() =>
+    execFileSync(process.execPath, [bin, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }),
+  );
+}
+
+function timed(work: () => unknown): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
+
+async function fill(): Promise<void> {
+  const client = new pg.Client(`postgresql://postgres:secret@127.0.0.1:${port}/shop`);
+  await client.connect();
+  await client.query('CREATE TABLE event (id bigint PRIMARY KEY, at timestamptz, payload text)');
+  const rows = Math.round((gigabytes * 1e9) / 1150);
+  await client.query(
+    `INSERT INTO event SELECT n, now(), repeat(md5(n::text), 32) FROM generate_series(1, $1::int) n`,
+    [rows],
+  );
+  await client.query('VACUUM ANALYZE event');
+  await client.query('CHECKPOINT');
+  await client.end();
+}
+
+/** Copies a folder and waits for the disk. */
+const copy = (from: string, to: string): number =>
+  timed(() => {
+    execFileSync('cp', ['-a', from, to]);
+    execFileSync('sync', ['-f', to]);
+  });
+
+try {
+  stackyard('up', 'shop');
+  await fill();
+  const file = path.join(root, 'shop.tar');
+  const data = path.join(root, 'data', 'shop', 'postgres');
+  execFileSync('sync', ['-f', root]);
+  const backup = stackyard('backup', 'shop', '--output', file);
+  stackyard('down', 'shop');
+  const aside = path.join(root, 'aside');
+  const raw = copy(data, aside);
+  const rawBack = copy(aside, path.join(root, 'back'));
+  rmSync(aside, { recursive: true });
+  rmSync(path.join(root, 'back'), { recursive: true });
+  stackyard('reset', 'shop', '--yes', '--no-backup');
+  execFileSync('sync', ['-f', root]);
+  const restore = stackyard('restore', file);
+  const ratio = (backup + restore) / (raw + rawBack);
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+  console.log(`backup ${seconds(backup)}, cp there ${seconds(raw)}`);
+  console.log(`restore ${seconds(restore)}, cp back ${seconds(rawBack)}`);
+  console.log(
+    `backup + verified restore of ${gigabytes} GB: ${seconds(backup + restore)}; cp there and back ${seconds(raw + rawBack)}; ` +
+      `${ratio.toFixed(2)} x; ${ratio <= target ? 'reached' : 'MISSED'} <= ${target} x`,
+  );
+  if (ratio > target) process.exitCode = 1;
+} finally {
+  stackyard('down', 'shop');
+  rmSync(root, { recursive: true, force: true });
+}
