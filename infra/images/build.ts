@@ -25,6 +25,7 @@ const contents: Record<string, (context: string) => Promise<void> | void> = {
     copy(join(prefix, 'bin/node'), join(context, 'node/bin/node'));
     if (existsSync(join(prefix, 'include'))) copy(join(prefix, 'include'), join(context, 'node/include'));
     // The package that brings the toolchain's Node has no npm.
+    copyCertificates(join(context, 'certificates'));
     await $({ quiet: true })`npm install --global --silent --prefix ${join(context, 'node')} npm@11`;
   },
   postgres: (context) => {
@@ -108,6 +109,13 @@ function namedImages(): string[] {
 
 function repository(image: string): string {
   return image.replace(/[:@].*$/, '');
+}
+
+/** Certificate authorities that were added to this machine, as of a proxy: a build behind it has to trust them too. */
+function copyCertificates(folder: string): void {
+  const added = '/usr/local/share/ca-certificates';
+  mkdirSync(folder);
+  if (existsSync(added)) copy(added, folder);
 }
 
 function copy(from: string, to: string): void {
