@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -7,6 +9,7 @@ import { expect, test } from 'vitest';
 import { postgresUrl } from '../postgres-url.ts';
 import { composeModels, imageOf } from './compose-images.ts';
 import { containerEngine } from './container-engine.ts';
+import { removeStaleRuns } from './reaper.ts';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const program = `
@@ -55,6 +58,31 @@ test('after a SIGKILL of the process that started it, a container is gone', asyn
   };
   await expect.poll(left, { timeout: 20_000, interval: 200 }).toBe(0);
 }, 60_000);
+
+test('what a dead run left is removed by the next, and that of another place is not', async () => {
+  const engine = await containerEngine();
+  const image = imageOf('postgres', composeModels(root));
+  const dead = { pid: 2 ** 30, startTime: '1', bootId: '' };
+  const make = (owner: object) =>
+    engine.container.create({
+      Image: image,
+      Labels: {
+        'dev.stackyard.test-run': 'dead',
+        'dev.stackyard.test-owner': JSON.stringify(owner),
+      },
+    });
+  const namespace = readlinkSync('/proc/self/ns/pid');
+  const left = await make({ ...dead, host: hostname(), namespace });
+  const elsewhere = await make({ ...dead, host: 'elsewhere', namespace });
+  try {
+    await removeStaleRuns(engine);
+    const ids = (await engine.container.dockerode.listContainers({ all: true })).map(({ Id }) => Id);
+    expect(ids).not.toContain(left.id);
+    expect(ids).toContain(elsewhere.id);
+  } finally {
+    await elsewhere.remove({ force: true, v: true });
+  }
+});
 
 test('without a Docker engine the suite fails with one sentence', async () => {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { identify, isAlive, type ProcessIdentity } from 'stackyard/processes';
 import type { ContainerRuntimeClient } from 'testcontainers';
@@ -28,7 +30,7 @@ export function startReaper(): Reaper {
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   return {
-    labels: { [runLabel]: run, [ownerLabel]: JSON.stringify(identify(process.pid)) },
+    labels: { [runLabel]: run, [ownerLabel]: JSON.stringify({ ...identify(process.pid), ...here() }) },
     [Symbol.dispose]: () => {
       child.stdin.end('done\n');
     },
@@ -47,12 +49,28 @@ export async function removeRun(engine: ContainerRuntimeClient, run: string): Pr
 export async function removeStaleRuns(engine: ContainerRuntimeClient): Promise<void> {
   const stale = (await containers(engine)).filter(({ Labels }) => {
     try {
-      return !isAlive(JSON.parse(Labels[ownerLabel] ?? '') as ProcessIdentity);
+      const owner = JSON.parse(Labels[ownerLabel] ?? '') as Owner;
+      const { host, namespace } = here();
+      return owner.host === host && owner.namespace === namespace && !isAlive(owner);
     } catch {
       return false; // not written by this code
     }
   });
   await remove(engine, stale);
+}
+
+/** Where process ids mean the same: engines are shared by machines, and by containers that run tests. */
+interface Owner extends ProcessIdentity {
+  readonly host: string;
+  readonly namespace: string;
+}
+
+function here(): Pick<Owner, 'host' | 'namespace'> {
+  try {
+    return { host: hostname(), namespace: readlinkSync('/proc/self/ns/pid') };
+  } catch {
+    return { host: hostname(), namespace: '' }; // not Linux
+  }
 }
 
 type Listed = Awaited<ReturnType<ContainerRuntimeClient['container']['list']>>[number];
