@@ -95,7 +95,7 @@ export class Container implements Running {
     this.#seen = seen;
     if (!seen.running && !seen.restarting && seen.finished) return this.#die(seen.exitCode);
     if (seen.health === 'healthy' || (seen.health === undefined && seen.running)) this.#becomeHealthy();
-    if (seen.running && seen.health === 'unhealthy') await this.#failHealth();
+    if (seen.unhealthy) await this.#failHealth();
   }
 
   async healthy(signal: AbortSignal): Promise<void> {
@@ -104,7 +104,7 @@ export class Container implements Running {
     const aborted = AbortSignal.any([signal, watch.signal]);
     const limit = healthTimeout(this.#model);
     // The engine itself gives up after as many tries; this is for an engine that does not answer.
-    const timer = setTimeout(() => void this.#failHealth(), limit + 30_000);
+    const timer = setTimeout(() => void this.#failHealth(true), limit + 30_000);
     const interrupted = new Promise<never>((_, reject) => {
       const abort = () => reject(signal.reason);
       if (signal.aborted) abort();
@@ -154,10 +154,10 @@ export class Container implements Running {
     this.#healthy.resolve();
   }
 
-  async #failHealth(): Promise<void> {
+  async #failHealth(timeUp = false): Promise<void> {
     if (this.#wasHealthy || this.#stopping || this.#exit) return;
     const seen = await inspect(this.#id, this.#environment);
-    if (seen && !seen.running) return; // a container that ended counts as unhealthy too
+    if (seen && !seen.unhealthy && !timeUp) return;
     const { stateDirectory, name } = this.#context.stack.variant;
     const answers = seen?.lastAnswers.slice(-1) ?? [];
     this.#healthy.reject(

@@ -11,6 +11,8 @@ export interface Inspected {
   readonly outOfMemory: boolean;
   /** `starting`, `healthy`, `unhealthy`; undefined without a health check. */
   readonly health: string | undefined;
+  /** It runs, and its health check has failed as often as it may. A container that has just ended counts as unhealthy too. */
+  readonly unhealthy: boolean;
   /** What the last health checks answered. */
   readonly lastAnswers: readonly string[];
   readonly ports: readonly PortRecord[];
@@ -27,6 +29,7 @@ interface Raw {
     readonly FinishedAt: string;
     readonly Health?: {
       readonly Status: string;
+      readonly FailingStreak: number;
       readonly Log: readonly { ExitCode: number; Output: string }[] | null;
     };
   };
@@ -53,6 +56,7 @@ export async function inspect(id: string, environment: DockerEnvironment): Promi
     exitCode: state.ExitCode,
     outOfMemory: state.OOMKilled,
     health: state.Health && state.Health.Status !== 'none' ? state.Health.Status : undefined,
+    unhealthy: state.Running && state.Health?.Status === 'unhealthy' && state.Health.FailingStreak > 0,
     lastAnswers: (state.Health?.Log ?? []).map(({ ExitCode, Output }) =>
       `exit code ${ExitCode} ${Output.trim().split('\n').slice(-3).join(' ')}`.trim(),
     ),
