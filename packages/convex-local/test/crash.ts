@@ -76,7 +76,9 @@ export async function crashRounds(folder: string, rounds: number): Promise<Crash
   for (let round = 0; round < rounds; round++) {
     const deployment = await startInProcess(data);
     const running = writers.map((writer) => writer.run(deployment.url, () => key++));
-    await delay(20 + Math.random() * 100);
+    const before = acknowledgedBy(writers);
+    while (acknowledgedBy(writers) < before + WRITERS) await delay(5); // under load, however slow the machine is
+    await delay(Math.random() * 100);
     deployment.process.kill('SIGKILL');
     await Promise.all(running);
   }
@@ -97,4 +99,8 @@ export async function crashRounds(folder: string, rounds: number): Promise<Crash
     lost: acknowledged.filter((each) => !counts.has(each)).length,
     twice: [...counts.values()].filter((count) => count > 1).length,
   };
+}
+
+function acknowledgedBy(writers: readonly Writer[]): number {
+  return writers.reduce((count, writer) => count + writer.acknowledged.size, 0);
 }

@@ -11,6 +11,7 @@ export default defineSchema({
   points: defineTable({ kind: v.string(), at: v.array(v.float64()) })
     .vectorIndex('by_at', { vectorField: 'at', dimensions: 2, filterFields: ['kind'] }),
   loose: defineTable(v.any()),
+  ticks: defineTable({}),
 });
 `,
   'convex.config.ts': `
@@ -95,6 +96,8 @@ export const setting = query({ args: {}, handler: async () => [process.env.GREET
 import { actionGeneric as action, anyApi, mutationGeneric as mutation, queryGeneric as query } from 'convex/server';
 import { v } from 'convex/values';
 export const mark = mutation({ args: { text: v.string() }, handler: async (ctx, { text }) => { await ctx.db.insert('notes', { author: 'jobs', text }); } });
+export const tick = mutation({ args: {}, handler: async (ctx) => { await ctx.db.insert('ticks', {}); } });
+export const ticks = query({ args: {}, handler: async (ctx) => (await ctx.db.query('ticks').collect()).length });
 export const fails = mutation({ args: {}, handler: async (ctx) => { await ctx.db.insert('notes', { author: 'jobs', text: 'lost' }); throw new Error('job failed'); } });
 export const later = mutation({ args: { delay: v.number(), text: v.string() }, handler: async (ctx, { delay, text }) => await ctx.scheduler.runAfter(delay, anyApi.jobs.mark, { text }) });
 export const laterFails = mutation({ args: {}, handler: async (ctx) => await ctx.scheduler.runAfter(0, anyApi.jobs.fails, {}) });
@@ -108,7 +111,7 @@ export const laterCancelSelf = mutation({ args: {}, handler: async (ctx) => awai
   'crons.ts': `
 import { anyApi, cronJobs } from 'convex/server';
 const crons = cronJobs();
-crons.interval('tick', { seconds: 1 }, anyApi.jobs.mark, { text: 'tick' });
+crons.interval('tick', { seconds: 1 }, anyApi.jobs.tick, {});
 export default crons;
 `,
   'files.ts': `
