@@ -1,4 +1,3 @@
-import { text } from 'node:stream/consumers';
 import { CsvReader } from './csv.ts';
 import { type FaultLog, OneRosterError } from './fault.ts';
 import { MANIFEST_FILE, type Manifest, type Mode, readManifest } from './manifest.ts';
@@ -96,11 +95,18 @@ async function openManifest(
   if (!file) log.add(MANIFEST_FILE, 0, '', 'FILE_MISSING', 'the package has no manifest');
   const records: { fields: string[]; line: number }[] = [];
   if (file) {
-    const reader = new CsvReader({
-      record: (fields, line) => records.push({ fields: [...fields], line }),
-      fault: (line, message) => log.add(MANIFEST_FILE, line, '', 'CSV_SYNTAX', message),
-    });
-    reader.write((await text(await file.open())).replace(/^\uFEFF/, ''));
+    const reader = new CsvReader(
+      {
+        record: (fields, line) => records.push({ fields: [...fields], line }),
+        fault: (line, message) => log.add(MANIFEST_FILE, line, '', 'CSV_SYNTAX', message),
+      },
+      MANIFEST_FILE,
+    );
+    const decoder = new TextDecoder();
+    for await (const chunk of await file.open()) {
+      reader.write(decoder.decode(chunk as Buffer, { stream: true }));
+    }
+    reader.write(decoder.decode());
     reader.end();
   }
   const guess: Version = found.has('roles.csv') ? '1.2' : '1.1';
@@ -111,13 +117,16 @@ async function openManifest(
 async function peekRows(file: PackageFile): Promise<{ hasRows: boolean; hasStatus: boolean }> {
   let header: readonly string[] | undefined;
   let first: readonly string[] | undefined;
-  const reader = new CsvReader({
-    record: (fields) => {
-      if (!header) header = [...fields];
-      else first ??= [...fields];
+  const reader = new CsvReader(
+    {
+      record: (fields) => {
+        if (!header) header = [...fields];
+        else first ??= [...fields];
+      },
+      fault: () => {},
     },
-    fault: () => {},
-  });
+    file.name,
+  );
   const stream = await file.open();
   const decoder = new TextDecoder();
   for await (const chunk of stream) {

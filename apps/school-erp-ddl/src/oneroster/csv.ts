@@ -1,3 +1,5 @@
+import { OneRosterError } from './fault.ts';
+
 /**
  * RFC 4180 with the place of every record. Libraries give the record's number; a person who repairs a file needs
  * the line, which differs as soon as a quoted field spans lines, and all faults at once rather than the first.
@@ -14,20 +16,32 @@ const COMMA = 44;
 const LF = 10;
 const CR = 13;
 
+/** Most characters of one record: a bomb, or a quote that is never closed, must not fill the memory. */
+const MAX_RECORD = 1024 * 1024;
+
 /** Feeds chunks of text to `sink`, record by record. Stray quotes are reported and then read as they stand. */
 export class CsvReader {
   readonly #sink: CsvSink;
+  readonly #name: string;
   #rest = '';
   #line = 1;
   #ended = false;
 
-  constructor(sink: CsvSink) {
+  /** `name` is the file's, for an error; `write` throws one for a record that is far too long. */
+  constructor(sink: CsvSink, name = '') {
     this.#sink = sink;
+    this.#name = name;
   }
 
   write(chunk: string): void {
     this.#rest = this.#rest === '' ? chunk : this.#rest + chunk;
     this.#consume();
+    if (this.#rest.length <= MAX_RECORD) return;
+    throw new OneRosterError(
+      'ONEROSTER_TOO_LARGE',
+      `${this.#name}:${this.#line}: the record that begins here has more than ${MAX_RECORD} characters`,
+      'Look for a quote that is never closed, or a file that is not CSV.',
+    );
   }
 
   end(): void {

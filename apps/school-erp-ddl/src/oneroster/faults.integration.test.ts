@@ -215,6 +215,22 @@ test('a strict import lists every fault of every file at once', async () => {
   ]);
 });
 
+test('a missing column is one fault, not one more for every record', async () => {
+  const path = await generated('1.2');
+  await edit(path, 'orgs.csv', (text) => text.replace(',type,', ',metadata.type,'));
+  const { log } = await refused(path);
+  const codes = log!.faults.map((fault) => `${fault.line} ${fault.code}`);
+  expect(codes).toEqual(['1 COLUMN_MISSING', '1 COLUMN_ORDER']);
+});
+
+test('what refers to a faulty record is not listed as a fault of its own', async () => {
+  const path = await generated('1.2');
+  await edit(path, 'academicSessions.csv', field(2, 5, '2026-02-30'));
+  const { log, message } = await refused(path);
+  expect(log!.faults).toEqual([expect.objectContaining({ file: 'academicSessions.csv', line: 2 })]);
+  expect(message).toContain('has one fault;');
+});
+
 test('a line number counts the lines inside quoted fields', async () => {
   const path = await generated('1.2');
   await edit(path, 'orgs.csv', (text) => field(4, 4, 'castle')(text).replace('1000', '"10\r\n00"'));
@@ -238,6 +254,21 @@ test('text that is not UTF-8 is named with its place', async () => {
   expect(log!.faults).toEqual([
     expect.objectContaining({ file: 'orgs.csv', line: 4, column: 'name', code: 'ENCODING' }),
   ]);
+});
+
+test('a record with a NUL that is faulty in another way as well is named with its place', async () => {
+  const path = await generated('1.2');
+  await edit(path, 'orgs.csv', (text) => `${text}\0odd`);
+  const { log } = await refused(path);
+  expect(log!.faults.map((fault) => fault.code)).toEqual(expect.arrayContaining(['ENCODING', 'FIELD_COUNT']));
+});
+
+test.each(['manifest.csv', 'orgs.csv'])('a %s that never ends a record is refused early', async (file) => {
+  const path = await generated('1.2');
+  await edit(path, file, (text) => `${text}${'0'.repeat(3 * 1024 * 1024)}`);
+  const { code, message } = await refused(path);
+  expect(code).toBe('ONEROSTER_TOO_LARGE');
+  expect(message).toMatch(new RegExp(`^${file}:\\d+: `));
 });
 
 test('a NUL or half a character in a header or a value stops no lenient import', async () => {

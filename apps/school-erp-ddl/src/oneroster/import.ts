@@ -233,9 +233,10 @@ class Import {
 
   #refuseFaults(name: string): void {
     if (!this.#refused()) return;
+    const { total } = this.#log;
     throw new OneRosterError(
       'ONEROSTER_FAULTS',
-      `${name} has ${this.#log.total.toLocaleString('en')} faults; nothing was imported`,
+      `${name} has ${total === 1 ? 'one fault' : `${total.toLocaleString('en')} faults`}; nothing was imported`,
       'Repair the bundle, or import what can be with --lenient.',
       { log: this.#log },
     );

@@ -78,10 +78,13 @@ export class FileReader {
   }
 
   async *records(): AsyncGenerator<Staged> {
-    const reader = new CsvReader({
-      record: (fields, line) => this.#record(fields, line),
-      fault: (line, message) => this.#fault(line, '', 'CSV_SYNTAX', message),
-    });
+    const reader = new CsvReader(
+      {
+        record: (fields, line) => this.#record(fields, line),
+        fault: (line, message) => this.#fault(line, '', 'CSV_SYNTAX', message),
+      },
+      this.#file.name,
+    );
     const decoder = new TextDecoder('utf-8');
     for await (const chunk of await this.#file.open()) {
       reader.write(decoder.decode(chunk as Buffer, { stream: true }));
@@ -135,7 +138,9 @@ export class FileReader {
     }
     const field = (index: number): string => {
       const text = index === -1 ? '' : (fields[index] ?? '');
-      return lenient ? text.trim().replaceAll('\0', '') : text;
+      // The database takes no NUL; it was listed above, so that a strict import is lost by now.
+      const kept = text.replaceAll('\0', '');
+      return lenient ? kept.trim() : kept;
     };
 
     const sourcedId = field(layout.leading[0]);
@@ -151,7 +156,8 @@ export class FileReader {
     const { columns } = this.spec;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
-      const value = this.#value(column, this.#parsers[i]!, field(layout.indexes[i]!), line);
+      const at = layout.indexes[i]!;
+      const value = this.#value(column, this.#parsers[i]!, at === -1 ? undefined : field(at), line);
       if (value === undefined) {
         usable = false;
         continue;
@@ -166,9 +172,10 @@ export class FileReader {
       else values.push(value);
     }
     if (usable) usable = this.#checkOrder(values, line);
+    // A strict import is lost by now. What refers to the record is sound, and is not listed as a fault of its own.
+    if (usable || (!lenient && sourcedId !== '')) this.#accepted.add(sourcedId);
     if (!usable) return undefined;
 
-    this.#accepted.add(sourcedId);
     for (const [column, items] of attached) {
       const list = this.attached.get(column)!;
       for (let i = 0; i < items.length; i++) list.push({ owner: sourcedId, value: items[i]!, position: i });
@@ -236,11 +243,12 @@ export class FileReader {
   }
 
   /** The value of a field, null where it stays empty, undefined where the record cannot be kept. */
-  #value(column: Column, parse: Parse, text: string, line: number): Value | undefined {
-    if (text === '') {
+  #value(column: Column, parse: Parse, text: string | undefined, line: number): Value | undefined {
+    if (text === undefined || text === '') {
       if (!column.required)
         return column.type.kind === 'list' ? [] : column.type.kind === 'pairs' ? '[]' : null;
-      this.#fault(line, column.name, 'VALUE_REQUIRED', `${column.name} is missing`);
+      // The header has said once that the column is not there.
+      if (text === '') this.#fault(line, column.name, 'VALUE_REQUIRED', `${column.name} is missing`);
       return this.#fallback(column);
     }
     const value = parse(text);
