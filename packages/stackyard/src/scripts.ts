@@ -44,7 +44,8 @@ export function scriptEnvironment(
   const { root, directory } = stack.variant;
   const basics = hostBasics(processEnvironment);
   const folders = [path.join(directory, 'node_modules', '.bin'), path.join(root, 'node_modules', '.bin')];
-  const search = [...folders, basics.PATH ?? ''].join(path.delimiter);
+  // `node` is the one that runs this program, also where an older one stands first on the caller's PATH.
+  const search = [...folders, path.dirname(process.execPath), basics.PATH ?? ''].join(path.delimiter);
   // As for this program itself: Node then need not strip and compile the script's modules at each start.
   const cache = path.join(root, '.stackyard', 'cache', 'compile');
   return {
