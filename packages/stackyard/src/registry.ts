@@ -69,8 +69,10 @@ export function registeredStacks(environment: Environment): RegisteredStack[] {
       const state = readState(entry.stateDirectory);
       return state ? [{ ...entry, state, scripts: readScripts(entry.stateDirectory) }] : [];
     })
-    .sort((a, b) => a.root.localeCompare(b.root) || a.variant.localeCompare(b.variant));
+    .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
 }
+
+const sortKey = ({ root, variant }: Entry): string => `${root}\0${variant}`;
 
 /** A folder in a place that everybody may write to has to be this user's, and no link. */
 function isOwn(folder: string): boolean {
