@@ -59,17 +59,18 @@ async function timed(work: () => Promise<void>): Promise<number> {
 
 const stackyard = (...args: string[]) => run(process.execPath, [bin, ...args]);
 const { compose: tool } = await findTools(process.env);
+const project = path.basename(root).toLowerCase();
 const compose = (...args: string[]) =>
   run(tool.program, [
     ...tool.prefix,
-    ...['--project-name', path.basename(root), '--project-directory', root],
+    ...['--project-name', project, '--project-directory', root],
     ...['--file', 'infra/compose.yaml', '--file', 'apps/bare/compose.yaml', ...args],
   ]);
 
 /** What `up --wait` does in Compose v2, and a person with 1.29 by hand. */
 async function composeUp(): Promise<void> {
   await compose('up', '-d', 'postgres');
-  const filter = `label=com.docker.compose.project=${path.basename(root)}`;
+  const filter = `label=com.docker.compose.project=${project}`;
   const id = execFileSync('docker', ['ps', '--quiet', '--filter', filter], { encoding: 'utf8' }).trim();
   const health = () =>
     execFileSync('docker', ['inspect', '--format', '{{.State.Health.Status}}', id], { encoding: 'utf8' });

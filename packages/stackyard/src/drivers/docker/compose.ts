@@ -3,15 +3,15 @@ import type { DriverContext, Stack } from '../../driver.ts';
 import { StackyardError } from '../../errors.ts';
 import { logFile, openLog, tail } from '../../log-files.ts';
 import { looksSecret } from '../../mask.ts';
-import type { ComposeTool } from './tool.ts';
+import { type ComposeTool, withVersion } from './tool.ts';
 
 /** Compose on the files of one stack, under the stack's project name. */
 export class Compose {
-  readonly #tool: ComposeTool;
+  readonly #tool: Omit<ComposeTool, 'version'>;
   readonly #project: string;
   readonly #stack: Stack;
 
-  constructor(tool: ComposeTool, project: string, stack: Stack) {
+  constructor(tool: Omit<ComposeTool, 'version'>, project: string, stack: Stack) {
     this.#tool = tool;
     this.#project = project;
     this.#stack = stack;
@@ -59,7 +59,8 @@ export class Compose {
       const { code } = await child.exited;
       context.signal.removeEventListener('abort', stop);
       context.signal.throwIfAborted();
-      if (code !== 0) throw this.#failure(args[0]!, tail(logFile(variant.stateDirectory, 'compose'), 15));
+      if (code !== 0)
+        throw await this.#failure(args[0]!, tail(logFile(variant.stateDirectory, 'compose'), 15));
     } finally {
       closeSync(log);
     }
@@ -71,7 +72,7 @@ export class Compose {
     return { ...environment, COMPOSE_IGNORE_ORPHANS: '1' };
   }
 
-  #failure(command: string, lines: readonly string[]): StackyardError {
+  async #failure(command: string, lines: readonly string[]): Promise<StackyardError> {
     const { variant } = this.#stack;
     const details = lines.map((line) => `| ${this.#withoutSecrets(line)}`);
     const text = lines.join('\n');
@@ -88,7 +89,8 @@ export class Compose {
         hint: 'stackyard doctor names the owner',
       });
     }
-    const version = [this.#tool.program, ...this.#tool.prefix, this.#tool.version].join(' ');
+    const tool = await withVersion(this.#tool, this.#stack.environment);
+    const version = [tool.program, ...tool.prefix, tool.version].join(' ');
     return new StackyardError(
       'STACKYARD_COMPOSE',
       `${version} refuses the Compose files of ${variant.name}`,

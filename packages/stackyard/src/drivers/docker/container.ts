@@ -75,8 +75,8 @@ export class Container implements Running {
   async start(): Promise<void> {
     const { code, stderr } = await docker(['start', this.#id], this.#environment);
     if (code !== 0) throw this.#cannotStart(stderr);
-    await this.#follow();
-    await this.look();
+    if (this.url?.startsWith('postgresql:')) void import('pg'); // for the login at the end of the wait
+    await Promise.all([this.#follow(), this.look()]);
   }
 
   /** Takes in what the engine tells. */

@@ -3,23 +3,31 @@ import { StackyardError } from '../../errors.ts';
 import { docker } from './command.ts';
 import type { Compose } from './compose.ts';
 
-/** Pulls images that are missing, and builds those of services with a Dockerfile; else one error names them all. */
-export async function provideImages(compose: Compose, context: DriverContext): Promise<void> {
+/** The services whose image has to be pulled first; those with a Dockerfile are built. */
+export async function missingImages({ stack, services }: DriverContext): Promise<string[]> {
+  const image = (name: string) => stack.model.services[name]?.image ?? '';
+  const pulled = services.filter((name) => stack.model.services[name]?.build === undefined);
+  if (pulled.length === 0) return [];
+  const { stderr } = await docker(['image', 'inspect', ...new Set(pulled.map(image))], stack.environment);
+  const absent = new Set([...stderr.matchAll(/No such image: (\S+)/g)].map((match) => match[1]));
+  return pulled.filter((name) => absent.has(image(name)));
+}
+
+/** Pulls images that are missing, and with `--build` builds the others; one error names all that cannot be had. */
+export async function provideImages(
+  compose: Compose,
+  missing: readonly string[],
+  context: DriverContext,
+): Promise<void> {
   const { stack, services } = context;
   const built = services.filter((name) => stack.model.services[name]?.build !== undefined);
   if (built.length > 0 && stack.containersOnly) await compose.build(built, context);
-  const pulled = services.filter((name) => !built.includes(name));
-  if (pulled.length === 0) return;
-  const images = new Map(pulled.map((name) => [name, stack.model.services[name]?.image ?? '']));
-  const { stderr } = await docker(['image', 'inspect', ...new Set(images.values())], stack.environment);
-  const absent = new Set([...stderr.matchAll(/No such image: (\S+)/g)].map((match) => match[1]));
-  const missing = pulled.filter((name) => absent.has(images.get(name)));
   if (missing.length === 0) return;
   try {
     await compose.pull(missing, context);
   } catch (cause) {
     context.signal.throwIfAborted();
-    throw notPullable([...new Set(missing.map((name) => images.get(name)!))], cause);
+    throw notPullable([...new Set(missing.map((name) => stack.model.services[name]?.image ?? ''))], cause);
   }
 }
 

@@ -9,19 +9,23 @@ import { Compose } from './compose.ts';
 import { Container } from './container.ts';
 import { watchEvents } from './events.ts';
 import { refuseForeignData } from './existing-data.ts';
-import { provideImages } from './images.ts';
+import { missingImages, provideImages } from './images.ts';
 import { listContainers, projectName, removeProject } from './project.ts';
-import { findTools } from './tool.ts';
+import { findToolsQuickly } from './tool.ts';
 import { ContainerWatchdog } from './watchdog.ts';
 
 /** Checks tools, images and data, then has Compose create every container; each is started by itself later. */
 export async function openSession(context: DriverContext): Promise<DriverSession> {
   const { stack, services } = context;
   await refuseForeignData(stack, services);
-  const { compose: tool } = await findTools(stack.environment);
+  // Both only ask; a missing engine is the better answer of the two.
+  const [{ compose: tool }, missing] = await Promise.all([
+    findToolsQuickly(stack.environment),
+    missingImages(context),
+  ]);
   const project = projectName(stack.variant.root, stack.variant.name);
   const compose = new Compose(tool, project, stack);
-  await provideImages(compose, context);
+  await provideImages(compose, missing, context);
   context.signal.throwIfAborted();
   makeFolders(context);
   const session = new DockerSession(context, project, compose);

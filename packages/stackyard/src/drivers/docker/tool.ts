@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { StackyardError } from '../../errors.ts';
 import { type DockerEnvironment, docker, runTool } from './command.ts';
 
@@ -20,6 +22,14 @@ const oldestCompose = '1.29';
 
 /** Finds engine and Compose, or says in one error what is wrong and what to do. */
 export async function findTools(environment: DockerEnvironment): Promise<DockerTools> {
+  const { engine, compose } = await findToolsQuickly(environment);
+  return { engine, compose: await withVersion(compose, environment) };
+}
+
+/** The same, without asking docker-compose for its version: starting it takes longer than all the rest. */
+export async function findToolsQuickly(
+  environment: DockerEnvironment,
+): Promise<{ engine: string; compose: Omit<ComposeTool, 'version'> }> {
   const [engine, plugin] = await Promise.all([
     docker(['version', '--format', '{{.Server.Version}}'], environment, { timeoutMs: 15_000 }),
     docker(['compose', 'version', '--short'], environment, { timeoutMs: 15_000 }),
@@ -28,17 +38,25 @@ export async function findTools(environment: DockerEnvironment): Promise<DockerT
   if (engine.code !== 0) throw engineError(engine.stderr, environment);
   const version = engine.stdout.trim();
   if (older(version, oldestEngine)) throw tooOld('the Docker engine', version, oldestEngine);
-  if (plugin.code === 0) {
-    return {
-      engine: version,
-      compose: { program: 'docker', prefix: ['compose'], version: plugin.stdout.trim().replace(/^v/, '') },
-    };
-  }
-  const standalone = await runTool('docker-compose', ['version', '--short'], environment, {});
-  if (standalone.code !== 0) throw noCompose();
-  const compose = standalone.stdout.trim().replace(/^v/, '');
-  if (older(compose, oldestCompose)) throw tooOld('docker-compose', compose, oldestCompose);
-  return { engine: version, compose: { program: 'docker-compose', prefix: [], version: compose } };
+  if (plugin.code === 0) return { engine: version, compose: { program: 'docker', prefix: ['compose'] } };
+  if (!isOnPath('docker-compose', environment)) throw noCompose();
+  return { engine: version, compose: { program: 'docker-compose', prefix: [] } };
+}
+
+/** Asks Compose for its version; refuses one that is too old. */
+export async function withVersion(
+  tool: Omit<ComposeTool, 'version'>,
+  environment: DockerEnvironment,
+): Promise<ComposeTool> {
+  const answer = await runTool(tool.program, [...tool.prefix, 'version', '--short'], environment, {});
+  if (answer.code !== 0) throw noCompose();
+  const version = answer.stdout.trim().replace(/^v/, '');
+  if (older(version, oldestCompose)) throw tooOld(tool.program, version, oldestCompose);
+  return { ...tool, version };
+}
+
+function isOnPath(program: string, { PATH = '' }: DockerEnvironment): boolean {
+  return PATH.split(path.delimiter).some((folder) => folder !== '' && existsSync(path.join(folder, program)));
 }
 
 /** Whether the version comes before `minimum`; only as many numbers count as the minimum has. */
