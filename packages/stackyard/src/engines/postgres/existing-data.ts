@@ -76,6 +76,6 @@ function waysOut(restore: string, migrate: string): string {
     'Three ways out:',
     `  restore  ${restore}`,
     `  migrate  ${migrate}`,
-    '  reset    `stackyard reset` moves the data to a backup and starts with an empty database',
+    '  reset    `stackyard reset --no-backup` deletes the data; copy their folder first if they matter',
   ].join('\n');
 }
