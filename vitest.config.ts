@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -19,6 +20,8 @@ export default defineConfig(({ mode }) => {
   const suite = suites[mode as keyof typeof suites] ?? suites.test;
   return {
     test: {
+      // Tests wait for processes and disks more than they compute.
+      maxWorkers: Math.max(2, availableParallelism()),
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {

@@ -42,6 +42,7 @@ async function relay(target: URL) {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = new URL(target);
+  url.hostname = '127.0.0.1'; // the server itself may be elsewhere
   url.port = String((server.address() as { port: number }).port);
   return {
     url: url.href,
