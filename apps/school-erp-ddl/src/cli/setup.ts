@@ -14,8 +14,8 @@ import { databaseUrl, withClient } from './environment.ts';
 import { print, table, useJson } from './output.ts';
 
 const DEMO_TENANT = 'demo';
-/** Small enough to load in a second or two, large enough to look like a district. */
-const DEMO = { schools: 3, students: 360, seed: 1 };
+/** Small enough to load in a second, large enough to look like a district. */
+const DEMO = { schools: 2, students: 80, seed: 1 };
 const DEMO_DAYS = { from: '2026-11-09', to: '2026-11-13', yearStart: '2026-08-03' };
 
 interface SetupReport {
