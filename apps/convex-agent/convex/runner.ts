@@ -7,6 +7,7 @@ import type { Doc, Id } from './_generated/dataModel';
 import { internalMutation, internalQuery, type MutationCtx, type QueryCtx } from './_generated/server';
 import { agentType, usage } from './schema';
 import { checkSession, checkWorkflow } from './transitions';
+import { addUsage } from './usage';
 import { endSessions, existing } from './workflows';
 
 const lease = { id: v.id('workflows'), token: v.number() };
@@ -145,7 +146,7 @@ export const completeSession = internalMutation({
       metadata: { ...row.metadata, completedAt: now },
     });
     await ctx.db.patch(id, {
-      usage: total(workflow.usage, usage),
+      usage: addUsage(workflow.usage, usage),
       metadata: { ...workflow.metadata, updatedAt: now },
     });
     return null;
@@ -208,16 +209,4 @@ async function held(
     throw new ConvexError({ code: 'LEASE_LOST', message });
   }
   return { ...workflow, lease };
-}
-
-function total(left: Doc<'workflows'>['usage'], right: Doc<'workflows'>['usage']): Doc<'workflows'>['usage'] {
-  const costUsd =
-    left.costUsd === undefined && right.costUsd === undefined
-      ? undefined
-      : (left.costUsd ?? 0) + (right.costUsd ?? 0);
-  return {
-    inputTokens: left.inputTokens + right.inputTokens,
-    outputTokens: left.outputTokens + right.outputTokens,
-    ...(costUsd === undefined ? {} : { costUsd }),
-  };
 }

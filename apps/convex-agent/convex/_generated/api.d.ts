@@ -12,6 +12,7 @@ import type * as agentSessions from "../agentSessions.js";
 import type * as artifacts from "../artifacts.js";
 import type * as runner from "../runner.js";
 import type * as transitions from "../transitions.js";
+import type * as usage from "../usage.js";
 import type * as workflows from "../workflows.js";
 
 import type {
@@ -25,6 +26,7 @@ declare const fullApi: ApiFromModules<{
   artifacts: typeof artifacts;
   runner: typeof runner;
   transitions: typeof transitions;
+  usage: typeof usage;
   workflows: typeof workflows;
 }>;
 

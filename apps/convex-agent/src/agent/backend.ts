@@ -3,7 +3,7 @@ import type { FunctionReference, FunctionReturnType, OptionalRestArgs } from 'co
 import { ConvexError } from 'convex/values';
 import { api, internal } from '../../convex/_generated/api.js';
 import type { Id } from '../../convex/_generated/dataModel.js';
-import type { Usage } from '../model/model.ts';
+import type { Usage } from '../../convex/usage.ts';
 import type { AgentType } from './steps.ts';
 
 export interface Claim {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import type { Model, Tool, Usage } from '../model/model.ts';
+import type { Usage } from '../../convex/usage.ts';
+import type { Model, Tool } from '../model/model.ts';
 import {
   type AgentType,
   type Code,

@@ -7,15 +7,14 @@ import type {
   ToolUseBlock,
 } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
+import { addUsage, type Usage } from '../../convex/usage.ts';
 import {
-  addUsage,
   type Model,
   ModelError,
   type ModelRequest,
   type ModelResult,
   type Tool,
   ToolError,
-  type Usage,
 } from './model.ts';
 import { retrying } from './retry.ts';
 

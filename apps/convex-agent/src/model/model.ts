@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Usage } from '../../convex/usage.ts';
 
 /** What a step asks of a model: work with the tools, then hand in one result of the given shape. */
 export interface ModelRequest<Result> {
@@ -20,13 +21,6 @@ export interface ModelResult<Result> {
   /** Names the conversation, so that a person finds it in the transcript and at the provider. */
   readonly sessionId: string;
   readonly usage: Usage;
-}
-
-export interface Usage {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  /** US dollars; absent where the price of the model is not known. */
-  readonly costUsd?: number;
 }
 
 /** A provider of models. `scripted` ones play a recording and are labelled so wherever their work is shown. */
@@ -83,16 +77,4 @@ export class ModelError extends Error {
     this.hint = options.hint;
     this.retryable = options.retryable ?? false;
   }
-}
-
-export function addUsage(left: Usage, right: Usage): Usage {
-  const costUsd =
-    left.costUsd === undefined && right.costUsd === undefined
-      ? undefined
-      : (left.costUsd ?? 0) + (right.costUsd ?? 0);
-  return {
-    inputTokens: left.inputTokens + right.inputTokens,
-    outputTokens: left.outputTokens + right.outputTokens,
-    ...(costUsd === undefined ? {} : { costUsd }),
-  };
 }
