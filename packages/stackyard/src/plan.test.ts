@@ -111,9 +111,9 @@ services:
     code: 'STACKYARD_PLAN',
     details: [
       expect.stringContaining(
-        'service postgres: its x-embedded names the engine "mariadb"; the engines are postgres',
+        'compose.yaml:3: service postgres: its x-embedded names the engine "mariadb"; the engines are postgres',
       ),
-      expect.stringContaining('service cache: its x-embedded names no engine'),
+      expect.stringContaining('compose.yaml:4: service cache: its x-embedded names no engine'),
     ],
   });
 });

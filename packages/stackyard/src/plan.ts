@@ -1,5 +1,5 @@
 import type { Dependency } from '@stackyard/compose';
-import { startOrder } from '@stackyard/compose';
+import { locate, startOrder } from '@stackyard/compose';
 import type { Driver, Stack } from './driver.ts';
 import { StackyardError } from './errors.ts';
 import { healthTimeout } from './health-timeout.ts';
@@ -89,7 +89,10 @@ export function planStack(stack: Stack, driver: Driver): Plan {
   );
   for (const [name, placement] of placements) {
     const service = model.services[name]!;
-    if (placement.kind === 'refuse') refused.push(`service ${name}: ${placement.reason}`);
+    if (placement.kind === 'refuse') {
+      const place = locate(model, ['services', name, 'x-embedded', 'engine']);
+      refused.push(`${place ? `${place.file}:${place.line}: ` : ''}service ${name}: ${placement.reason}`);
+    }
     if (placement.kind === 'skip') {
       skips.push({ kind: 'skip', service: name, reason: placement.reason });
     }

@@ -256,6 +256,17 @@ test('text that is not UTF-8 is named with its place', async () => {
   ]);
 });
 
+test('a record that breaks off is one fault, whatever its missing fields would have been', async () => {
+  const path = await generated('1.2');
+  await edit(
+    path,
+    'users.csv',
+    line(3, (row) => row.split(',').slice(0, 3).join(',')),
+  );
+  const { log } = await refused(path);
+  expect(log!.faults).toEqual([expect.objectContaining({ file: 'users.csv', line: 3, code: 'FIELD_COUNT' })]);
+});
+
 test('a record with a NUL that is faulty in another way as well is named with its place', async () => {
   const path = await generated('1.2');
   await edit(path, 'orgs.csv', (text) => `${text}\0odd`);

@@ -145,6 +145,11 @@ export class FileReader {
 
     const sourcedId = field(layout.leading[0]);
     this.#current = sourcedId;
+    // A strict import is lost by now; what stands in shifted fields would only be listed as faults of their own.
+    if (fields.length !== layout.width && !lenient) {
+      if (sourcedId !== '') this.#accepted.add(sourcedId);
+      return undefined;
+    }
     if (!this.#identify(sourcedId, line)) usable = false;
     const status = this.#status(field(layout.leading[1]), line);
     const modified = this.#modified(field(layout.leading[2]), line);
