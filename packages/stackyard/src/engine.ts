@@ -21,6 +21,8 @@ export interface EngineContext {
   readonly root: string;
   /** The service's environment, resolved, as a process on the host must see it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** What the person's shell and the `.env` files say; `hostBasics` has the part that any child may see. */
+  readonly hostVariables: Readonly<Record<string, string>>;
   /** Absolute path that a container would see as the mount `target`, or undefined where nothing is mounted. */
   mount(target: string): string | undefined;
   /** Where the host reaches a port of the service. */

@@ -26,7 +26,7 @@ async function prepare(context: EngineContext): Promise<Launch> {
     source: `${path.basename(command[0]!)} (process)`,
     command: command[0]!,
     args: command.slice(1),
-    environment: { ...hostBasics(process.env), ...port, ...context.environment },
+    environment: { ...hostBasics(context.hostVariables), ...port, ...context.environment },
     cwd: readDirectory(context),
     stopSignal: (context.service.stop_signal as NodeJS.Signals | undefined) ?? 'SIGTERM',
     stopGraceMs: 10_000,

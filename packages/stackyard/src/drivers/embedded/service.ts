@@ -30,6 +30,7 @@ export async function startService(name: string, context: DriverContext): Promis
     options,
     root: stack.variant.root,
     environment: context.hostEnvironment(name),
+    hostVariables: stack.environment,
     mount: (target) => folders.find((mount) => mount.target === target)?.path,
     address: (containerPort) => ({ host: '127.0.0.1', port: hostPort(name, containerPort, ports) }),
     stateDirectory: engineState,

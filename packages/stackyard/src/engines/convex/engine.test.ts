@@ -27,17 +27,20 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
-  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true, force: true });
 });
 
-function context(environment: Record<string, string> = {}): EngineContext {
+function context(
+  environment: Record<string, string> = {},
+  hostVariables: Record<string, string> = { PATH: process.env.PATH! },
+): EngineContext {
   return {
     serviceName: 'convex',
     service: {},
     options: {},
     root: folder,
     environment,
+    hostVariables,
     mount: (target) => (target === '/convex/data' ? path.join(folder, 'data') : undefined),
     address: (port) => ({ host: '127.0.0.1', port: ports[port === 3210 ? 0 : 1]! }),
     stateDirectory: path.join(folder, 'state'),
@@ -89,8 +92,9 @@ test('CONVEX_BACKEND_BIN runs the real binary with its documented flags', async 
   const binary = path.join(folder, 'convex-local-backend');
   const seen = path.join(folder, 'arguments');
   writeFileSync(binary, `#!/bin/sh\nprintf '%s\\n' "$@" > '${seen}'\n`, { mode: 0o755 });
-  vi.stubEnv('CONVEX_BACKEND_BIN', binary);
-  const launch = await convex.prepare(context({ INSTANCE_NAME: 'agents', DISABLE_BEACON: 'true' }));
+  const launch = await convex.prepare(
+    context({ INSTANCE_NAME: 'agents', DISABLE_BEACON: 'true' }, { CONVEX_BACKEND_BIN: binary }),
+  );
   expect(launch.args.join(' ')).not.toContain(launch.environment.INSTANCE_SECRET!);
   await once(run(launch), 'exit');
   expect(readFileSync(seen, 'utf8').trim().split('\n')).toEqual([
@@ -106,6 +110,6 @@ test('CONVEX_BACKEND_BIN runs the real binary with its documented flags', async 
 });
 
 test('a CONVEX_BACKEND_BIN that cannot be run is refused', async () => {
-  vi.stubEnv('CONVEX_BACKEND_BIN', path.join(folder, 'nothing'));
-  await expect(convex.prepare(context())).rejects.toMatchObject({ code: 'ENGINE_CONVEX_BINARY' });
+  const missing = { CONVEX_BACKEND_BIN: path.join(folder, 'nothing') };
+  await expect(convex.prepare(context({}, missing))).rejects.toMatchObject({ code: 'ENGINE_CONVEX_BINARY' });
 });

@@ -22,7 +22,7 @@ function plan(context: EngineContext): Launch {
   const data = context.mount(DATA_TARGET) ?? context.stateDirectory;
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const credentials = settleCredentials(data, context.environment);
-  const binary = findBinary(process.env);
+  const binary = findBinary(context.hostVariables);
   return binary === undefined
     ? localLaunch(context, data, credentials)
     : backendLaunch(context, data, credentials, binary);
@@ -76,7 +76,7 @@ function localLaunch(context: EngineContext, data: string, credentials: ConvexCr
     command: process.execPath,
     args: [fileURLToPath(new URL('./local-process.ts', import.meta.url))],
     environment: {
-      ...hostBasics(process.env),
+      ...hostBasics(context.hostVariables),
       // Node then compiles the sources once and not at each start.
       NODE_COMPILE_CACHE: path.join(context.stateDirectory, 'compile-cache'),
       ...context.environment,
@@ -122,7 +122,7 @@ function backendLaunch(
       cluster || path.join(data, 'db.sqlite3'),
     ],
     environment: {
-      ...hostBasics(process.env),
+      ...hostBasics(context.hostVariables),
       ...environment,
       INSTANCE_NAME: credentials.instanceName,
       INSTANCE_SECRET: credentials.instanceSecret,

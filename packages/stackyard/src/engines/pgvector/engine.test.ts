@@ -29,6 +29,7 @@ async function context(data: string, environment: Record<string, string> = {}): 
     options: {},
     root,
     environment: { POSTGRES_PASSWORD: 'secret', POSTGRES_DB: 'app', ...environment },
+    hostVariables: { PATH: process.env.PATH! },
     mount: () => join(root, data),
     address: () => ({ host: '127.0.0.1', port }),
     stateDirectory: root,

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { postgres as postgresProbe } from '@stackyard/healthchecks';
 import pg from 'pg';
 import type { Engine, EngineContext, Launch } from '../../engine.ts';
+import { hostBasics } from '../../host-environment.ts';
 import { EngineError } from '../engine-error.ts';
 import { inspect, POSTGRES_MAJOR } from './data-directory.ts';
 import { entry } from './entry.ts';
@@ -42,7 +43,7 @@ export const pgvector: Engine = {
       command: process.execPath,
       args: [entry()],
       environment: {
-        ...inherited(),
+        ...hostBasics(context.hostVariables),
         PGVECTOR_DATA: directory,
         PGVECTOR_HOST: host,
         PGVECTOR_PORT: String(port),
@@ -72,14 +73,6 @@ function idleLimit({ options }: EngineContext): Record<string, string> {
     );
   }
   return { PGVECTOR_IDLE_IN_TRANSACTION_MS: String(Math.round(seconds * 1000)) };
-}
-
-/** Only what a Node process needs: nothing of the user's environment is the database's business. */
-function inherited(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'TZ', 'SystemRoot'];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
 }
 
 async function version(): Promise<string> {

@@ -71,6 +71,7 @@ async function freshStack(mode = 0o755): Promise<Stack> {
         options: {},
         root,
         environment: { ...environment, ...variables },
+        hostVariables: {},
         mount: (target) => (target === '/var/lib/postgresql/data' ? mount : undefined),
         address: () => ({ host: '127.0.0.1', port }),
         stateDirectory,
