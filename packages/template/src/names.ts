@@ -1,0 +1,106 @@
+import { builtinModules } from 'node:module';
+import { TemplateError } from './template-error.ts';
+
+/** What a tree is called. Everything else (`ACME_SHOP`, `AcmeShop`, `acme_shop`) follows from it. */
+export interface Names {
+  /** In kebab-case: the command, the folder of state, the Compose project. */
+  readonly name: string;
+  /** The npm scope of its packages, without `@`. */
+  readonly scope: string;
+  /** As in a heading. */
+  readonly title: string;
+}
+
+/** A name as each kind of text writes it. */
+export interface Forms {
+  readonly kebab: string;
+  readonly snake: string;
+  readonly upper: string;
+  readonly camel: string;
+  readonly pascal: string;
+}
+
+/** Longer names do not fit into the path of a socket. */
+const longest = 32;
+
+export function formsOf(name: string): Forms {
+  const words = name.split('-');
+  const pascal = words.map(capitalize).join('');
+  return {
+    kebab: name,
+    snake: words.join('_'),
+    upper: words.join('_').toUpperCase(),
+    camel: pascal.charAt(0).toLowerCase() + pascal.slice(1),
+    pascal,
+  };
+}
+
+/** `acme-shop` is titled `Acme Shop`. */
+export function titleOf(name: string): string {
+  return name.split('-').map(capitalize).join(' ');
+}
+
+/**
+ * What is wrong with a name, or undefined. `taken` holds the names that mean something in the tree already:
+ * workspaces, scripts, commands, dependencies.
+ */
+export function nameProblem(name: string, taken: ReadonlySet<string>): string | undefined {
+  if (name === '') return 'a project needs a name';
+  if (name.length > longest) return `${JSON.stringify(name)} is longer than ${longest} characters`;
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
+    return `${JSON.stringify(name)} is no name: lower-case letters, digits and single hyphens, a letter first`;
+  }
+  if (reserved.has(name) || builtinModules.includes(name))
+    return `${name} is a name of npm or of Node itself`;
+  if (taken.has(name)) return `${name} is taken: a workspace, script, command or dependency is called so`;
+  return undefined;
+}
+
+/** What npm would refuse about a scope, or undefined. */
+export function scopeProblem(scope: string): string | undefined {
+  if (!/^[a-z0-9~-][a-z0-9._~-]*$/.test(scope) || scope.length > 100) {
+    return `${JSON.stringify(scope)} is no npm scope: lower-case letters, digits, ".", "_" and "-", none of "." and "_" first`;
+  }
+  if (reserved.has(scope)) return `@${scope} is reserved`;
+  return undefined;
+}
+
+/** A title goes into headings, comments and strings: one line, and nothing that ends a string. */
+export function titleProblem(title: string): string | undefined {
+  if (title.trim() === '' || title !== title.trim()) return 'a title has text, and no blanks around it';
+  if (/[\p{Cc}'"`\\$<>|*[\]{}]/u.test(title) || title.length > 60) {
+    return `${JSON.stringify(title)} is no title: one line of up to 60 characters, without quotes, brackets or other marks`;
+  }
+  return undefined;
+}
+
+/** Refuses names with every problem they have. */
+export function checkNames(names: Names, taken: ReadonlySet<string>): void {
+  const details = [
+    nameProblem(names.name, taken),
+    scopeProblem(names.scope),
+    titleProblem(names.title),
+  ].flatMap((problem) => problem ?? []);
+  if (details.length === 0) return;
+  throw new TemplateError('TEMPLATE_NAMES', 'the project cannot be called that', {
+    details,
+    hint: 'choose others: --name acme-shop --scope acme --title "Acme Shop"',
+    exitCode: 2,
+  });
+}
+
+const reserved = new Set([
+  'node_modules',
+  'favicon.ico',
+  'node',
+  'npm',
+  'npx',
+  'pnpm',
+  'pnpmw',
+  'types',
+  'data',
+]);
+
+function capitalize(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
