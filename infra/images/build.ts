@@ -7,6 +7,7 @@
  *
  * An image without a recipe that cannot be pulled is listed by name; the exit code stays 0.
  */
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { $ } from 'zx';
 const root = resolve(import.meta.dirname, '../..');
 const recipes = import.meta.dirname;
 const debian = 'debian:bookworm-slim';
+const recipeLabel = 'dev.stackyard.recipe';
 
 /** Folders that a recipe's build context takes from this checkout, by repository. */
 const contents: Record<string, (context: string) => Promise<void> | void> = {
@@ -49,7 +51,10 @@ if (missing.length > 0) {
 }
 
 async function provide(image: string): Promise<string> {
-  if ((await $({ nothrow: true, quiet: true })`docker image inspect ${image}`).ok) return 'present';
+  const format = `{{index .Config.Labels "${recipeLabel}"}}`;
+  const here = await $({ nothrow: true, quiet: true })`docker image inspect --format ${format} ${image}`;
+  // A stand-in of an older recipe is none; what was pulled has no such label.
+  if (here.ok && ['', recipeOf(image)].includes(here.stdout.trim())) return 'present';
   if ((await $({ nothrow: true, quiet: true, timeout: '10m' })`docker pull --quiet ${image}`).ok)
     return 'pulled';
   if (image === debian) await debootstrap();
@@ -64,10 +69,18 @@ async function build(image: string): Promise<void> {
   try {
     copy(join(recipes, repository(image)), context);
     await contents[repository(image)]?.(context);
-    await $({ quiet: true })`docker build --quiet --tag ${image} ${context}`;
+    const label = `${recipeLabel}=${recipeOf(image)}`;
+    await $({ quiet: true })`docker build --quiet --tag ${image} --label ${label} ${context}`;
   } finally {
     rmSync(context, { recursive: true, force: true });
   }
+}
+
+/** What a stand-in is built from, as a short hash. */
+function recipeOf(image: string): string {
+  const hash = createHash('sha256').update(process.version);
+  for (const file of globSync(join(recipes, repository(image), '*')).sort()) hash.update(readFileSync(file));
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** A minimal Debian, imported as the base of the other recipes. */

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import pg from 'pg';
-import { expect, test } from 'vitest';
-import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+import { describe, expect, test } from 'vitest';
+import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
-const query = async (url: string, text: string): Promise<unknown[]> => {
-  const client = new pg.Client(url);
+const query = async (config: pg.ClientConfig, text: string): Promise<unknown[]> => {
+  const client = new pg.Client(config);
   await client.connect();
   try {
     return (await client.query(text)).rows;
@@ -13,15 +15,19 @@ const query = async (url: string, text: string): Promise<unknown[]> => {
   }
 };
 
-test('a backup of a stack in containers comes back whole', async () => {
+const docker = (args: string[], input = ''): string =>
+  execFileSync('docker', args, { encoding: 'utf8', input });
+
+/** A checkout with a PostgreSQL of an image, whose password a variable chooses. */
+async function shop(image = 'postgres:17') {
   const [port] = await freePorts(1);
-  await using workspace = new ContractWorkspace('docker', {
+  const workspace = new ContractWorkspace('docker', {
     shop: {
       services: {},
       others: {
         postgres: {
-          image: 'postgres:17',
-          environment: { POSTGRES_PASSWORD: 'secret', POSTGRES_DB: 'shop' },
+          image,
+          environment: { POSTGRES_PASSWORD: `\${SHOP_PASSWORD:-secret}`, POSTGRES_DB: 'shop' },
           ports: [`127.0.0.1:${port}:5432`],
           volumes: ['./data/shop/postgres:/var/lib/postgresql/data'],
           healthcheck: {
@@ -35,28 +41,131 @@ test('a backup of a stack in containers comes back whole', async () => {
       },
     },
   });
-  workspace.write('infra/compose.yaml', 'services: { postgres: { image: "postgres:17" } }\n');
-  const url = `postgresql://postgres:secret@127.0.0.1:${port}/shop`;
-  expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
-  await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
-  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
-  expect(taken).toMatchObject({ code: 0 });
-  const [postgres] = JSON.parse(taken.stdout).services;
-  expect(postgres).toMatchObject({
-    as: 'image postgres:17',
-    method: 'online',
-    rows: { 'shop.public.orders': 1000 },
+  const server = (password = 'secret', database = 'shop'): pg.ClientConfig => {
+    return { host: '127.0.0.1', port: port!, user: 'postgres', password, database };
+  };
+  return { workspace, server };
+}
+
+const scratchContainers = () =>
+  docker(['ps', '--all', '--filter', 'name=stackyard-check-', '--format', '{{.Names}}']);
+
+describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
+  test('is a dump that brings back databases, roles and rows, under the password of today', async () => {
+    const { workspace, server } = await shop();
+    await using _ = workspace;
+    expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+    await query(server(), 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
+    await query(server(), `CREATE ROLE "a clerk" LOGIN PASSWORD 'x'; ALTER TABLE orders OWNER TO "a clerk"`);
+    await query(server(), `CREATE DATABASE "odd = na/me"`);
+    await query(server('secret', 'odd = na/me'), 'CREATE TABLE kept AS SELECT 1 AS one');
+    const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+    expect(taken).toMatchObject({ code: 0 });
+    const [postgres] = JSON.parse(taken.stdout).services;
+    expect(postgres).toMatchObject({
+      as: 'image postgres:17',
+      method: 'dump',
+      major: '17',
+      rows: { 'shop.public.orders': 1000, 'odd = na/me.public.kept': 1 },
+    });
+    await query(server(), 'DELETE FROM orders');
+    await workspace.run(['down', 'shop']);
+
+    workspace.write('.env', 'SHOP_PASSWORD=another-secret\n');
+    workspace.write('data/shop/postgres/old', 'goes with the old data');
+    const restored = await workspace.run(['restore', 'shop.tar']);
+    // What is there was made with the other password, so it cannot be proven, and is not replaced.
+    expect(restored).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('STACKYARD_DATA_CREDENTIALS'),
+    });
+    expect(workspace.read('data/shop/postgres/old')).toBe('goes with the old data');
+    await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
+    expect(await workspace.run(['restore', 'shop.tar'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      await query(
+        server('another-secret'),
+        "SELECT count(*)::int AS orders, (SELECT tableowner FROM pg_tables WHERE tablename = 'orders') AS owner FROM orders",
+      ),
+    ).toEqual([{ orders: 1000, owner: 'a clerk' }]);
+    expect(await query(server('another-secret', 'odd = na/me'), 'SELECT one FROM kept')).toEqual([
+      { one: 1 },
+    ]);
+    const reset = await workspace.run(['reset', 'shop', '--yes']);
+    expect(reset).toMatchObject({ code: 0, stderr: '' });
+    expect(reset.stdout).toContain('a backup is in ');
+    expect(scratchContainers()).toBe('');
+    expect(workspace.leftovers()).toEqual([]);
   });
-  await query(url, 'DELETE FROM orders');
-  await workspace.run(['down', 'shop']);
-  expect(await workspace.run(['restore', 'shop.tar'])).toMatchObject({ code: 0, stderr: '' });
-  expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
-  expect(await query(url, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
-  const reset = await workspace.run(['reset', 'shop', '--yes']);
-  expect(reset).toMatchObject({ code: 0, stderr: '' });
-  expect(reset.stdout).toContain('a backup is in ');
-  const left = execFileSync('docker', ['ps', '--all', '--format', '{{.Mounts}} {{.Names}}'], {
-    encoding: 'utf8',
+
+  test('is a physical copy, and says why, where the image has only an older pg_dump', async () => {
+    const image = 'stackyard-test/postgres:older-dump';
+    docker(
+      ['build', '--quiet', '--tag', image, '-'],
+      `FROM postgres:17\nRUN printf '#!/bin/sh\\necho "pg_dump (PostgreSQL) 15.18"\\n' >/usr/local/bin/pg_dump && chmod +x /usr/local/bin/pg_dump\n`,
+    );
+    try {
+      const { workspace, server } = await shop(image);
+      await using _ = workspace;
+      expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+      await query(server(), 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
+      const taken = await workspace.run(['backup', 'shop', '--output', 'shop.tar']);
+      expect(taken).toMatchObject({ code: 0, stderr: '' });
+      expect(taken.stdout).toContain(
+        'copied online: the pg_dump 15 of its image is older than the server, 17',
+      );
+      await query(server(), 'DELETE FROM orders');
+      await workspace.run(['down', 'shop']);
+      const restored = await workspace.run(['restore', 'shop.tar']);
+      expect(restored).toMatchObject({ code: 0, stderr: '' });
+      expect(restored.stdout).toContain('1000 rows verified');
+      expect(restored.stdout).toMatch(/what it replaced is in .*\.tar/);
+      expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+      expect(await query(server(), 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
+    } finally {
+      docker(['rmi', '--force', image]);
+    }
   });
-  expect(left).not.toMatch(/stackyard-check|shop-/);
-}, 180_000);
+
+  test('that was killed leaves no dump running, and a damaged one is refused', async () => {
+    const { workspace, server } = await shop();
+    await using _ = workspace;
+    await workspace.run(['up', 'shop']);
+    await query(
+      server(),
+      'CREATE TABLE orders AS SELECT n, md5(n::text) FROM generate_series(1, 200000) AS n',
+    );
+    // The dump waits for this table until the transaction ends.
+    const blocker = new pg.Client(server());
+    blocker.on('error', () => {}); // when this test fails, its server goes first
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+    const dumps = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pg_dump' AND datname = 'shop'";
+    const dumping = async () => (await query(server(), dumps)).length === 1;
+    for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+      const backup = workspace.start(['backup', 'shop', '--output', 'shop.tar']);
+      await eventually(dumping, () => backup.output);
+      backup.kill(signal);
+      await backup.outcome;
+      await eventually(
+        async () => !(await dumping()) && scratchContainers() === '',
+        () => `still there: ${scratchContainers()}`,
+      );
+    }
+    await blocker.end();
+    // The server took none of these deaths for a crash of its own.
+    expect((await workspace.run(['logs', 'shop', 'postgres'])).stdout).not.toContain('reinitializing');
+
+    expect((await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).code).toBe(0);
+    await workspace.run(['down', 'shop']);
+    const file = path.join(workspace.root, 'shop.tar');
+    const handle = openSync(file, 'r+');
+    writeSync(handle, 'damage', Math.floor(statSync(file).size / 2));
+    closeSync(handle);
+    const refused = await workspace.run(['restore', 'shop.tar']);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_BACKUP_DAMAGED') });
+    expect(existsSync(path.join(workspace.root, 'data/shop/postgres/PG_VERSION'))).toBe(true);
+    expect(scratchContainers()).toBe('');
+  });
+});

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAll } from './archive-writer.ts';
 import { eachOf } from './each-of.ts';
@@ -49,29 +49,40 @@ export class ArchiveReader implements AsyncDisposable {
     });
   }
 
-  async #extractFile(record: FileRecord, target: string): Promise<void> {
+  /**
+   * The bytes of a file.
+   *
+   * @throws StackyardError at their end, when the checksum differs
+   */
+  async *content(record: FileRecord): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
-    if (record.size === 0) await writeFile(target, '', { mode: record.mode, flag: 'wx' });
-    else {
-      const output = await open(target, 'wx', record.mode);
-      try {
-        let pending: Promise<unknown> = Promise.resolve();
-        for (let done = 0; done < record.size; ) {
-          const length = Math.min(chunkSize, record.size - done);
-          const chunk = await read(this.#handle, record.offset + done, length, this.#file);
-          await pending;
-          pending = writeAll(output, chunk, done);
-          pending.catch(() => {}); // awaited a step later
-          hash.update(chunk); // meanwhile
-          done += chunk.length;
-        }
-        await pending;
-      } finally {
-        await output.close();
-      }
+    for (let done = 0; done < record.size; ) {
+      const length = Math.min(chunkSize, record.size - done);
+      const chunk = await read(this.#handle, record.offset + done, length, this.#file);
+      yield chunk;
+      hash.update(chunk); // while it is written
+      done += chunk.length;
     }
     if (hash.digest('hex') !== record.sha256)
       throw damaged(this.#file, `the checksum of ${record.path} differs`);
+  }
+
+  async #extractFile(record: FileRecord, target: string): Promise<void> {
+    const output = await open(target, 'wx', record.mode);
+    let pending: Promise<unknown> = Promise.resolve();
+    let done = 0;
+    try {
+      for await (const chunk of this.content(record)) {
+        await pending;
+        pending = writeAll(output, chunk, done);
+        pending.catch(() => {}); // awaited a step later
+        done += chunk.length;
+      }
+      await pending;
+    } finally {
+      await pending.catch(() => {});
+      await output.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -68,6 +68,30 @@ export class ArchiveWriter implements AsyncDisposable {
     return { offset: start + blockSize, sha256: hash.digest('hex') };
   }
 
+  /**
+   * Adds what passes through, of unknown length; nothing else may be added meanwhile. It is in the archive when
+   * everything has passed.
+   */
+  async *addPassing(
+    path: string,
+    chunks: AsyncIterable<Buffer>,
+    added: (entry: { offset: number; size: number; sha256: string }) => void,
+  ): AsyncGenerator<Buffer> {
+    const start = this.#end;
+    const offset = start + blockSize;
+    const hash = createHash('sha256');
+    let size = 0;
+    for await (const chunk of chunks) {
+      await this.#write(chunk, offset + size);
+      size += chunk.length;
+      hash.update(chunk);
+      yield chunk;
+    }
+    await this.#write(tarHeader({ path, size, mode: 0o600, mtime: now() }), start);
+    this.#end = offset + padded(size);
+    added({ offset, size, sha256: hash.digest('hex') });
+  }
+
   /** Adds what is in memory. */
   async addText(path: string, text: string): Promise<{ offset: number; size: number; sha256: string }> {
     const content = Buffer.from(text);

@@ -1,24 +1,16 @@
 import { mkdirSync } from 'node:fs';
-import { mkdir, readFile, rm, statfs } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import type { Stack, StoredData } from '../driver.ts';
-import { embeddedField, engineDirectory } from '../drivers/embedded/fields.ts';
+import type { Stack } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
-import { hostEnvironment } from '../host-environment.ts';
 import type { LoadedStack } from '../load.ts';
-import { hostAddresses } from '../plan.ts';
-import { relocate } from '../relocate.ts';
 import type { Reporter } from '../reporter.ts';
 import { OwnedError, ownerLock } from '../start-stack.ts';
 import { acquireLock, lockHolder, readLiveState, type StackState } from '../state.ts';
 import { ArchiveWriter } from './archive-writer.ts';
-import { runsPostgres } from './check-container.ts';
-import { canBeStarted, checkCopy } from './check-copy.ts';
-import { copyFolder, type FolderCopy, type FolderCopyOptions } from './folder-copy.ts';
-import type { Manifest, Method, ServiceManifest } from './manifest.ts';
-import { pauseContainer, pauseGroup } from './pause.ts';
-import { besideFolder, realFolder, requireRoom } from './places.ts';
-import { copyPostgresOnline } from './postgres-online.ts';
+import type { Manifest, ServiceManifest } from './manifest.ts';
+import { realFolder, requireRoom } from './places.ts';
+import { backupService, type Stored } from './service-backup.ts';
 
 export interface BackupOptions {
   readonly file: string;
@@ -32,13 +24,6 @@ export interface Backup {
   readonly file: string;
   readonly bytes: number;
   readonly manifest: Manifest;
-}
-
-/** What a service has stored, in the folders of this machine. */
-interface Stored {
-  readonly service: string;
-  readonly data: readonly (StoredData & { readonly folder: string })[];
-  readonly bytes: number;
 }
 
 /** Where backups of a variant go unless told otherwise. */
@@ -75,7 +60,8 @@ export async function backupStack(loaded: LoadedStack, options: BackupOptions): 
   for (const entry of stored) {
     signal.throwIfAborted();
     options.reporter.progress(entry.service, 'copying');
-    services.push(await backupService(loaded, entry, services.length, archive, state, options));
+    const prefix = `${services.length}-${entry.service}`;
+    services.push(await backupService(loaded, entry, { ...options, archive, prefix, state }));
     options.reporter.done(entry.service);
   }
   const manifest: Manifest = {
@@ -132,94 +118,6 @@ async function requireRooms(file: string, stored: readonly Stored[], bytes: numb
   for (const folder of folders) await requireRoom(folder, bytes);
 }
 
-async function backupService(
-  loaded: LoadedStack,
-  { service, data }: Stored,
-  index: number,
-  archive: ArchiveWriter,
-  state: StackState | undefined,
-  options: BackupOptions,
-): Promise<ServiceManifest> {
-  const { stack } = loaded;
-  const { root, stateDirectory } = stack.variant;
-  const { signal, reporter } = options;
-  await using releases = new AsyncDisposableStack();
-  const started = canBeStarted(stack, service);
-  const copies = new Map<string, string>();
-  if (started) {
-    for (const { folder } of data)
-      copies.set(folder, await placeOfCopy(stack, service, folder, 'check', releases));
-  }
-  const running = state && (await runningAs(stack, service, state));
-  const url = running && online(loaded, service);
-  const method: Method = url ? 'online' : running ? 'paused' : 'stopped';
-  const directories: ServiceManifest['directories'][number][] = [];
-  const files: ServiceManifest['files'][number][] = [];
-  let major: string | undefined;
-  {
-    using _pause = method === 'paused' ? running?.pause() : undefined;
-    for (const [number, { folder }] of data.entries()) {
-      const real = realFolder(folder);
-      const copy: FolderCopyOptions = {
-        archive,
-        prefix: `${index}-${service}/${number}`,
-        index: number,
-        folder: real,
-        copy: copies.get(folder),
-        signal,
-      };
-      const version = await readFile(path.join(real, 'PG_VERSION'), 'utf8').catch(() => undefined);
-      major ??= version?.trim();
-      const copied: FolderCopy =
-        url && version !== undefined ? await copyPostgresOnline(url, copy) : await copyFolder(copy);
-      directories.push(...copied.directories);
-      files.push(...copied.files);
-    }
-  }
-  const checked = started
-    ? await checkCopy(await onCopies(stack, copies, releases), service, reporter, signal)
-    : undefined;
-  return {
-    service,
-    as: asOf(loaded, service),
-    ...(checked ?? {}),
-    ...(major === undefined ? {} : { major }),
-    method,
-    folders: data.map(({ folder }) => portable(folder, root, stateDirectory)),
-    directories,
-    files,
-  };
-}
-
-/** What runs a service, as the plan says it. */
-export function asOf({ stack, driver }: LoadedStack, service: string): string {
-  const placement = driver.place(service, stack.model.services[service]!);
-  return placement.kind === 'run' ? placement.as : placement.kind;
-}
-
-/** A folder as the manifest names it: relative to the checkout. */
-export function portable(folder: string, root: string, stateDirectory: string): string {
-  const inside = path.relative(stateDirectory, folder);
-  const name = inside.startsWith('..') ? path.relative(root, folder) : path.join('state', inside);
-  return name.split(path.sep).join('/');
-}
-
-/** How to pause what runs a service; undefined when nothing does. */
-async function runningAs(
-  stack: Stack,
-  service: string,
-  state: StackState,
-): Promise<{ pause(): Disposable } | undefined> {
-  const { root, name } = stack.variant;
-  if (stack.driver !== 'docker') {
-    const leader = state.services[service]?.process;
-    return leader && { pause: () => pauseGroup(leader) };
-  }
-  const { listContainers, projectName } = await import('../drivers/docker/project.ts');
-  const id = (await listContainers(projectName(root, name), stack.environment)).get(service);
-  return id === undefined ? undefined : { pause: () => pauseContainer(id, stack.environment) };
-}
-
 /** What is not in a folder of this machine cannot be read here. */
 function refuseVolumes({ stack, driver }: LoadedStack): void {
   const volumes = driver
@@ -236,56 +134,3 @@ function refuseVolumes({ stack, driver }: LoadedStack): void {
     },
   );
 }
-
-/** The superuser's URL of a running PostgreSQL; undefined for other engines. */
-function online({ stack, driver }: LoadedStack, service: string): string | undefined {
-  const isPostgres =
-    stack.driver === 'docker'
-      ? runsPostgres(stack, service)
-      : embeddedField(stack.model.services[service]!)?.engine === 'postgres';
-  if (!isPostgres) return undefined;
-  const port = stack.ports[service]?.find(({ container }) => container === 5432)?.host;
-  const { values } = hostEnvironment(stack.model, service, hostAddresses(stack, driver));
-  const url = new URL(`postgresql://127.0.0.1:${port}/postgres`);
-  url.username = encodeURIComponent(values.POSTGRES_USER || 'postgres');
-  url.password = encodeURIComponent(values.POSTGRES_PASSWORD ?? '');
-  return url.href;
-}
-
-/** Where a check of copies keeps its state. */
-export const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
-
-/** Where the copy of a folder goes while it is checked: an engine's own files where that engine will look for them. */
-export async function placeOfCopy(
-  stack: Stack,
-  service: string,
-  folder: string,
-  purpose: 'check' | 'restore',
-  releases: AsyncDisposableStack,
-): Promise<string> {
-  const { stateDirectory } = stack.variant;
-  if (folder !== engineDirectory(stateDirectory, service)) return besideFolder(folder, purpose, releases);
-  const place = engineDirectory(checkDirectory(stateDirectory), service);
-  await rm(place, { recursive: true, force: true });
-  await mkdir(place, { recursive: true, mode: 0o700 });
-  return place;
-}
-
-/** The stack with a service on copies of its folders; the state of the check goes when `releases` are. */
-export async function onCopies(
-  stack: Stack,
-  copies: ReadonlyMap<string, string>,
-  releases: AsyncDisposableStack,
-): Promise<Stack> {
-  const stateDirectory = checkDirectory(stack.variant.stateDirectory);
-  await mkdir(stateDirectory, { recursive: true });
-  releases.defer(() => rm(stateDirectory, { recursive: true, force: true }));
-  return relocate(stack, {
-    stateDirectory,
-    folder: (folder) => copies.get(folder) ?? folder,
-    // Nobody waits for the disk: the copy is thrown away, or waited for as a whole.
-    postgresSettings: throwaway, // containers are told so too
-  });
-}
-
-const throwaway = { fsync: 'off', full_page_writes: 'off', autovacuum: 'off', archive_mode: 'off' };

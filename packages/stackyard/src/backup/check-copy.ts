@@ -4,14 +4,15 @@ import { startService } from '../drivers/embedded/service.ts';
 import { hostEnvironment } from '../host-environment.ts';
 import type { Reporter } from '../reporter.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
-import { checkContainer, runsPostgres } from './check-container.ts';
 import { countRows } from './row-counts.ts';
+import { dataMount, runsPostgres, ScratchContainer } from './scratch-container.ts';
 
 /** Engines whose data prove themselves by a start; a `process` is any program, which may do more than open them. */
 const startable = ['postgres', 'pgvector', 'convex'];
 
 export function canBeStarted(stack: Stack, service: string): boolean {
-  if (stack.driver === 'docker') return runsPostgres(stack, service);
+  if (stack.driver === 'docker')
+    return runsPostgres(stack, service) && dataMount(stack, service) !== undefined;
   const engine = embeddedField(stack.model.services[service]!)?.engine;
   return engine !== undefined && startable.includes(engine);
 }
@@ -33,10 +34,9 @@ export async function checkCopy(
   signal: AbortSignal,
 ): Promise<CheckedCopy> {
   if (stack.driver === 'docker') {
-    const volumes = stack.model.services[service]?.volumes ?? [];
-    const data = volumes.find(({ target }) => target.startsWith('/var/lib/postgresql'));
     reporter.progress(service, 'checking the copy in a container');
-    return checkContainer(stack, service, data?.source ?? '', signal);
+    await using scratch = await ScratchContainer.start(stack, service, signal);
+    return { source: scratch.image, rows: await countRows(scratch.url) };
   }
   using supervisor = new Supervisor();
   const port = (name: string, container: number) =>

@@ -20,6 +20,8 @@ export interface ServiceManifest {
   /** PostgreSQL's major version, for data of one. */
   readonly major?: string;
   readonly method: Method;
+  /** Why it was not a better method: the `pg_dump` of the image is too old. */
+  readonly note?: string;
   /** Relative to the checkout. */
   readonly folders: readonly string[];
   readonly directories: readonly DirectoryRecord[];
@@ -33,7 +35,7 @@ export interface ServiceManifest {
  * - `paused`: the service's processes were stopped (SIGSTOP) while its files were copied: what it had written at one
  *   moment, as after a crash of the process;
  * - `stopped`: the service did not run;
- * - `dump`: `pg_dump -Fc`, one file per database.
+ * - `dump`: `pg_dump -Fc`, one file per database, and the server's roles.
  */
 export type Method = 'online' | 'paused' | 'stopped' | 'dump';
 

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { StackyardError } from '../errors.ts';
 import { formatBytes } from '../units.ts';
 import { eachOf } from './each-of.ts';
@@ -10,21 +12,25 @@ export function realFolder(folder: string): string {
   return existsSync(folder) ? realpathSync(folder) : folder;
 }
 
+/** Removes a folder with everything in it. */
+export type Remove = (folder: string) => Promise<void>;
+
 /** A folder beside another, for a while. Left ones, of a run that was killed, are removed first. */
 export async function besideFolder(
   folder: string,
   purpose: 'check' | 'restore',
   releases: AsyncDisposableStack,
+  remove: Remove = removeFolder,
 ): Promise<string> {
   const real = realFolder(folder);
   const parent = path.dirname(real);
   const prefix = `.${path.basename(real)}.${purpose}-`;
   await mkdir(parent, { recursive: true });
   for (const left of await readdir(parent)) {
-    if (left.startsWith(prefix)) await removeFolder(path.join(parent, left));
+    if (left.startsWith(prefix)) await remove(path.join(parent, left));
   }
   const place = path.join(parent, `${prefix}${process.pid}`);
-  releases.defer(() => removeFolder(place));
+  releases.defer(() => remove(place));
   await mkdir(place, { mode: 0o700 });
   await chmod(place, 0o700);
   return place;
@@ -53,6 +59,15 @@ export async function requireRoom(folder: string, bytes: number): Promise<void> 
 
 /** Waits until the disk has everything in a folder. */
 export async function syncFolder(folder: string): Promise<void> {
+  try {
+    await syncFiles(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    await promisify(execFile)('sync'); // the files are a container's: everything on this machine, then
+  }
+}
+
+async function syncFiles(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile() || (entry.isDirectory() && process.platform !== 'win32'))

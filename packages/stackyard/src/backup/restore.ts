@@ -7,20 +7,14 @@ import type { Reporter } from '../reporter.ts';
 import { OwnedError, ownerLock } from '../start-stack.ts';
 import { acquireLock, lockHolder } from '../state.ts';
 import type { ArchiveReader } from './archive-reader.ts';
-import {
-  asOf,
-  type Backup,
-  backupFile,
-  backupStack,
-  onCopies,
-  placeOfCopy,
-  portable,
-  storedServices,
-} from './backup.ts';
+import { type Backup, backupFile, backupStack, storedServices } from './backup.ts';
 import { canBeStarted, checkCopy } from './check-copy.ts';
+import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { realFolder, removeFolder, requireRoom, syncFolder } from './places.ts';
+import { type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
+import { loadDumps } from './postgres-dump.ts';
 import { differences } from './row-counts.ts';
+import { ScratchContainer } from './scratch-container.ts';
 
 export interface RestoreOptions {
   readonly reporter: Reporter;
@@ -61,7 +55,7 @@ export async function restoreStack(
     for (const folder of folders.slice(0, 1))
       await requireRoom(await existingParent(folder), sizeOf(service));
   }
-  const moves: { from: string; to: string }[] = [];
+  const moves: Move[] = [];
   let rows = 0;
   for (const [service, folders] of targets) {
     const name = service.service;
@@ -70,16 +64,21 @@ export async function restoreStack(
     for (const folder of folders) {
       copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
     }
-    await archive.extract(service, [...copies.values()], signal);
+    const relocated = await onCopies(stack, copies, releases);
+    if (service.method === 'dump') {
+      reporter.progress(name, 'loading the dump');
+      await using scratch = await ScratchContainer.start(relocated, name, signal);
+      await loadDumps(scratch.tools, archive, service.files, signal);
+    } else await archive.extract(service, [...copies.values()], signal);
     if (canBeStarted(stack, name)) {
-      const checked = await checkCopy(await onCopies(stack, copies, releases), name, reporter, signal);
+      const checked = await checkCopy(relocated, name, reporter, signal);
       const wrong = differences(service.rows ?? {}, checked.rows ?? {});
       if (wrong.length > 0) throw rowsDiffer(name, wrong);
       rows += Object.values(checked.rows ?? {}).reduce((sum, count) => sum + count, 0);
     }
     for (const [to, from] of copies) {
       await syncFolder(realFolder(from));
-      moves.push({ from, to: realFolder(to) });
+      moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
     }
     reporter.done(name);
   }
@@ -148,18 +147,25 @@ async function majorHere(as: string): Promise<string | undefined> {
   return undefined;
 }
 
+interface Move {
+  readonly from: string;
+  readonly to: string;
+  readonly remove: Remove;
+}
+
 /** Puts each copy where it belongs; when one cannot be moved, all are put back. */
-async function exchange(moves: readonly { from: string; to: string }[]): Promise<void> {
-  const done: { to: string; old: string | undefined; from: string }[] = [];
+async function exchange(moves: readonly Move[]): Promise<void> {
+  const done: (Move & { readonly old: string | undefined })[] = [];
   try {
-    for (const { from, to } of moves) {
+    for (const move of moves) {
+      const { from, to } = move;
       const there = await lstat(to).catch(() => undefined);
       const old = there
         ? path.join(path.dirname(to), `.${path.basename(to)}.replaced-${process.pid}`)
         : undefined;
       await mkdir(path.dirname(to), { recursive: true });
       if (old) await rename(to, old);
-      done.push({ to, old, from });
+      done.push({ ...move, old });
       await rename(from, to);
     }
   } catch (error) {
@@ -169,7 +175,7 @@ async function exchange(moves: readonly { from: string; to: string }[]): Promise
     }
     throw error;
   }
-  for (const { old } of done) if (old) await removeFolder(old);
+  for (const { old, remove } of done) if (old) await remove(old);
 }
 
 async function existingParent(folder: string): Promise<string> {

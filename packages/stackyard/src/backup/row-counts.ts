@@ -5,15 +5,13 @@ export async function countRows(url: string): Promise<Record<string, number>> {
   const { default: pg } = await import('pg');
   const counts: Record<string, number> = {};
   for (const database of await withClient(pg, url, databases)) {
-    const address = new URL(url);
-    address.pathname = `/${encodeURIComponent(database)}`;
     const count = async (client: Client) => {
       for (const { name, sql } of await tables(client)) {
         const { rows } = await client.query<{ count: string }>(sql);
         counts[`${database}.${name}`] = Number(rows[0]!.count);
       }
     };
-    await withClient(pg, address.href, count).catch((error: { code?: string }) => {
+    await withClient(pg, url, count, database).catch((error: { code?: string }) => {
       if (error.code !== '3D000') throw error; // PGlite lists databases that it does not serve
     });
   }
@@ -24,8 +22,17 @@ async function withClient<T>(
   { Client: Constructor }: { readonly Client: typeof Client },
   url: string,
   work: (client: Client) => Promise<T>,
+  database = 'postgres',
 ): Promise<T> {
-  const client = new Constructor(url);
+  const { hostname: host, port, username, password } = new URL(url);
+  // Not as a URL: pg takes a database's name from one only where it needs no escapes.
+  const client = new Constructor({
+    host,
+    port: Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database,
+  });
   await client.connect();
   try {
     return await work(client);
@@ -34,10 +41,12 @@ async function withClient<T>(
   }
 }
 
+/** Names the databases of a server that hold somebody's data. */
+export const databaseNames =
+  'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1';
+
 async function databases(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1',
-  );
+  const { rows } = await client.query<{ name: string }>(databaseNames);
   return rows.map(({ name }) => name);
 }
 

@@ -25,8 +25,8 @@ export function command(surroundings: Surroundings): Command {
     .addHelpText(
       'after',
       `
-The stack may run, and goes on running: a PostgreSQL is copied online, other services are paused while their files
-are read. Each copy is started and its rows are counted before the backup counts. The file holds passwords, and is
+The stack may run, and goes on running: a PostgreSQL is copied online, or dumped where it runs in a container; other
+services are paused while their files are read. Each copy is started and its rows are counted before the backup counts. The file holds passwords, and is
 readable for its owner only. "stackyard restore" reads it.`,
     )
     .action((variant: string | undefined, options: BackupCommandOptions) =>
@@ -94,7 +94,7 @@ export function format({ file, bytes, manifest }: Backup): string {
   const rows = manifest.services.map((service) => [
     `  ${service.service}`,
     formatBytes(sizeOf(service)),
-    methods[service.method],
+    [methods[service.method], service.note].filter(Boolean).join(': '),
     service.source ? `started: ${service.source}` : 'not started: no database',
     service.rows ? `${Object.values(service.rows).reduce((sum, count) => sum + count, 0)} rows` : '',
   ]);

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack, StoredData } from '../../driver.ts';
 import { folderSize } from '../embedded/folder-size.ts';
-import { docker } from './command.ts';
+import { type DockerEnvironment, docker } from './command.ts';
 import { projectName } from './project.ts';
 
 /** Where a service of a stack stores something. */
@@ -56,20 +56,26 @@ function storedFolder(stack: Stack, service: string, folder: string, image: stri
       const bytes = canEnter(folder) ? folderSize(folder) : sizeInside(stack, image, `${folder}:/stored`);
       return bytes > 0 ? bytes : undefined;
     },
-    remove: async () => {
-      await rm(folder, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
-        if ((error.code !== 'EACCES' && error.code !== 'EPERM') || image === undefined) throw error;
-        // The container's user owns the files: a container may remove them.
-        const inside = `/stored/${path.basename(folder)}`;
-        const mount = `${path.dirname(folder)}:/stored`;
-        await docker(
-          ['run', '--rm', '--user', '0', '--entrypoint', 'rm', '--volume', mount, image, '-rf', inside],
-          stack.environment,
-        );
-        await rm(folder, { recursive: true, force: true });
-      });
-    },
+    remove: () => removeContainersFolder(folder, image, stack.environment),
   };
+}
+
+/** Removes a folder whose files may be those of a container's user: a container may remove them. */
+export async function removeContainersFolder(
+  folder: string,
+  image: string | undefined,
+  environment: DockerEnvironment,
+): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
+    if ((error.code !== 'EACCES' && error.code !== 'EPERM') || image === undefined) throw error;
+    const inside = `/stored/${path.basename(folder)}`;
+    const mount = `${path.dirname(folder)}:/stored`;
+    await docker(
+      ['run', '--rm', '--user', '0', '--entrypoint', 'rm', '--volume', mount, image, '-rf', inside],
+      environment,
+    );
+    await rm(folder, { recursive: true, force: true });
+  });
 }
 
 function storedVolume(stack: Stack, service: string, volume: string, image: string | undefined): StoredData {

@@ -1,0 +1,66 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Stack } from '../driver.ts';
+import { removeContainersFolder } from '../drivers/docker/stored-data.ts';
+import { engineDirectory } from '../drivers/embedded/fields.ts';
+import type { LoadedStack } from '../load.ts';
+import { relocate } from '../relocate.ts';
+import { besideFolder, type Remove, removeFolder } from './places.ts';
+
+/** What runs a service, as the plan says it. */
+export function asOf({ stack, driver }: LoadedStack, service: string): string {
+  const placement = driver.place(service, stack.model.services[service]!);
+  return placement.kind === 'run' ? placement.as : placement.kind;
+}
+
+/** A folder as the manifest names it: relative to the checkout. */
+export function portable(folder: string, root: string, stateDirectory: string): string {
+  const inside = path.relative(stateDirectory, folder);
+  const name = inside.startsWith('..') ? path.relative(root, folder) : path.join('state', inside);
+  return name.split(path.sep).join('/');
+}
+
+/** Where a check of copies keeps its state. */
+export const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
+
+/** Where the copy of a folder goes while it is checked: an engine's own files where that engine will look for them. */
+export async function placeOfCopy(
+  stack: Stack,
+  service: string,
+  folder: string,
+  purpose: 'check' | 'restore',
+  releases: AsyncDisposableStack,
+): Promise<string> {
+  const { stateDirectory } = stack.variant;
+  if (folder !== engineDirectory(stateDirectory, service))
+    return besideFolder(folder, purpose, releases, removal(stack, service));
+  const place = engineDirectory(checkDirectory(stateDirectory), service);
+  await rm(place, { recursive: true, force: true });
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  return place;
+}
+
+/** How folders of a service are removed, whoever owns what is in them. */
+export function removal({ driver, model, environment }: Stack, service: string): Remove {
+  if (driver !== 'docker') return removeFolder;
+  return (folder) => removeContainersFolder(folder, model.services[service]?.image, environment);
+}
+
+/** The stack with a service on copies of its folders; the state of the check goes when `releases` are. */
+export async function onCopies(
+  stack: Stack,
+  copies: ReadonlyMap<string, string>,
+  releases: AsyncDisposableStack,
+): Promise<Stack> {
+  const stateDirectory = checkDirectory(stack.variant.stateDirectory);
+  await mkdir(stateDirectory, { recursive: true });
+  releases.defer(() => rm(stateDirectory, { recursive: true, force: true }));
+  return relocate(stack, {
+    stateDirectory,
+    folder: (folder) => copies.get(folder) ?? folder,
+    // Nobody waits for the disk: the copy is thrown away, or waited for as a whole.
+    postgresSettings: throwaway, // containers are told so too
+  });
+}
+
+const throwaway = { fsync: 'off', full_page_writes: 'off', autovacuum: 'off', archive_mode: 'off' };
