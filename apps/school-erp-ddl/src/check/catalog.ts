@@ -74,6 +74,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: 'indexed-foreign-key',
+    // Rows that the app can neither delete nor give another key need no index that finds who refers to them.
     message: 'a foreign key that no index serves',
     query: `SELECT con.conrelid::regclass || ' ' || con.conname AS object
       FROM pg_constraint con JOIN (${TENANT_TABLES}) t ON t.oid = con.conrelid
@@ -81,7 +82,9 @@ const RULES: readonly Rule[] = [
         AND NOT EXISTS (
           SELECT FROM pg_index i WHERE i.indrelid = con.conrelid
             AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) ~ '^\\(\\w+ IS NOT NULL\\)$')
-            AND i.indkey[0] = con.conkey[1] AND i.indkey[1] = con.conkey[2])`,
+            AND i.indkey[0] = con.conkey[1] AND i.indkey[1] = con.conkey[2])
+        AND (has_table_privilege('erp_app', con.confrelid, 'DELETE')
+          OR EXISTS (SELECT FROM unnest(con.confkey) AS k WHERE has_column_privilege('erp_app', con.confrelid, k, 'UPDATE')))`,
   },
   {
     name: 'redundant-index',

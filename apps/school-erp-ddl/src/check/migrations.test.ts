@@ -33,6 +33,13 @@ test.each([
     'ALTER TABLE people.person ADD CONSTRAINT x_excl EXCLUDE USING gist (tenant_id WITH =);',
     'lock-exclude 9000_change.sql:1',
   ],
+  [
+    'a foreign key that is checked against rows which the policies hide',
+    `SET LOCAL ROLE erp_owner;
+     ALTER TABLE people.person ADD CONSTRAINT x_fkey FOREIGN KEY (tenant_id, x_id) REFERENCES people.person NOT VALID;
+     ALTER TABLE people.person VALIDATE CONSTRAINT x_fkey;`,
+    'blind-foreign-key 9000_change.sql:3',
+  ],
   ['a column that goes', 'ALTER TABLE people.person DROP COLUMN phone;', 'ban-drop-column 9000_change.sql:1'],
   [
     'a required column without a default',
@@ -46,5 +53,13 @@ test.each([
 test('a new table may have its indexes and constraints at once', async () => {
   const sql = `CREATE TABLE people.pet (tenant_id integer NOT NULL, id bigint NOT NULL, PRIMARY KEY (tenant_id, id));
     CREATE INDEX pet_idx ON people.pet (tenant_id, id);`;
+  expect(await rules(sql)).toEqual([]);
+});
+
+test('a foreign key may be checked by a role that sees every row', async () => {
+  const sql = `SET LOCAL ROLE erp_owner;
+    ALTER TABLE people.person ADD CONSTRAINT x_fkey FOREIGN KEY (tenant_id, x_id) REFERENCES people.person NOT VALID;
+    RESET ROLE;
+    ALTER TABLE people.person VALIDATE CONSTRAINT x_fkey;`;
   expect(await rules(sql)).toEqual([]);
 });

@@ -110,13 +110,38 @@ const LOCKS: readonly LockRule[] = [
   },
 ];
 
+/**
+ * Under forced row-level security PostgreSQL validates a foreign key against the rows that the owner sees: none, where
+ * the migration entered no tenant. It is then taken for good without a look at one row.
+ */
+function blindKeys(path: string, text: string, made: ReadonlySet<string | undefined>): Finding[] {
+  let bound = false;
+  return [
+    ...text.matchAll(
+      /\b(SET\s+(?:LOCAL\s+)?ROLE\b|RESET\s+ROLE\b)|\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)(?:[^;]*?\bVALIDATE\s+CONSTRAINT\b|(?![^;]*NOT\s+VALID)[^;]*?\bFOREIGN\s+KEY\b)/gi,
+    ),
+  ].flatMap((match) => {
+    if (match[1]) {
+      bound = /^set/i.test(match[1]);
+      return [];
+    }
+    if (!bound || made.has(match[2])) return [];
+    return {
+      rule: 'blind-foreign-key',
+      object: `${basename(path)}:${text.slice(0, match.index).split('\n').length}`,
+      message:
+        'a foreign key is validated against the rows that the role sees, and the owner sees none: RESET ROLE first',
+    };
+  });
+}
+
 /** Statements that lock a table which the same file did not make. */
 function locks(path: string, sql: string): Finding[] {
   const text = sql.replaceAll(/--[^\n]*/g, (comment) => ' '.repeat(comment.length));
   const made = new Set(
     [...text.matchAll(/\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.]+)/gi)].map((m) => m[1]),
   );
-  return LOCKS.flatMap(({ rule, pattern, message }) =>
+  const locking = LOCKS.flatMap(({ rule, pattern, message }) =>
     [...text.matchAll(pattern)]
       .filter((match) => !made.has(match[1]))
       .map((match) => ({
@@ -125,4 +150,5 @@ function locks(path: string, sql: string): Finding[] {
         message,
       })),
   );
+  return [...locking, ...blindKeys(path, text, made)];
 }

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../oneroster/package.ts';
 import type { Version } from '../oneroster/spec.ts';
 import { writeBundle } from '../oneroster/write.ts';
 import { withClient } from './environment.ts';
-import { print, progress, table, useJson } from './output.ts';
+import { positive, print, progress, table, useJson } from './output.ts';
 
 interface ImportFlags {
   tenant: string;
@@ -146,12 +146,6 @@ function moment(text: string): string {
   if (Number.isNaN(time))
     throw new InvalidArgumentError('Give a date and time, such as 2026-09-01T00:00:00Z.');
   return new Date(time).toISOString();
-}
-
-export function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError('Give a whole number above zero.');
 }
 
 export function importText(report: ImportReport, ms: number): string {

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import { type FaultLog, OneRosterError } from '../oneroster/fault.ts';
 
 const SHOWN_FAULTS = 50;
@@ -82,4 +83,11 @@ export function progress(): { report(text: string): void; done(): void } {
       if (shown) process.stderr.write('\r\u001b[K');
     },
   };
+}
+
+/** Parses the value of an option. @throws InvalidArgumentError */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('Give a whole number above zero.');
 }

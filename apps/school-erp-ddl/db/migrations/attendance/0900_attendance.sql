@@ -12,6 +12,7 @@ CREATE TABLE attendance.code (
   name       text NOT NULL,
   kind       text NOT NULL,
   is_default boolean NOT NULL DEFAULT false,
+  is_offered boolean NOT NULL DEFAULT true,
   position   smallint NOT NULL DEFAULT 0,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
@@ -23,9 +24,12 @@ CREATE TABLE attendance.code (
 COMMENT ON TABLE attendance.code IS 'What a mark means.';
 COMMENT ON COLUMN attendance.code.code IS 'Letters in the register, such as P.';
 COMMENT ON COLUMN attendance.code.name IS 'Name.';
-COMMENT ON COLUMN attendance.code.kind IS 'How it counts.';
+COMMENT ON COLUMN attendance.code.kind IS 'How it counts; final, because the counts of past months go by it.';
 COMMENT ON COLUMN attendance.code.is_default IS 'Taken where nothing else is marked.';
+COMMENT ON COLUMN attendance.code.is_offered IS 'False for a code that is no longer used; codes are never deleted.';
 COMMENT ON COLUMN attendance.code.position IS 'Order in lists.';
+CREATE TRIGGER code_kind_final BEFORE UPDATE OF kind ON attendance.code
+  FOR EACH ROW WHEN (OLD.kind <> NEW.kind) EXECUTE FUNCTION tenancy.refuse_change('code');
 
 CREATE TABLE attendance.daily_mark (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -43,7 +47,6 @@ CREATE TABLE attendance.daily_mark (
   CONSTRAINT daily_mark_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
   CONSTRAINT daily_mark_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
 ) PARTITION BY RANGE (day);
-CREATE INDEX daily_mark_code_day_idx ON attendance.daily_mark (tenant_id, code, day);
 CREATE INDEX daily_mark_school_day_idx ON attendance.daily_mark (tenant_id, organisation_id, day, code);
 COMMENT ON TABLE attendance.daily_mark IS 'A student''s mark for a half-day or day.';
 COMMENT ON COLUMN attendance.daily_mark.person_id IS 'Student.';
@@ -71,7 +74,6 @@ CREATE TABLE attendance.period_mark (
   CONSTRAINT period_mark_section_fkey FOREIGN KEY (tenant_id, section_id) REFERENCES academics.section (tenant_id, id),
   CONSTRAINT period_mark_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id)
 ) PARTITION BY RANGE (day);
-CREATE INDEX period_mark_code_idx ON attendance.period_mark (tenant_id, code, day);
 CREATE INDEX period_mark_student_day_idx ON attendance.period_mark (tenant_id, person_id, day);
 COMMENT ON TABLE attendance.period_mark IS 'A student''s mark for one lesson.';
 COMMENT ON COLUMN attendance.period_mark.section_id IS 'Section.';
@@ -85,6 +87,76 @@ COMMENT ON COLUMN attendance.period_mark.noted_by IS 'Person who marked; no fore
 
 CALL tenancy.ensure_months('attendance.daily_mark', '2026-01-01', '2027-12-01');
 CALL tenancy.ensure_months('attendance.period_mark', '2026-01-01', '2027-12-01');
+
+-- A school's percentages are asked for by the month and the year: 6,000 students have more than 120,000 marks a month.
+CREATE TABLE attendance.month_count (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  person_id       bigint NOT NULL,
+  month           date NOT NULL,
+  organisation_id bigint NOT NULL,
+  present         smallint NOT NULL DEFAULT 0,
+  late            smallint NOT NULL DEFAULT 0,
+  absent          smallint NOT NULL DEFAULT 0,
+  excused         smallint NOT NULL DEFAULT 0,
+  CONSTRAINT month_count_pkey PRIMARY KEY (tenant_id, person_id, month, organisation_id),
+  CONSTRAINT month_count_month_check CHECK (extract(day FROM month) = 1),
+  CONSTRAINT month_count_counts_check CHECK (least(present, late, absent, excused) >= 0),
+  CONSTRAINT month_count_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT month_count_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
+);
+CREATE INDEX month_count_school_month_idx ON attendance.month_count (tenant_id, organisation_id, month);
+COMMENT ON TABLE attendance.month_count IS 'How many marks of each kind a student has in a month; kept by triggers of daily_mark.';
+COMMENT ON COLUMN attendance.month_count.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.month_count.month IS 'First day of the month.';
+COMMENT ON COLUMN attendance.month_count.organisation_id IS 'School of the marks.';
+COMMENT ON COLUMN attendance.month_count.present IS 'Marks of kind present.';
+COMMENT ON COLUMN attendance.month_count.late IS 'Marks of kind late.';
+COMMENT ON COLUMN attendance.month_count.absent IS 'Marks of kind absent.';
+COMMENT ON COLUMN attendance.month_count.excused IS 'Marks of kind excused.';
+
+-- One statement for a whole roll. Rows are taken in the order of their keys, so that two rolls of the same students
+-- queue instead of deadlocking.
+CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    IF EXISTS (SELECT FROM removed) THEN -- not so where ON CONFLICT met nothing
+      PERFORM FROM attendance.month_count t
+      WHERE (t.tenant_id, t.person_id, t.month, t.organisation_id) IN
+        (SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date, r.organisation_id FROM removed r)
+      ORDER BY t.tenant_id, t.person_id, t.month, t.organisation_id FOR UPDATE;
+      UPDATE attendance.month_count t
+      SET present = t.present - m.present, late = t.late - m.late, absent = t.absent - m.absent, excused = t.excused - m.excused
+      FROM (
+        SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date AS month, r.organisation_id,
+          count(*) FILTER (WHERE c.kind = 'present') AS present, count(*) FILTER (WHERE c.kind = 'late') AS late,
+          count(*) FILTER (WHERE c.kind = 'absent') AS absent, count(*) FILTER (WHERE c.kind = 'excused') AS excused
+        FROM removed r JOIN attendance.code c ON c.tenant_id = r.tenant_id AND c.code = r.code
+        GROUP BY 1, 2, 3, 4
+      ) m
+      WHERE t.tenant_id = m.tenant_id AND t.person_id = m.person_id AND t.month = m.month AND t.organisation_id = m.organisation_id;
+    END IF;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO attendance.month_count AS t (tenant_id, person_id, month, organisation_id, present, late, absent, excused)
+    SELECT m.tenant_id, m.person_id, date_trunc('month', m.day)::date, m.organisation_id,
+      count(*) FILTER (WHERE c.kind = 'present'), count(*) FILTER (WHERE c.kind = 'late'),
+      count(*) FILTER (WHERE c.kind = 'absent'), count(*) FILTER (WHERE c.kind = 'excused')
+    FROM added m JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant_id, person_id, month, organisation_id) DO UPDATE
+      SET present = t.present + EXCLUDED.present, late = t.late + EXCLUDED.late,
+        absent = t.absent + EXCLUDED.absent, excused = t.excused + EXCLUDED.excused;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION attendance.count_marks() IS 'Keeps the counts of months up to date with the marks.';
+CREATE TRIGGER daily_mark_added AFTER INSERT ON attendance.daily_mark REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION attendance.count_marks();
+CREATE TRIGGER daily_mark_changed AFTER UPDATE ON attendance.daily_mark REFERENCING OLD TABLE AS removed NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION attendance.count_marks();
+CREATE TRIGGER daily_mark_removed AFTER DELETE ON attendance.daily_mark REFERENCING OLD TABLE AS removed
+  FOR EACH STATEMENT EXECUTE FUNCTION attendance.count_marks();
 
 CREATE TABLE attendance.roll (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -125,7 +197,7 @@ CREATE TABLE attendance.override (
   CONSTRAINT override_decided_by_fkey FOREIGN KEY (tenant_id, decided_by_id) REFERENCES people.person (tenant_id, id)
 );
 CREATE INDEX override_decided_by_idx ON attendance.override (tenant_id, decided_by_id);
-CREATE INDEX override_code_idx ON attendance.override (tenant_id, code);
+CREATE INDEX override_day_idx ON attendance.override (tenant_id, day);
 COMMENT ON TABLE attendance.override IS 'What the office puts in place of a teacher''s mark.';
 COMMENT ON COLUMN attendance.override.person_id IS 'Student.';
 COMMENT ON COLUMN attendance.override.day IS 'Day.';
@@ -193,7 +265,6 @@ CREATE TABLE attendance.staff_day (
   CONSTRAINT staff_day_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES attendance.code (tenant_id, code),
   CONSTRAINT staff_day_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id)
 );
-CREATE INDEX staff_day_code_idx ON attendance.staff_day (tenant_id, code);
 CREATE INDEX staff_day_day_idx ON attendance.staff_day (tenant_id, day);
 COMMENT ON TABLE attendance.staff_day IS 'A member of staff on a day.';
 COMMENT ON COLUMN attendance.staff_day.person_id IS 'Who.';
@@ -257,6 +328,12 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('attendance', 'code', 'code_code_check', 'An attendance code is one to three capital letters.'),
   ('attendance', 'code', 'code_kind_check', 'Code: kind must be one of present, late, absent, excused.'),
   ('attendance', 'code', 'code_tenant_fkey', 'The tenant does not exist.'),
+  ('attendance', 'code', 'code_kind_final', 'The kind of a code is final; make another code.'),
+  ('attendance', 'month_count', 'month_count_pkey', 'The marks of this month are counted already.'),
+  ('attendance', 'month_count', 'month_count_month_check', 'A month is named by its first day.'),
+  ('attendance', 'month_count', 'month_count_counts_check', 'A count of marks is not negative.'),
+  ('attendance', 'month_count', 'month_count_person_fkey', 'The person of this month count does not exist, or is still in use.'),
+  ('attendance', 'month_count', 'month_count_organisation_fkey', 'The organisation of this month count does not exist, or is still in use.'),
   ('attendance', 'daily_mark', 'daily_mark_pkey', 'This daily mark exists already.'),
   ('attendance', 'daily_mark', 'daily_mark_session_code_check', 'A session is D, AM or PM.'),
   ('attendance', 'daily_mark', 'daily_mark_code_fkey', 'There is no such attendance code.'),
@@ -299,5 +376,11 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('attendance', 'gate_pass', 'gate_pass_collected_by_fkey', 'The collected by of this gate pass does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('attendance');
+
+-- A code that marks go by stays; so no index has to serve its deletion on tables of millions of marks.
+REVOKE DELETE ON attendance.code FROM erp_app;
+REVOKE UPDATE ON attendance.code FROM erp_app;
+GRANT UPDATE (name, kind, is_default, is_offered, position) ON attendance.code TO erp_app;
+REVOKE INSERT, UPDATE, DELETE ON attendance.month_count FROM erp_app;
 
 RESET ROLE;

@@ -42,18 +42,28 @@ COMMENT ON FUNCTION daily.sections_not_marked(bigint, date) IS 'Homerooms of a s
 CREATE FUNCTION daily.absentees(school bigint, on_day date)
   RETURNS TABLE (person_id bigint, given_name text, family_name text, code text, guardian_phone text)
   LANGUAGE sql STABLE AS $$
-  SELECT p.id, p.given_name, p.family_name, m.code, (
+  SELECT p.id, p.given_name, p.family_name, a.code, (
     SELECT g.phone FROM people.guardianship k JOIN people.person g ON g.tenant_id = k.tenant_id AND g.id = k.guardian_id
     WHERE k.tenant_id = p.tenant_id AND k.person_id = p.id ORDER BY k.position LIMIT 1)
-  FROM attendance.daily_mark m
-  JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code AND c.kind IN ('absent', 'excused')
-  JOIN people.person p ON p.tenant_id = m.tenant_id AND p.id = m.person_id
-  WHERE m.organisation_id = school AND m.day = on_day
-    AND NOT EXISTS (SELECT FROM attendance.override o
-      WHERE o.tenant_id = m.tenant_id AND o.person_id = m.person_id AND o.day = m.day AND o.session_code = m.session_code)
+  FROM (
+    SELECT m.tenant_id, m.person_id, m.code
+    FROM attendance.code c
+    JOIN attendance.daily_mark m ON m.tenant_id = c.tenant_id AND m.code = c.code
+    WHERE c.kind IN ('absent', 'excused') AND m.organisation_id = school AND m.day = on_day
+      AND NOT EXISTS (SELECT FROM attendance.override o
+        WHERE o.tenant_id = m.tenant_id AND o.person_id = m.person_id AND o.day = m.day AND o.session_code = m.session_code)
+    UNION ALL
+    SELECT o.tenant_id, o.person_id, o.code
+    FROM attendance.override o
+    JOIN attendance.code c ON c.tenant_id = o.tenant_id AND c.code = o.code AND c.kind IN ('absent', 'excused')
+    JOIN enrolment.placement e ON e.tenant_id = o.tenant_id AND e.person_id = o.person_id AND e.organisation_id = school
+      AND e.is_primary AND e.period @> o.day
+    WHERE o.day = on_day
+  ) a
+  JOIN people.person p ON p.tenant_id = a.tenant_id AND p.id = a.person_id
   ORDER BY p.family_name, p.given_name
 $$;
-COMMENT ON FUNCTION daily.absentees(bigint, date) IS 'Who is away today, with a number to call.';
+COMMENT ON FUNCTION daily.absentees(bigint, date) IS 'Who is away on a day, with a number to call; the office''s correction wins.';
 
 CREATE FUNCTION daily.attendance_percent(person bigint, from_day date, to_day date)
   RETURNS TABLE (present bigint, late bigint, absent bigint, percent numeric)
@@ -62,28 +72,57 @@ CREATE FUNCTION daily.attendance_percent(person bigint, from_day date, to_day da
     count(*) FILTER (WHERE c.kind IN ('absent', 'excused')),
     round(100.0 * count(*) FILTER (WHERE c.kind IN ('present', 'late')) / nullif(count(*), 0), 1)
   FROM attendance.daily_mark m
-  JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
+  LEFT JOIN attendance.override o ON o.tenant_id = m.tenant_id AND o.person_id = m.person_id AND o.day = m.day
+    AND o.session_code = m.session_code
+  JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = coalesce(o.code, m.code)
   WHERE m.person_id = person AND m.day >= from_day AND m.day < to_day
 $$;
-COMMENT ON FUNCTION daily.attendance_percent(bigint, date, date) IS 'A student''s attendance from a day up to, but without, another.';
+COMMENT ON FUNCTION daily.attendance_percent(bigint, date, date) IS 'A student''s attendance from a day up to, but without, another; the office''s corrections count.';
 
+-- Whole months come from their counts, the days before and after them from the marks, and what the office corrected is
+-- taken off one kind and put on another.
 CREATE FUNCTION daily.below_attendance(school bigint, from_day date, to_day date, minimum numeric DEFAULT 75)
   RETURNS TABLE (person_id bigint, given_name text, family_name text, percent numeric)
   LANGUAGE sql STABLE AS $$
-  SELECT p.id, p.given_name, p.family_name, a.percent
-  FROM (
-    SELECT m.tenant_id, m.person_id,
-      round(100.0 * count(*) FILTER (WHERE c.kind IN ('present', 'late')) / count(*), 1) AS percent
+  WITH span AS MATERIALIZED (
+    SELECT date_trunc('month', from_day + interval '1 month' - interval '1 day')::date AS first_month,
+      date_trunc('month', to_day)::date AS end_month
+  ), counted AS (
+    SELECT n.tenant_id, n.person_id, n.present + n.late AS attended, n.present + n.late + n.absent + n.excused AS marked
+    FROM attendance.month_count n
+    WHERE n.organisation_id = school
+      AND n.month >= (SELECT first_month FROM span) AND n.month < (SELECT end_month FROM span)
+    UNION ALL
+    SELECT m.tenant_id, m.person_id, (c.kind IN ('present', 'late'))::integer, 1
     FROM attendance.daily_mark m
     JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
-    WHERE m.organisation_id = school AND m.day >= from_day AND m.day < to_day
-    GROUP BY m.tenant_id, m.person_id
+    WHERE m.organisation_id = school
+      AND m.day >= from_day AND m.day < least((SELECT first_month FROM span), to_day)
+    UNION ALL
+    SELECT m.tenant_id, m.person_id, (c.kind IN ('present', 'late'))::integer, 1
+    FROM attendance.daily_mark m
+    JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
+    WHERE m.organisation_id = school
+      AND m.day >= greatest((SELECT first_month FROM span), (SELECT end_month FROM span)) AND m.day < to_day
+    UNION ALL
+    SELECT m.tenant_id, m.person_id, (n.kind IN ('present', 'late'))::integer - (w.kind IN ('present', 'late'))::integer, 0
+    FROM attendance.override o
+    JOIN attendance.daily_mark m ON m.tenant_id = o.tenant_id AND m.person_id = o.person_id AND m.day = o.day
+      AND m.session_code = o.session_code
+    JOIN attendance.code n ON n.tenant_id = o.tenant_id AND n.code = o.code
+    JOIN attendance.code w ON w.tenant_id = m.tenant_id AND w.code = m.code
+    WHERE o.day >= from_day AND o.day < to_day AND m.day >= from_day AND m.day < to_day AND m.organisation_id = school
+  )
+  SELECT p.id, p.given_name, p.family_name, a.percent
+  FROM (
+    SELECT n.tenant_id, n.person_id, round(100.0 * sum(n.attended) / nullif(sum(n.marked), 0), 1) AS percent
+    FROM counted n GROUP BY n.tenant_id, n.person_id
+    HAVING 100 * sum(n.attended) < minimum * sum(n.marked)
   ) a
   JOIN people.person p ON p.tenant_id = a.tenant_id AND p.id = a.person_id
-  WHERE a.percent < minimum
   ORDER BY a.percent, p.family_name
 $$;
-COMMENT ON FUNCTION daily.below_attendance(bigint, date, date, numeric) IS 'Students of a school whose attendance is below a percentage.';
+COMMENT ON FUNCTION daily.below_attendance(bigint, date, date, numeric) IS 'Students of a school whose attendance from a day up to, but without, another is below a percentage.';
 
 -- Timetable
 

@@ -308,8 +308,8 @@ CREATE TABLE fees.invoice (
 CREATE INDEX invoice_person_idx ON fees.invoice (tenant_id, person_id);
 CREATE INDEX invoice_organisation_idx ON fees.invoice (tenant_id, organisation_id);
 CREATE INDEX invoice_academic_year_idx ON fees.invoice (tenant_id, academic_year_id);
-CREATE INDEX invoice_instalment_idx ON fees.invoice (tenant_id, instalment_id);
-CREATE INDEX invoice_sponsor_idx ON fees.invoice (tenant_id, sponsor_id);
+CREATE INDEX invoice_instalment_idx ON fees.invoice (tenant_id, instalment_id) WHERE instalment_id IS NOT NULL;
+CREATE INDEX invoice_sponsor_idx ON fees.invoice (tenant_id, sponsor_id) WHERE sponsor_id IS NOT NULL;
 CREATE INDEX invoice_due_idx ON fees.invoice (tenant_id, organisation_id, due_on) WHERE status_code = 'issued' AND allocated < total;
 COMMENT ON TABLE fees.invoice IS 'A bill to a student.';
 COMMENT ON COLUMN fees.invoice.person_id IS 'Student.';
@@ -342,7 +342,7 @@ CREATE TABLE fees.invoice_line (
   CONSTRAINT invoice_line_concession_fkey FOREIGN KEY (tenant_id, concession_id) REFERENCES fees.concession (tenant_id, id)
 );
 CREATE INDEX invoice_line_component_idx ON fees.invoice_line (tenant_id, component_id);
-CREATE INDEX invoice_line_concession_idx ON fees.invoice_line (tenant_id, concession_id);
+CREATE INDEX invoice_line_concession_idx ON fees.invoice_line (tenant_id, concession_id) WHERE concession_id IS NOT NULL;
 COMMENT ON TABLE fees.invoice_line IS 'A charge, discount or tax on an invoice.';
 COMMENT ON COLUMN fees.invoice_line.invoice_id IS 'Invoice.';
 COMMENT ON COLUMN fees.invoice_line.position IS 'Order.';
@@ -416,8 +416,8 @@ CREATE TABLE fees.payment (
   CONSTRAINT payment_counter_session_fkey FOREIGN KEY (tenant_id, counter_session_id) REFERENCES fees.counter_session (tenant_id, id)
 );
 CREATE INDEX payment_person_idx ON fees.payment (tenant_id, person_id);
-CREATE INDEX payment_paid_by_idx ON fees.payment (tenant_id, paid_by_id);
-CREATE INDEX payment_counter_session_idx ON fees.payment (tenant_id, counter_session_id);
+CREATE INDEX payment_paid_by_idx ON fees.payment (tenant_id, paid_by_id) WHERE paid_by_id IS NOT NULL;
+CREATE INDEX payment_counter_session_idx ON fees.payment (tenant_id, counter_session_id) WHERE counter_session_id IS NOT NULL;
 CREATE INDEX payment_method_idx ON fees.payment (tenant_id, method_code);
 CREATE INDEX payment_received_idx ON fees.payment (tenant_id, received_at);
 COMMENT ON TABLE fees.payment IS 'Money that came in.';
@@ -659,7 +659,6 @@ CREATE TABLE fees.journal_line (
   CONSTRAINT journal_line_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id)
 );
 CREATE INDEX journal_line_account_idx ON fees.journal_line (tenant_id, account_id);
-CREATE INDEX journal_line_person_idx ON fees.journal_line (tenant_id, person_id);
 CREATE INDEX journal_line_student_idx ON fees.journal_line (tenant_id, person_id, journal_entry_id) WHERE person_id IS NOT NULL;
 COMMENT ON TABLE fees.journal_line IS 'A line of a posting.';
 COMMENT ON COLUMN fees.journal_line.journal_entry_id IS 'Entry.';

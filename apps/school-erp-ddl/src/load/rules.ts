@@ -1,0 +1,89 @@
+/** What a trigger of inserts sees to, for a whole table at once. `{table}` is the table, or each of its partitions. */
+export interface Rule {
+  /** Finds rows that the trigger would have refused, or written otherwise; one row with a text is enough. */
+  readonly broken?: string;
+  /** Writes what the trigger would have written elsewhere. */
+  readonly derive?: string;
+  /** The table that `derive` fills; it has to be empty before, as the loaded ones have. */
+  readonly into?: string;
+}
+
+/** From where a series goes on. */
+const series = (table: string, column: string, code: string): string =>
+  `INSERT INTO fees.number_series AS s (tenant_id, code, last_number)
+    SELECT tenant_id, '${code}', max(${column}) FROM ${table} GROUP BY tenant_id
+    ON CONFLICT (tenant_id, code) DO UPDATE SET last_number = greatest(s.last_number, EXCLUDED.last_number)`;
+
+/** A series without gaps that ends where the table does, from which the next number is taken. */
+const numbered = (table: string, column: string, code: string): Rule => ({
+  broken: `SELECT 'the numbers of tenant ' || tenant_id || ' are not 1 to ' || count(*) AS row FROM ${table}
+    GROUP BY tenant_id HAVING min(${column}) <> 1 OR max(${column}) <> count(*) LIMIT 1`,
+  derive: series(table, column, code),
+});
+
+const entryNumbers = numbered('fees.journal_entry', 'number', 'journal');
+
+const INVOICES = `
+  SELECT 'invoice ' || i.number || ': total or allocated is not the sum of what it stands for' AS row
+  FROM fees.invoice i
+  LEFT JOIN (SELECT tenant_id, invoice_id, sum(amount) AS amount FROM fees.invoice_line GROUP BY 1, 2) l
+    ON l.tenant_id = i.tenant_id AND l.invoice_id = i.id
+  LEFT JOIN (
+    SELECT tenant_id, invoice_id, sum(amount) AS amount FROM (
+      SELECT tenant_id, invoice_id, amount FROM fees.allocation
+      UNION ALL SELECT tenant_id, invoice_id, amount FROM fees.credit_note) AS paid GROUP BY 1, 2) p
+    ON p.tenant_id = i.tenant_id AND p.invoice_id = i.id
+  WHERE i.total <> coalesce(l.amount, 0) OR i.allocated <> coalesce(p.amount, 0) LIMIT 1`;
+
+const PAYMENTS = `
+  SELECT 'payment with receipt ' || p.receipt_number || ': allocated is not the sum of its allocations and refunds' AS row
+  FROM fees.payment p
+  LEFT JOIN (
+    SELECT tenant_id, payment_id, sum(amount) AS amount FROM (
+      SELECT tenant_id, payment_id, amount FROM fees.allocation
+      UNION ALL SELECT tenant_id, payment_id, amount FROM fees.refund) AS used GROUP BY 1, 2) u
+    ON u.tenant_id = p.tenant_id AND u.payment_id = p.id
+  WHERE p.allocated <> coalesce(u.amount, 0) LIMIT 1`;
+
+/**
+ * By table and trigger, or by table alone for columns that only triggers write otherwise. A trigger that is not here
+ * keeps its table from being loaded in bulk.
+ */
+export const RULES: Readonly<Record<string, Rule>> = {
+  'attendance.daily_mark.daily_mark_added': {
+    into: 'attendance.month_count',
+    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused)
+      SELECT m.tenant_id, m.person_id, m.month, m.organisation_id,
+        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'present'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'late'), 0),
+        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'absent'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'excused'), 0)
+      FROM (
+        SELECT tenant_id, person_id, date_trunc('month', day::timestamp)::date AS month, organisation_id, code, count(*) AS marks
+        FROM {table} GROUP BY 1, 2, 3, 4, 5
+      ) m
+      JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
+      GROUP BY 1, 2, 3, 4`,
+  },
+  'fees.invoice': {
+    broken: INVOICES,
+    derive: series('fees.invoice', 'number', 'invoice'),
+  },
+  'fees.payment': { broken: PAYMENTS },
+  'fees.invoice_line.invoice_line_sum': { broken: INVOICES },
+  'fees.allocation.allocation_sum': { broken: `(${INVOICES}) UNION ALL (${PAYMENTS})` },
+  'fees.payment.payment_number': numbered('fees.payment', 'receipt_number', 'receipt'),
+  'fees.journal_entry.journal_entry_prepare': {
+    ...entryNumbers,
+    broken: `(${entryNumbers.broken}) UNION ALL
+      (SELECT 'posting ' || e.number || ' is in a closed period' FROM fees.journal_entry e
+       JOIN fees.fiscal_period p ON p.tenant_id = e.tenant_id AND p.days @> e.entry_date AND p.closed_at IS NOT NULL LIMIT 1)`,
+  },
+  'fees.journal_entry.journal_entry_balance': {
+    broken: `SELECT 'posting ' || e.number || ' has ' || coalesce(l.lines, 0) || ' lines that sum to ' || coalesce(l.balance, 0) AS row
+      FROM fees.journal_entry e
+      LEFT JOIN (SELECT tenant_id, journal_entry_id, count(*) AS lines, sum(amount) AS balance
+        FROM fees.journal_line GROUP BY 1, 2) l ON l.tenant_id = e.tenant_id AND l.journal_entry_id = e.id
+      WHERE l.lines IS NULL OR l.lines < 2 OR l.balance <> 0 LIMIT 1`,
+  },
+  // Its entries come with it: what is balanced is whole.
+  'fees.journal_line.journal_line_open': {},
+};
