@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findVariables } from '@stackyard/compose';
 import { StackyardError } from './errors.ts';
 import { isPortFree } from './ports.ts';
@@ -11,6 +12,9 @@ import { describeVariant, findWorkspace, type Variant } from './workspace.ts';
 const firstPort = 20_000;
 const blockSize = 50;
 const blocks = 200;
+
+/** How long another process may take to choose ports; a moment is usual. */
+const patienceMs = 10_000;
 
 /** The ports of a checkout, kept in its state directory. */
 interface PortBlock {
@@ -25,22 +29,29 @@ export const portsFile = (root: string): string => path.join(root, '.stackyard',
  * Ports that no other checkout uses, by the variables that the Compose files of a variant have for them. They are
  * chosen once: in a block that follows from the checkout's path, the next ones where another program has that.
  *
- * @throws StackyardError when no block is free
+ * @throws StackyardError when no block is free, or another process chooses and comes to no end
  */
 export async function isolatedPorts(variant: Variant): Promise<Readonly<Record<string, number>>> {
   const file = portsFile(variant.root);
   const wanted = portVariables(variant);
-  const known = readJson<PortBlock>(file);
-  if (known && complete(known, variant.name, wanted)) return pick(known, variant.name, wanted);
   mkdirSync(path.dirname(file), { recursive: true });
-  const lock = acquireLock(`${file}.lock`);
-  if ('holder' in lock) throw beingChosen(lock.holder.pid);
-  try {
-    const block = await extend(readJson<PortBlock>(file), variant);
-    writeJson(file, block);
-    return pick(block, variant.name, wanted);
-  } finally {
-    lock.release();
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    const known = readJson<PortBlock>(file);
+    if (known && complete(known, variant.name, wanted)) return pick(known, variant.name, wanted);
+    const lock = acquireLock(`${file}.lock`);
+    if ('holder' in lock) {
+      if (performance.now() > until) throw beingChosen(lock.holder.pid);
+      await sleep(20);
+      continue;
+    }
+    try {
+      const block = await extend(readJson<PortBlock>(file), variant);
+      writeJson(file, block);
+      return pick(block, variant.name, wanted);
+    } finally {
+      lock.release();
+    }
   }
 }
 
@@ -101,6 +112,6 @@ async function fill(block: PortBlock, variants: readonly Variant[]): Promise<Por
 
 function beingChosen(pid: number): StackyardError {
   return new StackyardError('STACKYARD_PORTS_BUSY', `process ${pid} is choosing the ports of this checkout`, {
-    hint: 'try again in a moment',
+    hint: `wait for it, or end it: kill ${pid}`,
   });
 }

@@ -67,3 +67,16 @@ test('the ports of a checkout stay the same, and keep away from what others hold
     held.close();
   }
 });
+
+test('variants that start at the same time share the block of their checkout', async () => {
+  const [port] = await freePorts(1);
+  const services = { store: { port: port! } };
+  await using workspace = new ContractWorkspace('embedded', {
+    one: { services },
+    two: { services },
+    three: { services },
+  });
+  const names = ['one', 'two', 'three'];
+  const chosen = await Promise.all(names.map((name) => isolatedPorts(describeVariant(workspace.root, name))));
+  expect(new Set(chosen.flatMap((ports) => Object.values(ports))).size).toBe(3);
+});

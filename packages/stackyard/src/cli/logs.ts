@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts';
 import { follow, listLogs, logFile, tail } from '../log-files.ts';
 import { newCommand, paints, type Surroundings, splitVariant } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
-import { prefixer } from './terminal.ts';
+import { prefixer, shownOn } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
   return newCommand('logs', 'show the output of services and scripts')
@@ -39,7 +39,8 @@ async function logs(
   }
   const shown = wanted.length ? wanted : known;
   const format = prefixer(shown, paints(surroundings).out);
-  const print = (name: string) => (line: string) => surroundings.stdout.write(`${format(name, line)}\n`);
+  const { stdout } = surroundings;
+  const print = (name: string) => (line: string) => stdout.write(`${format(name, shownOn(stdout, line))}\n`);
   if (!options.follow) {
     for (const name of shown) tail(logFile(variant.stateDirectory, name), count).forEach(print(name));
     return;

@@ -58,6 +58,13 @@ test('colours are for terminals, unless NO_COLOR is set', () => {
   expect(painter(output(false), {})('red', 'x')).toBe('x');
 });
 
+test('colours of other programs reach terminals only', () => {
+  const [terminal, file] = [output(true), output(false)];
+  for (const out of [terminal, file])
+    new ProgressDisplay(out, (_, line) => line).output('web', '\u001b[32mok\u001b[0m');
+  expect([terminal.written, file.written]).toEqual([['\u001b[32mok\u001b[0m\n'], ['ok\n']]);
+});
+
 test('prefixes and tables are aligned, without blanks at line ends', () => {
   const format = prefixer(['api', 'worker'], (_, text) => text);
   expect([format('api', 'a'), format('worker', 'b')]).toEqual(['api    | a', 'worker | b']);

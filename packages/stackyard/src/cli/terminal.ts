@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { Reporter } from '../reporter.ts';
 import { formatDuration } from '../units.ts';
 
@@ -38,6 +39,11 @@ export function prefixer(names: readonly string[], paint: Paint): (name: string,
     const colour = prefixColours[Math.max(names.indexOf(name), 0) % prefixColours.length]!;
     return `${paint(colour, name.padEnd(width))} ${paint('dim', '|')} ${line}`;
   };
+}
+
+/** A line of another program: some colour what they print wherever it goes. */
+export function shownOn(output: Output, line: string): string {
+  return output.isTTY ? line : stripVTControlCharacters(line);
 }
 
 /** Rows as aligned columns; `paint` styles a cell after it has been padded. */
@@ -93,7 +99,7 @@ export class ProgressDisplay implements Reporter, Disposable {
 
   output(name: string, line: string): void {
     this.#erase();
-    this.#output.write(`${this.#format(name, line)}\n`);
+    this.#output.write(`${this.#format(name, shownOn(this.#output, line))}\n`);
   }
 
   [Symbol.dispose](): void {
