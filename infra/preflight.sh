@@ -3,9 +3,14 @@
 # Every variable SECRET_<NAME> is one; SECRET_HEX_<NAME> has to be 64 hexadecimal digits too. Prints no value.
 set -eu
 
-known=' postgres password secret changeme admin root ingestion ingestion-secret convex example development
- 4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974
+known=' postgres password secret changeme admin root example development
  0000000000000000000000000000000000000000000000000000000000000000 '
+# only: ingestion
+known="$known ingestion ingestion-secret "
+# /only
+# only: convex
+known="$known convex 4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974 "
+# /only
 
 faults=0
 fault() {

@@ -26,11 +26,11 @@ test('a link to nowhere and a command that is none are seen', async () => {
     '[a](nowhere.md) [b](README.md#start) [c](README.md#no-such) [d](https://example.org) `[e](x.md)`';
   expect(brokenLinks('README.md', text)).toEqual(['README.md: nowhere.md', 'README.md: README.md#no-such']);
   const program = new Map([
-    ['stackyard', new Set(['up', 'convex'])],
-    ['stackyard convex', new Set(['check'])],
+    ['stackyard', new Set(['up', 'keys'])],
+    ['stackyard keys', new Set(['check'])],
   ]);
-  const wrong = ['nonsense', 'stackyard fly', 'stackyard convex fly', 'turbo fly'];
-  const right = ['test', 'stackyard up', 'stackyard convex check', 'turbo dev', 'exec', 'stackyard'];
+  const wrong = ['nonsense', 'stackyard fly', 'stackyard keys fly', 'turbo fly'];
+  const right = ['test', 'stackyard up', 'stackyard keys check', 'turbo dev', 'exec', 'stackyard'];
   expect(wrong.filter((command) => isCommand(command, program))).toEqual([]);
   expect(right.filter((command) => !isCommand(command, program))).toEqual([]);
 });
@@ -61,7 +61,7 @@ function headings(text: string): Set<string> {
   );
 }
 
-/** What follows `./pnpmw`, up to the first word that is an argument: `stackyard convex check`, `turbo dev`, `test`. */
+/** What follows `./pnpmw`, up to the first word that is an argument: `stackyard up`, `turbo dev`, `test`. */
 function commandsIn(text: string): string[] {
   return [...text.matchAll(/(?:\.\/|\.\.\/\.\.\/)pnpmw ((?:[a-z][\w:-]*)(?: +[a-z][\w:-]*){0,2})/g)].map(
     ([, words = '']) => words.replaceAll(/ +/g, ' '),
@@ -73,9 +73,8 @@ function isCommand(command: string, program: ReadonlyMap<string, ReadonlySet<str
   if (first === 'stackyard') {
     if (second === undefined) return true;
     if (!program.get('stackyard')?.has(second)) return false;
-    return (
-      third === undefined || second !== 'convex' || (program.get('stackyard convex')?.has(third) ?? false)
-    );
+    const subcommands = program.get(`stackyard ${second}`);
+    return third === undefined || subcommands === undefined || subcommands.has(third);
   }
   if (first === 'turbo') return second === undefined || second in tasks;
   // pnpm's own, and the tools that the root installs.
@@ -93,11 +92,14 @@ async function stackyardCommands(): Promise<ReadonlyMap<string, ReadonlySet<stri
     const { stdout } = await promisify(execFile)(process.execPath, [command, ...args, '--help'], {
       cwd: root,
     });
-    const list = stdout.slice(stdout.indexOf('Commands:'));
+    const list = stdout.split('Commands:')[1] ?? '';
     return new Set([...list.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(([, name]) => name as string));
   };
+  const commands = await help();
+  commands.delete('help');
+  const groups = await Promise.all([...commands].map(async (name) => [name, await help(name)] as const));
   return new Map([
-    ['stackyard', await help()],
-    ['stackyard convex', await help('convex')],
+    ['stackyard', commands],
+    ...groups.filter(([, subs]) => subs.size > 0).map(([name, subs]) => [`stackyard ${name}`, subs] as const),
   ]);
 }

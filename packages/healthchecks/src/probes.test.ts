@@ -112,22 +112,22 @@ describe('http', () => {
 describe('postgres', () => {
   test('is ready when SELECT 1 is answered on the target database', async () => {
     await using server = await startPostgresServer();
-    await postgres(`postgresql://app:hunter2@127.0.0.1:${server.port}/school_erp`, pg)(signal());
-    expect(server.databases).toEqual(['school_erp']);
+    await postgres(`postgresql://app:hunter2@127.0.0.1:${server.port}/warehouse`, pg)(signal());
+    expect(server.databases).toEqual(['warehouse']);
     await vi.waitFor(() => expect(server.openConnections()).toBe(0), 10_000);
   });
 
   test('repeats the answer of a server that starts up or lacks the database, without the password', async () => {
     await using server = await startPostgresServer();
-    const probe = postgres(`postgresql://app:hunter2@127.0.0.1:${server.port}/school_erp`, pg);
+    const probe = postgres(`postgresql://app:hunter2@127.0.0.1:${server.port}/warehouse`, pg);
     server.state = 'starting';
     await expect(probe(signal())).rejects.toMatchObject({
       code: 'HEALTH_UNREADY',
-      message: `PostgreSQL at 127.0.0.1:${server.port}, database "school_erp" answered: the database system is starting up (SQLSTATE 57P03)`,
+      message: `PostgreSQL at 127.0.0.1:${server.port}, database "warehouse" answered: the database system is starting up (SQLSTATE 57P03)`,
     });
     server.state = 'no-database';
     const error = await probe(signal()).catch((reason: unknown) => reason);
-    expect(String(error)).toContain('database "school_erp" does not exist (SQLSTATE 3D000)');
+    expect(String(error)).toContain('database "warehouse" does not exist (SQLSTATE 3D000)');
     expect(inspect(error, { depth: 10 })).not.toContain('hunter2');
     server.state = 'ready';
     await probe(signal());
@@ -242,6 +242,7 @@ describe('s3', () => {
   });
 });
 
+// only: convex
 test('convex is ready when /version answers, "unknown" included, and not when it is a page', async () => {
   let body = 'unknown';
   const paths: (string | undefined)[] = [];
@@ -255,3 +256,4 @@ test('convex is ready when /version answers, "unknown" included, and not when it
   await expect(probe(signal())).rejects.toThrow('unexpected body');
   expect(paths).toEqual(['/version', '/version']);
 });
+// /only

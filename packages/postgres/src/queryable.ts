@@ -31,7 +31,7 @@ export interface Queryable {
   ): Promise<number>;
   /**
    * Loads rows in bulk, through COPY where the server can, and returns how many. `table` may have a schema:
-   * `'school.person'`. A row is an array in the order of `columns`; objects and arrays inside become JSON and
+   * `'club.person'`. A row is an array in the order of `columns`; objects and arrays inside become JSON and
    * PostgreSQL arrays.
    */
   copyInto(

@@ -5,11 +5,11 @@ const test = base.extend('database', async ({}, { onCleanup }) => {
   const database = await emptyDatabase();
   onCleanup(() => database[Symbol.asyncDispose]());
   await database.client.execute(`
-    CREATE SCHEMA school;
-    CREATE TYPE school.mood AS ENUM ('fine', 'so so');
-    CREATE TABLE school.person (
+    CREATE SCHEMA club;
+    CREATE TYPE club.mood AS ENUM ('fine', 'so so');
+    CREATE TABLE club.person (
       id bigint PRIMARY KEY, name text, born date, seen timestamptz, tags text[], grid int[],
-      extra jsonb, photo bytea, mood school.mood, active boolean, score numeric(6,2), "Odd ""Column" text)`);
+      extra jsonb, photo bytea, mood club.mood, active boolean, score numeric(6,2), "Odd ""Column" text)`);
   return database;
 });
 
@@ -58,8 +58,8 @@ const expected = [
 
 for (const method of ['copy', 'unnest'] as const) {
   test(`every kind of value arrives as it was, through ${method}`, async ({ database: { client } }) => {
-    expect(await client.copyInto('school.person', columns, awkward, { method })).toBe(2);
-    expect(await client.query('SELECT * FROM school.person ORDER BY id')).toEqual(expected);
+    expect(await client.copyInto('club.person', columns, awkward, { method })).toBe(2);
+    expect(await client.query('SELECT * FROM club.person ORDER BY id')).toEqual(expected);
   });
 
   test(`a bad row leaves nothing behind, through ${method}`, async ({ database: { client } }) => {
@@ -67,11 +67,11 @@ for (const method of ['copy', 'unnest'] as const) {
       for (let id = 1; id <= 2500; id += 1) yield [id];
       yield [7];
     }
-    await expect(client.copyInto('school.person', ['id'], rows(), { method })).rejects.toMatchObject({
+    await expect(client.copyInto('club.person', ['id'], rows(), { method })).rejects.toMatchObject({
       code: 'POSTGRES_UNIQUE',
       constraint: 'person_pkey',
     });
-    expect(await client.query('SELECT count(*)::int AS n FROM school.person')).toEqual([{ n: 0 }]);
+    expect(await client.query('SELECT count(*)::int AS n FROM club.person')).toEqual([{ n: 0 }]);
   });
 
   test(`an error of the source ends the load and is what the caller gets, through ${method}`, async ({
@@ -81,19 +81,19 @@ for (const method of ['copy', 'unnest'] as const) {
       yield [1];
       throw new Error('line 2 is torn');
     }
-    await expect(client.copyInto('school.person', ['id'], rows(), { method })).rejects.toThrow(
+    await expect(client.copyInto('club.person', ['id'], rows(), { method })).rejects.toThrow(
       'line 2 is torn',
     );
-    expect(await client.query('SELECT count(*)::int AS n FROM school.person')).toEqual([{ n: 0 }]);
+    expect(await client.query('SELECT count(*)::int AS n FROM club.person')).toEqual([{ n: 0 }]);
   });
 
   test(`a load within a transaction ends with it, through ${method}`, async ({ database: { client } }) => {
     const load = client.tx(async (tx) => {
-      await tx.copyInto('school.person', ['id'], [[1], [2]], { method });
+      await tx.copyInto('club.person', ['id'], [[1], [2]], { method });
       throw new Error('no');
     });
     await expect(load).rejects.toThrow('no');
-    expect(await client.query('SELECT count(*)::int AS n FROM school.person')).toEqual([{ n: 0 }]);
+    expect(await client.query('SELECT count(*)::int AS n FROM club.person')).toEqual([{ n: 0 }]);
   });
 
   test(`an abort ends a load whose source has stalled, through ${method}`, async ({
@@ -114,6 +114,6 @@ for (const method of ['copy', 'unnest'] as const) {
 }
 
 test('no rows are no error', async ({ database: { client } }) => {
-  expect(await client.copyInto('school.person', ['id'], [])).toBe(0);
-  expect(await client.copyInto('school.person', ['id'], [], { method: 'unnest' })).toBe(0);
+  expect(await client.copyInto('club.person', ['id'], [])).toBe(0);
+  expect(await client.copyInto('club.person', ['id'], [], { method: 'unnest' })).toBe(0);
 });

@@ -33,7 +33,7 @@ writeFileSync(
 `,
 );
 
-function stackyard(...args: string[]): number {
+function cli(...args: string[]): number {
   return timed(() =>
     execFileSync(process.execPath, [bin, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }),
   );
@@ -67,21 +67,21 @@ const copy = (from: string, to: string): number =>
   });
 
 try {
-  stackyard('up', 'shop');
+  cli('up', 'shop');
   await fill();
   const file = path.join(root, 'shop.tar');
   const data = path.join(root, 'data', 'shop', 'postgres');
   execFileSync('sync', ['-f', root]);
-  const backup = stackyard('backup', 'shop', '--output', file);
-  stackyard('down', 'shop');
+  const backup = cli('backup', 'shop', '--output', file);
+  cli('down', 'shop');
   const aside = path.join(root, 'aside');
   const raw = copy(data, aside);
   const rawBack = copy(aside, path.join(root, 'back'));
   rmSync(aside, { recursive: true });
   rmSync(path.join(root, 'back'), { recursive: true });
-  stackyard('reset', 'shop', '--yes', '--no-backup');
+  cli('reset', 'shop', '--yes', '--no-backup');
   execFileSync('sync', ['-f', root]);
-  const restore = stackyard('restore', file);
+  const restore = cli('restore', file);
   const ratio = (backup + restore) / (raw + rawBack);
   const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
   console.log(`backup ${seconds(backup)}, cp there ${seconds(raw)}`);
@@ -92,6 +92,6 @@ try {
   );
   if (ratio > target) process.exitCode = 1;
 } finally {
-  stackyard('down', 'shop');
+  cli('down', 'shop');
   rmSync(root, { recursive: true, force: true });
 }

@@ -57,7 +57,7 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return performance.now() - began;
 }
 
-const stackyard = (...args: string[]) => run(process.execPath, [bin, ...args]);
+const cli = (...args: string[]) => run(process.execPath, [bin, ...args]);
 const { compose: tool } = await findTools(process.env);
 const project = path.basename(root).toLowerCase();
 const compose = (...args: string[]) =>
@@ -81,10 +81,10 @@ const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[v
 
 try {
   // Once each, so that images, data and caches are warm.
-  await stackyard('up', 'contained', '--driver', 'docker');
-  await stackyard('down', 'contained');
-  await stackyard('up', 'embedded', '--driver', 'embedded');
-  await stackyard('down', 'embedded');
+  await cli('up', 'contained', '--driver', 'docker');
+  await cli('down', 'contained');
+  await cli('up', 'embedded', '--driver', 'embedded');
+  await cli('down', 'embedded');
   await composeUp();
   await compose('down');
 
@@ -92,10 +92,10 @@ try {
   for (let round = 0; round < rounds; round += 1) {
     times.compose.push(await timed(composeUp));
     await compose('down');
-    times.docker.push(await timed(() => stackyard('up', 'contained', '--driver', 'docker')));
-    await stackyard('down', 'contained');
-    times.embedded.push(await timed(() => stackyard('up', 'embedded', '--driver', 'embedded')));
-    await stackyard('down', 'embedded');
+    times.docker.push(await timed(() => cli('up', 'contained', '--driver', 'docker')));
+    await cli('down', 'contained');
+    times.embedded.push(await timed(() => cli('up', 'embedded', '--driver', 'embedded')));
+    await cli('down', 'embedded');
   }
   const [docker, baseline, embedded] = [times.docker, times.compose, times.embedded].map(median);
   const row = (label: string, value: string, target: string) =>
@@ -108,7 +108,7 @@ try {
   row('embedded : docker', `${(embedded! / docker!).toFixed(2)} x`, 'target <= 0.5 x');
   if (docker! > baseline! + 500 || embedded! > docker! * 0.5) process.exitCode = 1;
 } finally {
-  for (const name of ['contained', 'embedded']) await stackyard('down', name);
+  for (const name of ['contained', 'embedded']) await cli('down', name);
   await compose('down');
   rmSync(root, { recursive: true, force: true });
 }

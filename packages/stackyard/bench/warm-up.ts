@@ -1,3 +1,4 @@
+// only: school-erp-ddl
 // Command start to ready of `stackyard up`, warm and first, against `pg_ctl -w start` of the same data directory.
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
@@ -43,16 +44,16 @@ async function timed(
   return performance.now() - began;
 }
 
-const stackyard = (...args: string[]) => timed(process.execPath, [bin, ...args]);
+const cli = (...args: string[]) => timed(process.execPath, [bin, ...args]);
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 try {
-  const first = await stackyard('up', variant);
-  await stackyard('down', variant);
+  const first = await cli('up', variant);
+  await cli('down', variant);
   const warm: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    warm.push(await stackyard('up', variant));
-    await stackyard('down', variant);
+    warm.push(await cli('up', variant));
+    await cli('down', variant);
   }
 
   const data = path.join(root, 'data', variant, 'postgres');

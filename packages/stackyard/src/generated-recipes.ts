@@ -3,16 +3,16 @@ import { z } from 'zod';
 /**
  * The Compose files' field `x-generate`: values that Stackyard makes once per checkout where the environment does not
  * set them, by the name of the variable.
- *
- * - `{ hex: 32 }`: that many random bytes, as hexadecimal digits
- * - `{ convex-admin-key: { name, secret } }`: a key for the Convex instance of that name and secret; made anew when
- *   either changes
  */
 const recipesSchema = z.record(
   z.string(),
   z.union([
+    /** That many random bytes, as hexadecimal digits. */
     z.strictObject({ hex: z.number().int().min(16).max(256) }),
+    // only: convex
+    /** A key for the Convex instance of that name and secret; made anew when either changes. */
     z.strictObject({ 'convex-admin-key': z.strictObject({ name: z.string(), secret: z.string() }) }),
+    // /only
   ]),
 );
 /** How one value is made. */

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { inspectAdminKey } from '@stackyard/convex-selfhost';
+import { inspectAdminKey } from '@stackyard/convex-selfhost'; // only: convex
 import { expect, onTestFinished, test } from 'vitest';
 import { loadStack } from './configuration.ts';
 import { generatedFile } from './generated-values.ts';
@@ -10,10 +10,12 @@ import { describeVariant } from './workspace.ts';
 const recipes = `
 x-generate:
   SECRET: { hex: 32 }
+  # only: convex
   KEY:
     convex-admin-key:
       name: \${NAME:-demo}
       secret: \${SECRET:-}
+  # /only
 `;
 
 function workspace(generate = recipes) {
@@ -36,9 +38,11 @@ test('values are made at the first start, kept privately, and the same at every 
   const { load, variant } = workspace();
   const first = await load();
   expect(first.SECRET).toMatch(/^[0-9a-f]{64}$/);
+  // only: convex
   expect(inspectAdminKey(first.KEY, { instanceName: 'demo', instanceSecret: first.SECRET }).verdict).toBe(
     'valid',
   );
+  // /only
   expect(statSync(generatedFile(variant())).mode & 0o777).toBe(0o600);
   expect(await load()).toEqual(first);
 });
@@ -48,10 +52,13 @@ test('what the person sets is used and never replaced', async () => {
   const secret = 'ab'.repeat(32);
   const values = await load({ SECRET: secret });
   expect(values.SECRET).toBe(secret);
+  // only: convex
   expect(inspectAdminKey(values.KEY, { instanceName: 'demo', instanceSecret: secret }).verdict).toBe('valid');
+  // /only
   expect(readFileSync(generatedFile(variant()), 'utf8')).not.toContain(secret);
 });
 
+// only: convex
 test('an admin key is made anew when the name of the instance changes', async () => {
   const { load } = workspace();
   const before = await load();
@@ -61,6 +68,7 @@ test('an admin key is made anew when the name of the instance changes', async ()
     'valid',
   );
 });
+// /only
 
 test('starts at the same moment agree', async () => {
   const { load } = workspace();

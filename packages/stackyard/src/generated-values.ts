@@ -36,7 +36,7 @@ export async function generateValues(
   if (!recipes) {
     throw new StackyardError('STACKYARD_GENERATE', 'x-generate in the Compose files is malformed', {
       details: problems,
-      hint: 'write it as NAME: { hex: 32 }, or NAME: { convex-admin-key: { name: ..., secret: ... } }',
+      hint: 'write it as NAME: { hex: 32 }; docs/compose-model.md has every form',
     });
   }
   const made: Record<string, string> = {};
@@ -75,10 +75,12 @@ export function writeGenerated(variant: Variant, values: Values, before: Values)
 /** A value for the recipe, or undefined when the one there is good or its inputs are still to be made. */
 async function make(recipe: Recipe, current: string | undefined): Promise<string | undefined> {
   if ('hex' in recipe) return current ? undefined : randomBytes(recipe.hex).toString('hex');
+  // only: convex
   const { name: instanceName, secret: instanceSecret } = recipe['convex-admin-key'];
   const { inspectAdminKey, isInstanceSecret, issueAdminKey } = await import('@stackyard/convex-selfhost');
   if (!isInstanceSecret(instanceSecret)) return undefined;
   const instance = { instanceName, instanceSecret };
   if (current && inspectAdminKey(current, instance).verdict === 'valid') return undefined;
   return issueAdminKey(instance);
+  // /only
 }

@@ -9,10 +9,10 @@ test('the password of a URL is hidden, whatever else it holds', () => {
 test.each([
   'POSTGRES_PASSWORD',
   'API_KEY',
-  'ANTHROPIC_API_KEY',
+  'MODEL_API_KEY',
   'SESSION_SECRET',
   'GITHUB_TOKEN',
-  'CONVEX_ADMIN_KEY',
+  'BACKEND_ADMIN_KEY',
   'S3_SECRET_ACCESS_KEY',
 ])('%s is a secret by its name', (name) => {
   expect(maskVariable(name, 'value')).toBe('***');

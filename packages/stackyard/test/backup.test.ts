@@ -125,7 +125,9 @@ test('reset takes a backup of a stack first, and a damaged or foreign one is ref
     STACKYARD_BACKUP_MISMATCH: () =>
       workspace.write(
         'apps/shop/compose.yaml',
-        workspace.read('apps/shop/compose.yaml').replace('"engine":"postgres"', '"engine":"pgvector"'),
+        workspace
+          .read('apps/shop/compose.yaml')
+          .replace('"engine":"postgres"', '"engine":"process","command":["true"]'),
       ),
   };
   for (const [code, change] of Object.entries(refusals).reverse()) {

@@ -1,2 +1,6 @@
 export { checkNames, type Names, nameProblem, scopeProblem, titleOf, titleProblem } from './names.ts';
+export { type Choice, type Prepared, prepare } from './prepare.ts';
+export { readRecord, recordFile, type TemplateRecord } from './record.ts';
 export { TemplateError, type TemplateErrorOptions } from './template-error.ts';
+export { readTree, type Tree, writeTree } from './tree.ts';
+export { readVariants, takenNames } from './workspace.ts';

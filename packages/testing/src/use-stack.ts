@@ -18,7 +18,7 @@ export type TestStack = Omit<TemporaryStack, typeof Symbol.asyncDispose>;
  * gone with all its data after the last. Call it at the top of a test file.
  *
  * ```ts
- * const test = base.extend('stack', useStack('school-erp-ddl'));
+ * const test = base.extend('stack', useStack('shop'));
  *
  * test('the API answers', async ({ stack }) => { await fetch(stack.urls.api); });
  * ```

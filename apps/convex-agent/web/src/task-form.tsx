@@ -3,7 +3,7 @@ import { ConvexError } from 'convex/values';
 import { type FormEvent, type KeyboardEvent, useState } from 'react';
 import { api } from '../../convex/_generated/api';
 
-const example = 'Write a typed CRUD module with its test for the table "room" of the school ERP schema.';
+const example = 'Write a typed CRUD module with its test for the table "room" of the school schema.';
 
 export function TaskForm() {
   const create = useMutation(api.workflows.create);

@@ -8,7 +8,11 @@ import { countRows } from './row-counts.ts';
 import { dataMount, runsPostgres, ScratchContainer } from './scratch-container.ts';
 
 /** Engines whose data prove themselves by a start; a `process` is any program, which may do more than open them. */
-const startable = ['postgres', 'pgvector', 'convex'];
+const startable = [
+  'postgres',
+  'pgvector', // only: pgvector
+  'convex', // only: convex
+];
 
 export function canBeStarted(stack: Stack, service: string): boolean {
   if (stack.driver === 'docker')

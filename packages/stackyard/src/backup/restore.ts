@@ -143,7 +143,9 @@ async function majorHere(as: string): Promise<string | undefined> {
     const { findBinaries } = await import('../engines/postgres/binaries.ts');
     return (await findBinaries()).version.split('.', 1)[0];
   }
+  // only: pgvector
   if (as === 'engine pgvector') return (await import('../engines/pgvector/data-directory.ts')).POSTGRES_MAJOR;
+  // /only
   return undefined;
 }
 

@@ -13,9 +13,16 @@ const readyMs = 120_000;
 
 const throwaway: readonly string[] = ['fsync=off', 'full_page_writes=off', 'autovacuum=off'];
 
+/** Names of images that hold a PostgreSQL. */
+const images = [
+  'postgres',
+  'pgvector', // only: pgvector
+];
+
 /** Whether a service's image is one of PostgreSQL's. */
 export function runsPostgres(stack: Stack, service: string): boolean {
-  return /(^|\/)(postgres|pgvector)(:|@|$)/.test(stack.model.services[service]?.image ?? '');
+  const repository = stack.model.services[service]?.image?.replace(/[:@].*$/, '');
+  return images.includes(repository?.replace(/^.*\//, '') ?? '');
 }
 
 /** Where a PostgreSQL service keeps its data. */

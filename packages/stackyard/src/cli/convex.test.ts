@@ -40,7 +40,7 @@ function write(file: string, text: string): void {
   writeFileSync(path.join(root, file), text);
 }
 
-async function stackyard(args: readonly string[], environment: Record<string, string> = {}) {
+async function cli(args: readonly string[], environment: Record<string, string> = {}) {
   const written = { out: '', err: '' };
   const sink = (stream: 'out' | 'err') => ({
     isTTY: false,
@@ -62,7 +62,7 @@ async function stackyard(args: readonly string[], environment: Record<string, st
 
 describe('admin-key', () => {
   test("issues a key for the variant's own Convex", async () => {
-    const { code, out } = await stackyard(['admin-key', 'agents']);
+    const { code, out } = await cli(['admin-key', 'agents']);
     expect(code).toBe(0);
     expect(inspectAdminKey(out, instance).verdict).toBe('valid');
   });
@@ -70,7 +70,7 @@ describe('admin-key', () => {
   test('prefers what the data folder was made with', async () => {
     const stored = generateInstanceSecret();
     write('data/agents/convex/credentials/instance_secret', `${stored}\n`);
-    const { out } = await stackyard(['admin-key', '--format', 'gcm-siv', '--read-only']);
+    const { out } = await cli(['admin-key', '--format', 'gcm-siv', '--read-only']);
     expect(inspectAdminKey(out, { ...instance, instanceSecret: stored })).toMatchObject({
       verdict: 'read-only',
       content: { format: 'gcm-siv' },
@@ -80,7 +80,7 @@ describe('admin-key', () => {
   test('serves a backend elsewhere, with its secret from a file or the environment', async () => {
     write('elsewhere.secret', `${instanceSecret}\n`);
     const other = { instanceName: 'tacos', instanceSecret };
-    const fromFile = await stackyard([
+    const fromFile = await cli([
       'admin-key',
       '--instance-name',
       'tacos',
@@ -88,18 +88,18 @@ describe('admin-key', () => {
       'elsewhere.secret',
     ]);
     expect(inspectAdminKey(fromFile.out, other).verdict).toBe('valid');
-    const fromEnvironment = await stackyard(['admin-key', '--instance-name', 'tacos'], {
+    const fromEnvironment = await cli(['admin-key', '--instance-name', 'tacos'], {
       INSTANCE_SECRET: instanceSecret,
     });
     expect(inspectAdminKey(fromEnvironment.out, other).verdict).toBe('valid');
-    const without = await stackyard(['admin-key', '--instance-name', 'tacos']);
+    const without = await cli(['admin-key', '--instance-name', 'tacos']);
     expect(without).toMatchObject({ code: 2, out: '' });
     expect(without.err).toContain('--secret-file');
   });
 
   test('says what to do while the secret is not known', async () => {
     rmSync(path.join(root, '.env'));
-    const { code, err } = await stackyard(['admin-key']);
+    const { code, err } = await cli(['admin-key']);
     expect(code).toBe(1);
     expect(err).toMatch(/^error STACKYARD_CONVEX_SECRET: .*\nnext: start the stack once/);
   });
@@ -112,7 +112,7 @@ describe('check-key', () => {
     ['other-secret', { ...instance, instanceSecret: generateInstanceSecret() }, 1],
   ])('names the verdict %s', async (verdict, issuer, expected) => {
     const key = issueAdminKey(issuer);
-    const { code, out } = await stackyard(['check-key', 'agents'], { CONVEX_SELF_HOSTED_ADMIN_KEY: key });
+    const { code, out } = await cli(['check-key', 'agents'], { CONVEX_SELF_HOSTED_ADMIN_KEY: key });
     expect(code).toBe(expected);
     expect(out).toContain(`${verdict}: `);
     expect(out).not.toContain(key.split('|')[1]);
@@ -120,9 +120,9 @@ describe('check-key', () => {
 
   test('takes the key from a file or from .env.local, and prints JSON for programs', async () => {
     write('key', issueAdminKey(instance));
-    expect((await stackyard(['check-key', '--key-file', 'key'])).code).toBe(0);
+    expect((await cli(['check-key', '--key-file', 'key'])).code).toBe(0);
     write('apps/agents/.env.local', `CONVEX_SELF_HOSTED_ADMIN_KEY='${issueAdminKey(instance)}'\n`);
-    const { code, out } = await stackyard(['check-key', '--json']);
+    const { code, out } = await cli(['check-key', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ verdict: 'valid', content: { identity: { memberId: '0' } } });
   });
@@ -135,7 +135,7 @@ describe('check-key', () => {
     environment: { CONVEX_SELF_HOSTED_ADMIN_KEY: "${issueAdminKey({ ...instance, instanceName: 'tacos' })}" }
 `,
     );
-    const { code, out } = await stackyard(['check-key']);
+    const { code, out } = await cli(['check-key']);
     expect(code).toBe(1);
     expect(out).toMatch(
       /^other-instance-name: .*"tacos", the backend is "my-agents".*\nthe key of the Compose files\n/,
@@ -143,18 +143,18 @@ describe('check-key', () => {
   });
 
   test('without a key it is wrong usage', async () => {
-    expect(await stackyard(['check-key'])).toMatchObject({ code: 2, out: '' });
+    expect(await cli(['check-key'])).toMatchObject({ code: 2, out: '' });
   });
 });
 
 describe('check', () => {
   test('finds nothing in a sound configuration', async () => {
-    expect(await stackyard(['check', 'agents'])).toMatchObject({ code: 0, out: 'ok  nothing to say\n' });
+    expect(await cli(['check', 'agents'])).toMatchObject({ code: 0, out: 'ok  nothing to say\n' });
   });
 
   test('names each trap, with exit code 1 for errors', async () => {
     write('data/agents/convex/credentials/instance_secret', generateInstanceSecret());
-    const { code, out } = await stackyard(['check', '--production', '--json']);
+    const { code, out } = await cli(['check', '--production', '--json']);
     expect(code).toBe(1);
     expect(JSON.parse(out).map(({ id }: { id: string }) => id)).toEqual([
       'convex-instance-secret-stored',
@@ -162,7 +162,7 @@ describe('check', () => {
       'convex-origin-inside',
       'convex-redact-logs',
     ]);
-    expect((await stackyard(['check'])).out).toMatch(
+    expect((await cli(['check'])).out).toMatch(
       /^error {4}The data volume was made with another INSTANCE_SECRET/,
     );
   });
@@ -172,21 +172,21 @@ describe('env-local', () => {
   const file = () => path.join(root, 'apps/agents/.env.local');
 
   test('writes address and a key that fits, for its owner alone, and is content with it the next time', async () => {
-    expect(await stackyard(['env-local', 'agents'])).toMatchObject({
+    expect(await cli(['env-local', 'agents'])).toMatchObject({
       code: 0,
       out: 'apps/agents/.env.local is written\n',
     });
     const text = readFileSync(file(), 'utf8');
     expect(text).toContain('CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3219\n');
     expect(statSync(file()).mode & 0o777).toBe(0o600);
-    expect((await stackyard(['check-key'])).code).toBe(0);
-    expect((await stackyard(['env-local'])).out).toBe('apps/agents/.env.local is up to date\n');
+    expect((await cli(['check-key'])).code).toBe(0);
+    expect((await cli(['env-local'])).out).toBe('apps/agents/.env.local is up to date\n');
     expect(readFileSync(file(), 'utf8')).toBe(text);
   });
 
   test('leaves what a person put there, and says so', async () => {
     write('apps/agents/.env.local', 'CONVEX_SELF_HOSTED_URL=https://mine.example.org\n');
-    const { err } = await stackyard(['env-local']);
+    const { err } = await cli(['env-local']);
     expect(err).toBe('CONVEX_SELF_HOSTED_URL in .env.local was set by hand and stays as it is.\n');
     expect(readFileSync(file(), 'utf8')).toMatch(
       /^CONVEX_SELF_HOSTED_URL=https:\/\/mine\.example\.org\n\n# Written/,
@@ -195,12 +195,12 @@ describe('env-local', () => {
 });
 
 test('secret prints a new one', async () => {
-  expect((await stackyard(['secret'])).out).toMatch(/^[0-9a-f]{64}\n$/);
+  expect((await cli(['secret'])).out).toMatch(/^[0-9a-f]{64}\n$/);
 });
 
 test('an unknown command, or none, is wrong usage and lists what there is', async () => {
   for (const args of [[], ['bogus']]) {
-    const { code, err } = await stackyard(args);
+    const { code, err } = await cli(args);
     expect(code).toBe(2);
     expect(err).toContain('it has admin-key, check-key, check, env-local, secret');
   }
@@ -209,7 +209,7 @@ test('an unknown command, or none, is wrong usage and lists what there is', asyn
 test('a variant without Convex says so', async () => {
   write('apps/plain/compose.yaml', 'services: { web: { image: nginx } }\n');
   write('apps/plain/package.json', '{ "name": "plain", "private": true }\n');
-  const { code, err } = await stackyard(['check', 'plain']);
+  const { code, err } = await cli(['check', 'plain']);
   expect(code).toBe(2);
   expect(err).toContain('plain has no Convex');
 });

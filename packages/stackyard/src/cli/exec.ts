@@ -54,7 +54,7 @@ async function exec(
   const [program, ...args] = words.slice(before);
   if (before > 1 || program === undefined) {
     throw new UsageError('exec needs a command', {
-      hint: 'for example: stackyard exec school-erp-ddl -- node report.ts',
+      hint: 'for example: stackyard exec <variant> -- node report.ts',
     });
   }
   const variant = chooseVariant(surroundings, words.slice(0, before)[0]);

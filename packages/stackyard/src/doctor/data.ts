@@ -60,12 +60,15 @@ async function verify({ stack, driver }: LoadedStack, service: string, folder: s
     const mount = (target: string) => folders.find((entry) => entry.target === target)?.path;
     const wanted = await readImageEnvironment({ serviceName: service, environment, mount });
     await checkExistingData(folder, (await findBinaries()).version.split('.', 1)[0]!, wanted);
-  } else if (engine === 'pgvector') {
+  }
+  // only: pgvector
+  if (engine === 'pgvector') {
     const { inspect, POSTGRES_MAJOR } = await import('../engines/pgvector/data-directory.ts');
     const user = environment.POSTGRES_USER || 'postgres';
     const database = environment.POSTGRES_DB || user;
     await inspect(folder, { engine: 'pgvector', postgres: POSTGRES_MAJOR, user, database });
   }
+  // /only
 }
 
 async function checkContainerData(stack: Stack): Promise<Check[]> {

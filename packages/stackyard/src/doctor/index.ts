@@ -10,7 +10,7 @@ import { checkVariant } from './variant.ts';
 
 /** One line of `stackyard doctor`. */
 export interface Check {
-  /** What was looked at: `node`, `school-erp-ddl ports`. */
+  /** What was looked at: `node`, `shop ports`. */
   readonly subject: string;
   readonly result: 'ok' | 'warning' | 'failure';
   readonly message: string;

@@ -26,7 +26,8 @@ export async function checkVariant(
     const ports = plan.operations.flatMap((operation) =>
       operation.kind === 'check-ports' ? operation.ports : [],
     );
-    checks.push(...(await checkPorts(stack, ports)), ...(await checkData(loaded)), ...checkConvex(stack));
+    checks.push(...(await checkPorts(stack, ports)), ...(await checkData(loaded)));
+    checks.push(...checkConvex(stack)); // only: convex
   } catch (error) {
     const { message, details, hint } = describeError(error);
     checks.unshift({

@@ -21,11 +21,11 @@ const uses = (engine: string, image = '') =>
 
 test('the image of an engine is the one that the merged Compose files give its services', () => {
   write('apps/one/compose.yaml', uses('postgres'));
-  write('apps/two/compose.yaml', uses('pgvector', 'pgvector/pgvector:0.8.6-pg17'));
+  write('apps/two/compose.yaml', uses('process', 'example/mail:1.2'));
   write('.env', 'BAD LINE\n');
   const models = composeModels(root);
   expect(imageOf('postgres', models)).toBe('postgres:17');
-  expect(imageOf('pgvector', models)).toBe('pgvector/pgvector:0.8.6-pg17');
+  expect(imageOf('process', models)).toBe('example/mail:1.2');
 });
 
 test('none, or several that differ, are refused with their places', () => {

@@ -14,10 +14,15 @@ export async function refuseForeignData(stack: Stack, services: readonly string[
   }
 }
 
+/** By its mount, the file that an embedded engine leaves in place of a stamp. */
+const marks: Readonly<Record<string, { readonly file: string; readonly maker: string }>> = {
+  '/convex/data': { file: 'local', maker: 'the embedded Convex' }, // only: convex
+};
+
 /** Which embedded engine left its mark in the data; no image makes or understands such data. */
 function madeBy(folder: string, target: string): string | undefined {
-  if (target === '/convex/data')
-    return existsSync(path.join(folder, 'local')) ? 'the embedded Convex' : undefined;
+  const mark = marks[target];
+  if (mark) return existsSync(path.join(folder, mark.file)) ? mark.maker : undefined;
   try {
     const { engine } = JSON.parse(readFileSync(path.join(folder, 'stackyard.json'), 'utf8'));
     return `the embedded engine ${engine}`;

@@ -59,7 +59,7 @@ async function freshStack(mode = 0o755): Promise<Stack> {
   const { port } = probe.address() as { port: number };
   probe.close();
   const notices: string[] = [];
-  const environment = { POSTGRES_PASSWORD: 'p@ss word', POSTGRES_DB: 'school_erp' };
+  const environment = { POSTGRES_PASSWORD: 'p@ss word', POSTGRES_DB: 'warehouse' };
   return {
     root,
     mount,
@@ -79,7 +79,7 @@ async function freshStack(mode = 0o755): Promise<Stack> {
         signal: new AbortController().signal,
         ...change,
       }),
-    async query(text, database = 'school_erp') {
+    async query(text, database = 'warehouse') {
       const client = new pg.Client({
         host: '127.0.0.1',
         port,
