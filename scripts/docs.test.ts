@@ -88,7 +88,7 @@ const pnpmCommands = new Set(['add', 'exec', 'install', 'rebuild', 'remove', 'ru
 /** The commands of the command line, as its own `--help` lists them. */
 async function stackyardCommands(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const help = async (...args: string[]) => {
-    const command = join(root, 'packages/stackyard/bin/stackyard.js');
+    const command = join(root, 'packages/stackyard/src/bin/stackyard.js');
     const { stdout } = await promisify(execFile)(process.execPath, [command, ...args, '--help'], {
       cwd: root,
     });

@@ -13,7 +13,7 @@ import { choosePort } from '../src/ports.ts';
 const target = 1.5;
 const { values } = parseArgs({ options: { gigabytes: { type: 'string', default: '1' } } });
 const gigabytes = Number(values.gigabytes);
-const bin = path.join(import.meta.dirname, '..', 'bin', 'stackyard.js');
+const bin = path.join(import.meta.dirname, '..', 'src', 'bin', 'stackyard.js');
 const root = mkdtempSync(path.join(tmpdir(), 'stackyard-bench-'));
 chmodSync(root, 0o755); // the server's user has to reach its data
 const port = await choosePort();

@@ -9,7 +9,7 @@ import { findTools } from '../src/drivers/docker/tool.ts';
 import { choosePort } from '../src/ports.ts';
 
 const rounds = 5;
-const bin = path.join(import.meta.dirname, '..', 'bin', 'stackyard.js');
+const bin = path.join(import.meta.dirname, '..', 'src', 'bin', 'stackyard.js');
 const root = mkdtempSync(path.join(tmpdir(), 'stackyard-bench-'));
 chmodSync(root, 0o755); // the server's user has to reach its data
 

@@ -10,7 +10,7 @@ import { choosePort } from '../src/ports.ts';
 const rounds = 7;
 const variant = 'school-erp-ddl';
 const repository = path.join(import.meta.dirname, '..', '..', '..');
-const bin = path.join(import.meta.dirname, '..', 'bin', 'stackyard.js');
+const bin = path.join(import.meta.dirname, '..', 'src', 'bin', 'stackyard.js');
 
 const root = mkdtempSync(path.join(tmpdir(), 'stackyard-bench-'));
 chmodSync(root, 0o755); // the server's user has to reach its data

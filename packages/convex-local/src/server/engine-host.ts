@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BusyMark, newBusyMemory } from '../engine/busy-mark.ts';
 import type { EngineOptions } from '../engine/engine.ts';
@@ -25,6 +26,8 @@ export interface EngineHostOptions extends Omit<EngineOptions, 'busyMemory' | 'b
   readonly hangAfterMs: number;
 }
 
+/** The sibling module that runs in the thread, in sources and in built packages. */
+const WORKER = new URL(`../engine/worker${extname(import.meta.filename)}`, import.meta.url);
 const CHECK_MS = 100;
 /** Beyond this the engine ends with an error that the server survives. */
 const MAX_HEAP_MB = 4096;
@@ -71,7 +74,7 @@ export class EngineHost {
     const { hangAfterMs: _, ...options } = this.#options;
     const busyMemory = newBusyMemory();
     this.#busy = new BusyMark(busyMemory);
-    const worker = new Worker(new URL('../engine/worker.ts', import.meta.url), {
+    const worker = new Worker(WORKER, {
       workerData: { ...options, busyMemory, blockingCalls: [...this.#blockingCalls] } satisfies EngineOptions,
       env: { NODE_ENV: 'production' },
       name: 'convex-local-engine',

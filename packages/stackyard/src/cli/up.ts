@@ -97,7 +97,7 @@ async function startSupervisor(
   const log = openSync(path.join(variant.stateDirectory, 'supervisor.log'), 'w');
   const child = spawn(
     process.execPath,
-    [path.join(import.meta.dirname, '..', '..', 'bin', 'supervisor.js'), JSON.stringify(request)],
+    [path.join(import.meta.dirname, '..', 'bin', 'supervisor.js'), JSON.stringify(request)],
     {
       cwd: variant.root,
       env: { ...surroundings.environment },

@@ -16,7 +16,7 @@ import { isPortFree } from '../../src/ports.ts';
 import { commandOf, listProcesses, workingDirectoryOf } from '../../src/processes.ts';
 import { devScript, webService } from './services.ts';
 
-const bin = path.join(import.meta.dirname, '..', '..', 'bin', 'stackyard.js');
+const bin = path.join(import.meta.dirname, '..', '..', 'src', 'bin', 'stackyard.js');
 
 /** A service of the contract, as both drivers run it. */
 export interface ContractService {

@@ -2,9 +2,12 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { identify, isAlive, type ProcessIdentity } from 'stackyard/processes';
 import type { ContainerRuntimeClient } from 'testcontainers';
+
+/** The sibling module that runs in the process of its own, in sources and in built packages. */
+const MAIN = join(import.meta.dirname, `reaper-main${extname(import.meta.filename)}`);
 
 const runLabel = 'dev.stackyard.test-run';
 const ownerLabel = 'dev.stackyard.test-owner';
@@ -21,7 +24,7 @@ export interface Reaper extends Disposable {
  */
 export function startReaper(): Reaper {
   const run = randomBytes(8).toString('hex');
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'reaper-main.ts'), run], {
+  const child = spawn(process.execPath, [MAIN, run], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

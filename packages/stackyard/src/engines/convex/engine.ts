@@ -1,6 +1,5 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { http } from '@stackyard/healthchecks';
 import type { Engine, EngineContext, Launch } from '../../engine.ts';
 import { hostBasics } from '../../host-environment.ts';
@@ -11,6 +10,8 @@ const API_PORT = 3210;
 const SITE_PORT = 3211;
 const DATA_TARGET = '/convex/data';
 const BINARY = 'convex-local-backend';
+/** The sibling module that runs in the process of its own, in sources and in built packages. */
+const LOCAL_PROCESS = path.join(import.meta.dirname, `local-process${path.extname(import.meta.filename)}`);
 
 /**
  * Convex: the real backend where its binary is at hand (`CONVEX_BACKEND_BIN`, or `convex-local-backend` on the
@@ -74,7 +75,7 @@ function localLaunch(context: EngineContext, data: string, credentials: ConvexCr
     ...common(context),
     source: 'convex-local (embedded; development and tests only)',
     command: process.execPath,
-    args: [fileURLToPath(new URL('./local-process.ts', import.meta.url))],
+    args: [LOCAL_PROCESS],
     environment: {
       ...hostBasics(context.hostVariables),
       // Node then compiles the sources once and not at each start.

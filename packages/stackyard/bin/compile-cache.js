@@ -1,6 +1,0 @@
-import { enableCompileCache } from 'node:module';
-import path from 'node:path';
-
-// The entry points are plain JavaScript: Node keeps the stripped form of every TypeScript module it has loaded
-// once, and then need not load its type stripper. The cache is in the checkout, so that nothing else is written.
-enableCompileCache(path.join(import.meta.dirname, '..', '..', '..', '.stackyard', 'cache', 'compile'));
