@@ -169,13 +169,13 @@ export const asHostPath: Canonical = (node, { env }) => {
   return path === undefined ? node : scalar(hostPath(path, node.at.folder, env), node.at);
 };
 
-export function hostPath(path: string, folder: string, env: Environment): string {
+function hostPath(path: string, folder: string, env: Environment): string {
   if (path === '~' || path.startsWith('~/')) return join(env.HOME ?? homedir(), path.slice(1));
   return isAbsolute(path) || /^([a-zA-Z]:[\\/]|\\\\)/.test(path) ? path : resolve(folder, path);
 }
 
 /** Docker takes a build context from the network too. */
-export const isRemote = (context: string): boolean =>
+const isRemote = (context: string): boolean =>
   /^(https?|git|ssh|docker-image|oci-layout|target|service):/.test(context) ||
   /^(github\.com\/|git@)/.test(context);
 

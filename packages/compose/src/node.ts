@@ -156,7 +156,7 @@ export function equalNodes(a: Node, b: Node): boolean {
   });
 }
 
-export const tooDeep = (at: Place) =>
+const tooDeep = (at: Place) =>
   composeError(
     'COMPOSE_LIMIT',
     `nested more than ${MAX_DEPTH} deep`,

@@ -210,7 +210,7 @@ const dependency = fields(
 
 const rates = list(fields({ path: string, rate: wholeOrText }));
 
-export const service = fields({
+const service = fields({
   annotations: pairs,
   attach: flag,
   blkio_config: fields({

@@ -1,5 +1,4 @@
 import { globSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
@@ -10,7 +9,7 @@ import { checkSchema } from '../src/schema.ts';
 import { problemsOf } from './support.ts';
 
 /** The JSON schema of the Compose specification; dclint carries the newest of those on npm. */
-const dclint = dirname(createRequire(import.meta.url).resolve('dclint/package.json'));
+const dclint = dirname(fileURLToPath(import.meta.resolve('dclint/package.json')));
 const specification = JSON.parse(readFileSync(join(dclint, 'schemas/compose.schema.json'), 'utf8'));
 const validate = new Ajv({ strict: false, validateFormats: false, allErrors: true }).compile({
   ...specification,

@@ -23,7 +23,7 @@ interface PortBlock {
   readonly variants: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-export const portsFile = (root: string): string => path.join(root, '.stackyard', 'ports.json');
+const portsFile = (root: string): string => path.join(root, '.stackyard', 'ports.json');
 
 /**
  * Ports that no other checkout uses, by the variables that the Compose files of a variant have for them. They are

@@ -52,7 +52,7 @@ export interface Plan {
 }
 
 /** Which Compose service the script `dev:<name>` stands for, and the scripts that there are. */
-export function scriptNames(scripts: Readonly<Record<string, string>>): { setup: boolean; dev: string[] } {
+function scriptNames(scripts: Readonly<Record<string, string>>): { setup: boolean; dev: string[] } {
   return {
     setup: 'setup' in scripts,
     dev: Object.keys(scripts).flatMap((script) =>
@@ -62,7 +62,7 @@ export function scriptNames(scripts: Readonly<Record<string, string>>): { setup:
 }
 
 /** The scripts that a start runs on the host. */
-export function stackScripts({ variant, containersOnly }: Stack): { setup: boolean; dev: string[] } {
+function stackScripts({ variant, containersOnly }: Stack): { setup: boolean; dev: string[] } {
   return containersOnly ? { setup: false, dev: [] } : scriptNames(variant.scripts);
 }
 

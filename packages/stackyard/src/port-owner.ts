@@ -110,7 +110,7 @@ function describeOwner(pid: number): PortOwner {
 }
 
 /** The stack a process belongs to: itself, or an ancestor, is written down in the state of a checkout. */
-export function stackOf(pid: number): StackReference | undefined {
+function stackOf(pid: number): StackReference | undefined {
   for (let ancestor: number | undefined = pid; ancestor && ancestor > 1; ancestor = parentOf(ancestor)) {
     const directory = workingDirectoryOf(ancestor);
     const root = directory === undefined ? undefined : findRoot(directory);

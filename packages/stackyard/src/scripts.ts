@@ -25,7 +25,7 @@ export interface ScriptContext {
 export const scriptLabel = (script: string): string => script.replace(/^dev:/, '');
 
 /** The variables that Compose gives the services of a script; the first service wins. */
-export function scriptVariables(
+function scriptVariables(
   stack: Stack,
   services: readonly string[],
   addresses: HostAddresses,

@@ -25,7 +25,7 @@ export async function waitUntilReady(
 }
 
 /** The error for a stack that is not up, with the reason why its last run ended where there is one. */
-export function notRunning(variant: Variant): StackyardError {
+function notRunning(variant: Variant): StackyardError {
   const failure = readJson<ErrorReport>(failureFile(variant.stateDirectory));
   if (failure) return reviveError({ ...failure, message: `${variant.name} is not up: ${failure.message}` });
   return new StackyardError('STACKYARD_NOT_UP', `${variant.name} is not up`, {

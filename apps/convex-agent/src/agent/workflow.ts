@@ -44,7 +44,7 @@ export interface WorkflowOptions {
 }
 
 /** The review still found blockers after the last round. */
-export class ReviewError extends Error {
+class ReviewError extends Error {
   override readonly name = 'ReviewError';
   readonly code = 'REVIEW_NOT_PASSED';
   readonly hint = 'Read review.json in the workspace, make the task clearer, and retry the workflow.';

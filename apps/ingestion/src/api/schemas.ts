@@ -5,7 +5,7 @@ const text = (maxLength: number) => ({ type: 'string', maxLength }) as const;
 const nullable = <T extends object>(schema: T) => ({ ...schema, nullable: true }) as const;
 const time = { type: 'string', format: 'date-time' } as const;
 
-export const problemSchema = {
+const problemSchema = {
   $id: 'Problem',
   type: 'object',
   description: 'RFC 9457',
@@ -20,7 +20,7 @@ export const problemSchema = {
   },
 } as const;
 
-export const versionSchema = {
+const versionSchema = {
   $id: 'Version',
   type: 'object',
   properties: {
@@ -54,7 +54,7 @@ export const versionSchema = {
   },
 } as const;
 
-export const documentSchema = {
+const documentSchema = {
   $id: 'Document',
   type: 'object',
   properties: {
@@ -72,7 +72,7 @@ export const documentSchema = {
   },
 } as const;
 
-export const registeredSchema = {
+const registeredSchema = {
   $id: 'Registered',
   type: 'object',
   properties: {
@@ -86,7 +86,7 @@ export const registeredSchema = {
   },
 } as const;
 
-export const hitSchema = {
+const hitSchema = {
   $id: 'Hit',
   type: 'object',
   properties: {
@@ -117,7 +117,7 @@ export const hitSchema = {
   },
 } as const;
 
-export const deadSchema = {
+const deadSchema = {
   $id: 'DeadLetter',
   type: 'object',
   properties: {

@@ -2,7 +2,7 @@ import type { Client } from '@stackyard/postgres';
 import { openPgBossQueue } from './pg-boss-queue.ts';
 import type { Queue } from './queue.ts';
 
-export type { ConsumeOptions, Consumer, Queue } from './queue.ts';
+export type { Consumer, Queue } from './queue.ts';
 
 export interface QueueOptions {
   /** `redis://` or `rediss://`; the database itself where absent or `postgresql://`. */

@@ -2,8 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { ContentStore } from './content-store.ts';
 import { openFileBlobs } from './file-blobs.ts';
 
-export type { Blobs, ByteRange } from './blobs.ts';
-export { ContentStore, type IncomingContent, type StoredContent } from './content-store.ts';
+export { ContentStore } from './content-store.ts';
 export { StorageError, type StorageErrorCode } from './storage-error.ts';
 
 /** Opens what a URL names: `file:///folder`, or `s3://...` as in `parseS3Url`. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Finding } from './catalog.ts';
 
 /** Files up to this number make the schema on an empty database, where no lock can hurt anybody. */
@@ -50,9 +50,7 @@ export async function checkMigrations(
 }
 
 async function squawk(paths: readonly string[]): Promise<Finding[]> {
-  const program = createRequire(import.meta.url)
-    .resolve('squawk-cli/package.json')
-    .replace(/package\.json$/, 'js/bin/squawk');
+  const program = fileURLToPath(new URL('js/bin/squawk', import.meta.resolve('squawk-cli/package.json')));
   const args = [program, '--reporter', 'json', '--pg-version', '17.0', '--assume-in-transaction'];
   for (const rule of Object.keys(EXCLUDED)) args.push('--exclude', rule);
   const output = await new Promise<string>((resolve, reject) => {

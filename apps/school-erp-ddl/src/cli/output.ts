@@ -19,7 +19,7 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
 }
 
 /** The first faults with their places, then all of them summed by kind. */
-export function faultText(log: FaultLog): string {
+function faultText(log: FaultLog): string {
   const shown = log.faults.slice(0, SHOWN_FAULTS);
   const lines = shown.map(
     ({ file, line, column, code, message }) =>

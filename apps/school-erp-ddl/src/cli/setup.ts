@@ -60,7 +60,7 @@ export async function setUp(client: Client): Promise<SetupReport> {
 }
 
 /** Makes the monthly partitions up to a year from now. */
-export async function ensureMonths(client: Client): Promise<void> {
+async function ensureMonths(client: Client): Promise<void> {
   const parents = await client.query<{ name: string }>(
     `SELECT partrelid::regclass::text AS name FROM pg_partitioned_table
      WHERE to_regclass(partrelid::regclass || to_char(now() + interval '1 year', '_YYYY_MM')) IS NULL`,

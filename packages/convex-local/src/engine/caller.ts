@@ -18,5 +18,3 @@ export interface Caller {
     readonly authToken?: string | null;
   };
 }
-
-export const SYSTEM: Caller = { identity: null, admin: true };

@@ -43,7 +43,7 @@ export interface QueryScope {
 }
 
 /** Turns `.eq().gt()` into bounds of the index's keys, refusing what the index cannot answer. */
-export function indexRange(fields: readonly string[], steps: readonly RangeStep[], name: string): KeyRange {
+function indexRange(fields: readonly string[], steps: readonly RangeStep[], name: string): KeyRange {
   const wanted = [...fields, '_creationTime', '_id'];
   const prefix = [];
   let at = 0;

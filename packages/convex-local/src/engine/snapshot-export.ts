@@ -8,7 +8,7 @@ import { type Files, STORAGE } from './files.ts';
 import { encodeInt64 } from './int64.ts';
 import { userTables } from './system-functions.ts';
 
-export const EXPORTS = '_exports';
+const EXPORTS = '_exports';
 
 const README = `A snapshot of a Convex deployment: one folder for each table with its documents as JSON lines.
 Documents keep their ids. Files are in _storage, named by id.

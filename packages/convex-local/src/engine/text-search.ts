@@ -9,7 +9,7 @@ const MAX_RESULTS = 1024;
 const MAX_QUERY_TERMS = 16;
 
 /** Words, lower case, as Convex's tokenizer splits them: at everything that is no letter or digit. */
-export function tokenize(text: string): string[] {
+function tokenize(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => word.length <= 32);
 }
 

@@ -10,7 +10,7 @@ import type { Runner } from './runner.ts';
 import { recordExport, writeSnapshot } from './snapshot-export.ts';
 import { type ImportRequest, importDocuments } from './snapshot-import.ts';
 
-export const IMPORTS = '_snapshot_imports';
+const IMPORTS = '_snapshot_imports';
 
 const MAX_UPLOADS = 4;
 

@@ -5,7 +5,7 @@ import { compareParts } from '../storage/value-order.ts';
 export type TableOfId = (id: string) => { readonly name: string } | undefined;
 
 /** A value as Convex's messages show it: floats with a fraction, int64 with `n`. */
-export function displayValue(json: unknown): string {
+function displayValue(json: unknown): string {
   if (json === null || typeof json === 'boolean') return String(json);
   if (typeof json === 'number') return Number.isInteger(json) ? `${json}.0` : String(json);
   if (typeof json === 'string') return JSON.stringify(json);
@@ -20,7 +20,7 @@ export function displayValue(json: unknown): string {
 }
 
 /** A validator as the code that makes it. */
-export function displayValidator(validator: ValidatorJSON): string {
+function displayValidator(validator: ValidatorJSON): string {
   switch (validator.type) {
     case 'number':
       return 'v.float64()';

@@ -29,7 +29,7 @@ export interface Exchange extends ApiServices {
 type Route = (exchange: Exchange) => Promise<void> | void;
 
 /** What `/version` answers: the revision of Convex's protocol this follows, and that it is not the backend. */
-export const VERSION = 'stackyard-convex-local';
+const VERSION = 'stackyard-convex-local';
 
 const FORMATS = new Set(['json', 'convex_encoded_json', 'convex_json', 'encoded_convex_json']);
 

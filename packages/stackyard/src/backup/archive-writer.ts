@@ -7,7 +7,7 @@ import { blockSize, padded, tarHeader } from './tar-header.ts';
 const chunkSize = 4 * 1024 ** 2;
 
 /** The first entry of an archive: where the manifest is, which is written last. */
-export const pointerName = 'stackyard-backup.json';
+const pointerName = 'stackyard-backup.json';
 
 /**
  * Writes a backup: a tar whose last file is the manifest. It has a private name until it is complete and on disk;

@@ -6,7 +6,7 @@ const drivers: Readonly<Record<string, () => Promise<Driver>>> = {
   docker: async () => (await import('./docker/index.ts')).docker,
 };
 
-export const driverNames: readonly string[] = Object.keys(drivers);
+const driverNames: readonly string[] = Object.keys(drivers);
 
 export async function loadDriver(name: string): Promise<Driver> {
   const load = Object.hasOwn(drivers, name) ? drivers[name] : undefined;

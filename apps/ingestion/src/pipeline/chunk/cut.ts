@@ -50,7 +50,7 @@ function lastSpace(text: string, from: number, floor: number): number {
   return -1;
 }
 
-export function isSpace(unit: number): boolean {
+function isSpace(unit: number): boolean {
   return unit === 32 || (unit >= 9 && unit <= 13) || unit === 0xa0 || unit === 0x3000 || unit === 0x2028;
 }
 

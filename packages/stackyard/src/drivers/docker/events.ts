@@ -18,7 +18,7 @@ interface EventRecord {
 }
 
 /** Reads one line of `docker events --format '{{json .}}'`; undefined for what is no event. */
-export function parseEvent(line: string): ContainerEvent | undefined {
+function parseEvent(line: string): ContainerEvent | undefined {
   let record: EventRecord;
   try {
     record = JSON.parse(line) as EventRecord;

@@ -100,7 +100,7 @@ function tooOld(what: string, version: string, oldest: string): StackyardError {
 }
 
 /** What the client says when the engine does not answer, in words of this package. */
-export function engineError(stderr: string, environment: DockerEnvironment): StackyardError {
+function engineError(stderr: string, environment: DockerEnvironment): StackyardError {
   const said = stderr.trim().split('\n').slice(0, 3);
   const at = environment.DOCKER_HOST ? ` at ${environment.DOCKER_HOST}` : '';
   if (/permission denied/i.test(stderr)) {
