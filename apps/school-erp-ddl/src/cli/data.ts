@@ -148,7 +148,7 @@ function moment(text: string): string {
   return new Date(time).toISOString();
 }
 
-export function importText(report: ImportReport, ms: number): string {
+function importText(report: ImportReport, ms: number): string {
   const rows = Object.entries(report.files).map(([name, c]) => [
     name,
     c.mode,

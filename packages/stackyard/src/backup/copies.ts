@@ -21,7 +21,7 @@ export function portable(folder: string, root: string, stateDirectory: string): 
 }
 
 /** Where a check of copies keeps its state. */
-export const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
+const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
 
 /** Where the copy of a folder goes while it is checked: an engine's own files where that engine will look for them. */
 export async function placeOfCopy(
