@@ -6,12 +6,12 @@ import { defineConfig } from 'vitest/config';
 /**
  * Three suites over one workspace, chosen with `--mode`:
  *
- * - (default) `*.test.ts`: needs nothing but Node and the npm registry;
+ * - (default) `*.test.ts, *.test.tsx`: needs nothing but Node and the npm registry;
  * - `pages`: `*.page.test.ts`, needs a Chromium;
  * - `containers`: `*.containers.test.ts` and the integration tests again, needs a Docker engine.
  */
 const suites = {
-  test: { include: ['**/*.test.ts'], exclude: ['**/*.page.test.ts', '**/*.containers.test.ts'] },
+  test: { include: ['**/*.test.{ts,tsx}'], exclude: ['**/*.page.test.ts', '**/*.containers.test.ts'] },
   pages: { include: ['**/*.page.test.ts'], exclude: [] },
   containers: { include: ['**/*.containers.test.ts', '**/*.integration.test.ts'], exclude: [] },
 };

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import path from 'node:path';
+import { generateInstanceSecret } from '@stackyard/convex-selfhost';
 import { WebSocketServer } from 'ws';
 import { Access } from './server/access.ts';
 import type { CheckKey } from './server/admin-key.ts';
@@ -22,6 +23,8 @@ export interface ConvexLocalOptions {
   /** Port of HTTP actions; 0 takes a free one. */
   readonly sitePort: number;
   readonly instanceName: string;
+  /** Seals the urls of uploads, 64 hexadecimal digits; a new one at each start unless given. */
+  readonly instanceSecret?: string;
   /** Says whether an admin key was issued for this instance. */
   readonly checkKey: CheckKey;
   /** Address to listen on, `127.0.0.1` by default. */
@@ -84,7 +87,13 @@ function serverFor(handler: () => Handler): Server {
 
 /** Starts a Convex deployment for development and tests. Resolves when it serves. */
 export async function startConvexLocal(options: ConvexLocalOptions): Promise<RunningConvexLocal> {
-  const { host = '127.0.0.1', log = () => {}, functionTimeoutMs = 1000, actionTimeoutMs = 600_000 } = options;
+  const {
+    host = '127.0.0.1',
+    log = () => {},
+    instanceSecret = generateInstanceSecret(),
+    functionTimeoutMs = 1000,
+    actionTimeoutMs = 600_000,
+  } = options;
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   await using releasers = new AsyncDisposableStack();
   const notReady: Handler = async (_, response) => void response.writeHead(503).end('starting');
@@ -101,7 +110,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
 
   const engine = new EngineHost({
     dataDirectory: path.resolve(options.dataDirectory),
-    deploymentName: options.instanceName,
+    instance: { instanceName: options.instanceName, instanceSecret },
     cloudUrl: url,
     siteUrl,
     functionTimeoutMs,

@@ -36,6 +36,8 @@ export const double = internalQueryGeneric({ args: { n: v.number() }, handler: a
 export const handle = query({ args: {}, handler: async () => await createFunctionHandle(makeFunctionReference('ops:double')) });
 export const who = query({ args: {}, handler: async (ctx) => await ctx.auth.getUserIdentity() });
 export const soon = mutation({ args: {}, handler: async (ctx) => await ctx.scheduler.runAfter(0, makeFunctionReference('ops:bump'), { by: 5 }) });
+export const uploadUrl = mutation({ args: {}, handler: async (ctx) => await ctx.storage.generateUploadUrl() });
+export const fileUrl = query({ args: { id: v.string() }, handler: async (ctx, { id }) => await ctx.storage.getUrl(id) });
 export const job = query({ args: { id: v.string() }, handler: async (ctx, { id }) => (await ctx.db.system.get(id))?.state.kind ?? null });
 `,
   '../tally/http.ts': `
@@ -67,6 +69,7 @@ export const badReturn = query({ args: {}, returns: v.number(), handler: async (
 export const normalize = query({ args: { table: v.string(), id: v.string() }, handler: async (ctx, { table, id }) => ctx.db.normalizeId(table, id) });
 export const clock = query({ args: {}, handler: async () => { const first = Date.now(); for (let i = 0; i < 1e6; i++); return [Date.now() === first, new Date().getTime() === first, typeof Math.random()]; } });
 export const timer = query({ args: {}, handler: async () => { setTimeout(() => {}, 1); } });
+export const block = query({ args: {}, handler: async () => { for (;;); } });
 export const forever = query({ args: {}, handler: async () => await new Promise(() => {}) });
 export const big = mutation({ args: { kilobytes: v.number() }, handler: async (ctx, { kilobytes }) => { await ctx.db.insert('loose', { text: 'x'.repeat(kilobytes * 1024) }); } });
 export const underscore = mutation({ args: {}, handler: async (ctx) => { await ctx.db.insert('loose', { _mine: 1 }); } });
@@ -87,6 +90,9 @@ export const totals = query({ args: {}, handler: async (ctx) => [await ctx.runQu
 export const viaHandle = action({ args: {}, handler: async (ctx) => { const handle = await ctx.runQuery(components.tally.ops.handle, {}); return await ctx.runQuery(handle, { n: 21 }); } });
 export const identity = query({ args: {}, handler: async (ctx) => [await ctx.auth.getUserIdentity(), await ctx.runQuery(components.tally.ops.who, {})] });
 export const soonInComponent = mutation({ args: {}, handler: async (ctx) => await ctx.runMutation(components.tally.ops.soon, {}) });
+export const bumpSoon = mutation({ args: {}, handler: async (ctx) => await ctx.scheduler.runAfter(0, components.tally.ops.bump, { by: 100 }) });
+export const fileInComponent = mutation({ args: {}, handler: async (ctx) => await ctx.runMutation(components.tally.ops.uploadUrl, {}) });
+export const fileUrlInComponent = query({ args: { id: v.string() }, handler: async (ctx, args) => await ctx.runQuery(components.tally.ops.fileUrl, args) });
 export const jobInComponent = query({ args: { id: v.string() }, handler: async (ctx, { id }) => await ctx.runQuery(components.tally.ops.job, { id }) });
 export const near = action({ args: { at: v.array(v.number()), kind: v.optional(v.string()) }, handler: async (ctx, { at, kind }) => await ctx.vectorSearch('points', 'by_at', { vector: at, limit: 2, ...(kind === undefined ? {} : { filter: (q) => q.eq('kind', kind) }) }) });
 export const addPoint = mutation({ args: { kind: v.string(), at: v.array(v.number()) }, handler: async (ctx, point) => await ctx.db.insert('points', point) });

@@ -8,8 +8,11 @@ import { type ConvexLocalOptions, type RunningConvexLocal, startConvexLocal } fr
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 const CLI = path.join(PACKAGE, 'node_modules', 'convex', 'bin', 'main.js');
 
-/** The one key the tests' deployments accept. */
+/** The one key the tests' deployments accept; its hexadecimal part alone will do, as on Convex. */
 export const ADMIN_KEY = 'test|0123456789abcdef';
+
+/** The instance whose uploads they take. */
+export const INSTANCE = { instanceName: 'test', instanceSecret: '0123456789abcdef'.repeat(4) };
 
 /** A folder that goes with the test; its name has a space, as a person's may. */
 export function temporaryFolder(): { path: string } & Disposable {
@@ -25,8 +28,11 @@ export async function startDeployment(
     dataDirectory,
     port: 0,
     sitePort: 0,
-    instanceName: 'test',
-    checkKey: (key) => ({ valid: key === ADMIN_KEY, reason: 'not the key of the tests' }),
+    ...INSTANCE,
+    checkKey: (key) => ({
+      valid: key === ADMIN_KEY || key === ADMIN_KEY.split('|')[1],
+      reason: 'not the key of the tests',
+    }),
     ...options,
   });
 }

@@ -109,7 +109,7 @@ test.each([
   ['no name anywhere', systemKey.replace('carnitas|', '')],
   [
     'no message',
-    `carnitas|${bytesToHex(sealKey('gcm-siv', hexToBytes(carnitas.instanceSecret), Uint8Array.of(255)))}`,
+    `carnitas|${bytesToHex(sealKey('gcm-siv', 'admin key', hexToBytes(carnitas.instanceSecret), Uint8Array.of(255)))}`,
   ],
 ])('a key with %s is malformed', (_, key) => {
   const inspection = inspectAdminKey(key, carnitas);

@@ -44,7 +44,7 @@ export function issueAdminKey(options: IssueOptions): string {
   }
   const identity: KeyIdentity = { kind: 'member', memberId: BigInt(memberId) };
   const message = encodeKeyMessage({ issuedAtSeconds, identity, readOnly });
-  return `${instanceName}|${bytesToHex(sealKey(format, secret, message))}`;
+  return `${instanceName}|${bytesToHex(sealKey(format, 'admin key', secret, message))}`;
 }
 
 /** What a key that fits says about itself. */
@@ -96,7 +96,7 @@ export function inspectAdminKey(key: string, options: InspectOptions): AdminKeyI
   const secret = secretToBytes(instanceSecret);
   const parts = splitAdminKey(key);
   if (!parts) return { verdict: 'malformed', message: 'The text is not an admin key.', fix: copyAgain };
-  const opened = openKey(secret, parts.sealed);
+  const opened = openKey('admin key', secret, parts.sealed);
   if (opened === 'too short')
     return { verdict: 'malformed', message: 'The admin key is cut off.', fix: copyAgain };
   if (opened === 'older version') {

@@ -57,7 +57,7 @@ describe('the development credentials of the public source', () => {
       '108f8cc4a7062200',
     ],
   ])('open: %s', (sealed, message) => {
-    const opened = openKey(secret, hexToBytes(sealed));
+    const opened = openKey('admin key', secret, hexToBytes(sealed));
     expect(opened).toEqual({ format: 'secretbox', message: hexToBytes(message) });
     const decoded = decodeKeyMessage(hexToBytes(message));
     expect(decoded && bytesToHex(encodeKeyMessage(decoded))).toBe(message);

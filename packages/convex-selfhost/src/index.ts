@@ -30,3 +30,4 @@ export type { KeyFormat } from './key-cipher.ts';
 export type { KeyIdentity } from './key-message.ts';
 export { checkPostgresUrl, type PostgresUrlOptions } from './postgres-url.ts';
 export { SelfhostError, type SelfhostErrorCode } from './selfhost-error.ts';
+export { inspectUploadToken, issueUploadToken, type UploadToken } from './upload-token.ts';

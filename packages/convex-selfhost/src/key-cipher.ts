@@ -12,18 +12,28 @@ export type KeyFormat = 'secretbox' | 'gcm-siv';
 const version = 1;
 const nonceBytes: Readonly<Record<KeyFormat, number>> = { secretbox: 24, 'gcm-siv': 12 };
 const tagBytes = 16;
-const purpose = new TextEncoder().encode('admin key');
 
-function cipher(format: KeyFormat, secret: Uint8Array, nonce: Uint8Array) {
-  if (format === 'gcm-siv') return gcmsiv(kbkdf(secret, purpose, 16), nonce, Uint8Array.of(version));
+/** What is sealed. Under `gcm-siv` each has a key of its own, derived with these very words. */
+export type Purpose = 'admin key' | 'store file authorization';
+
+function cipher(format: KeyFormat, purpose: Purpose, secret: Uint8Array, nonce: Uint8Array) {
+  if (format === 'gcm-siv') {
+    const key = kbkdf(secret, new TextEncoder().encode(purpose), 16);
+    return gcmsiv(key, nonce, Uint8Array.of(version));
+  }
   const box = secretbox(secret, nonce);
   return { encrypt: box.seal, decrypt: box.open };
 }
 
 /** Version byte, nonce, ciphertext. */
-export function sealKey(format: KeyFormat, secret: Uint8Array, message: Uint8Array): Uint8Array {
+export function sealKey(
+  format: KeyFormat,
+  purpose: Purpose,
+  secret: Uint8Array,
+  message: Uint8Array,
+): Uint8Array {
   const nonce = randomBytes(nonceBytes[format]);
-  return concatBytes(Uint8Array.of(version), nonce, cipher(format, secret, nonce).encrypt(message));
+  return concatBytes(Uint8Array.of(version), nonce, cipher(format, purpose, secret, nonce).encrypt(message));
 }
 
 export type OpenedKey =
@@ -34,7 +44,7 @@ export type OpenedKey =
   | 'other secret';
 
 /** The two formats share their version byte: what tells them apart is under which one the key opens. */
-export function openKey(secret: Uint8Array, sealed: Uint8Array): OpenedKey {
+export function openKey(purpose: Purpose, secret: Uint8Array, sealed: Uint8Array): OpenedKey {
   const [keyVersion = version] = sealed;
   if (keyVersion !== version) return keyVersion < version ? 'older version' : 'unknown version';
   if (sealed.length <= 1 + nonceBytes['gcm-siv'] + tagBytes) return 'too short';
@@ -42,7 +52,7 @@ export function openKey(secret: Uint8Array, sealed: Uint8Array): OpenedKey {
     const end = 1 + nonceBytes[format];
     if (sealed.length <= end + tagBytes) continue;
     try {
-      const message = cipher(format, secret, sealed.slice(1, end)).decrypt(sealed.slice(end));
+      const message = cipher(format, purpose, secret, sealed.slice(1, end)).decrypt(sealed.slice(end));
       return { format, message };
     } catch {
       // Not this format, or another secret: authentication cannot tell.

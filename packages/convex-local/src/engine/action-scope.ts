@@ -1,5 +1,5 @@
-import type { Caller } from './caller.ts';
-import { FunctionError } from './function-error.ts';
+import { type Caller, identityOf } from './caller.ts';
+import { FunctionError, type RequestError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 
 /** What an action may ask of the engine. Every call is a transaction of its own. */
@@ -38,6 +38,8 @@ export class ActionScope {
   readonly caller: Caller;
   readonly logs: string[];
   readonly depth: number;
+  /** A failure that ends the call whatever its code makes of it. */
+  fatal: RequestError | undefined;
   /** Calls of the engine that have not come back. */
   pendingCalls = 0;
   readonly #services: ActionServices;
@@ -113,7 +115,7 @@ export class ActionScope {
       case '1.0/createFunctionHandle':
         return services.createHandle(this.component, address);
       case '1.0/getUserIdentity':
-        return this.caller.identity ?? null;
+        return identityOf(this.caller);
       case '1.0/storageGenerateUploadUrl':
         return services.uploadUrl(this.component);
       case '1.0/storageGetUrl':

@@ -1,3 +1,5 @@
+import { RequestError } from './function-error.ts';
+
 /** Claims of a signed-in user, as `ctx.auth.getUserIdentity()` returns them. */
 export type Identity = Readonly<Record<string, unknown>> & {
   readonly tokenIdentifier: string;
@@ -8,6 +10,8 @@ export type Identity = Readonly<Record<string, unknown>> & {
 /** On whose behalf a function runs. */
 export interface Caller {
   readonly identity: Identity | null;
+  /** Why the token of a request was refused. The function runs, and fails when it asks who calls. */
+  readonly identityError?: { readonly code: string; readonly message: string };
   /** The caller proved an admin key: internal functions and system functions are open to it. */
   readonly admin: boolean;
   readonly request?: {
@@ -17,4 +21,15 @@ export interface Caller {
     readonly scheduledFunctionId: string | null;
     readonly authToken?: string | null;
   };
+}
+
+/** Who calls, as code sees it; throws where a token was sent that is not good. */
+export function identityOf({ identity, identityError }: Caller): Identity | null {
+  if (identityError !== undefined) throw new RequestError(401, identityError.code, identityError.message);
+  return identity;
+}
+
+/** The caller without the person: a component does not see who signed in to the app that uses it. */
+export function withoutIdentity({ identityError: _, ...caller }: Caller): Caller {
+  return { ...caller, identity: null };
 }

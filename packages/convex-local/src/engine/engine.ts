@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Instance } from '@stackyard/convex-selfhost';
 import { CommitLog } from '../storage/commit-log.ts';
 import { Store, type Write } from '../storage/store.ts';
 import { ActionScope, type ActionServices } from './action-scope.ts';
@@ -8,14 +9,14 @@ import { Deployer } from './deployer.ts';
 import { host } from './environment.ts';
 import { ExternalPackages } from './external-packages.ts';
 import { Files, STORAGE } from './files.ts';
-import { FunctionError } from './function-error.ts';
+import { FunctionError, RequestError } from './function-error.ts';
 import { parseFunctionPath } from './function-path.ts';
 import { type FunctionAddress, formatHandle, resolveAddress } from './function-reference.ts';
 import { Functions } from './functions.ts';
 import type { EngineEvent, RunResponse } from './messages.ts';
 import { ModuleLoader } from './module-loader.ts';
 import { Runner, type RunnerOptions } from './runner.ts';
-import { SCHEDULED, Scheduler } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 import { checkConvexPackage } from './self-check.ts';
 import { type LiveResult, type Subscription, Subscriptions } from './subscriptions.ts';
 import { runTestQuery } from './test-query.ts';
@@ -26,7 +27,7 @@ import { searchVectors } from './vector-search.ts';
 
 export interface EngineOptions extends RunnerOptions {
   readonly dataDirectory: string;
-  readonly deploymentName: string;
+  readonly instance: Instance;
   /** What npm runs with, when a push names external packages. User code never sees it. */
   readonly hostEnvironment: Readonly<Record<string, string | undefined>>;
 }
@@ -63,7 +64,7 @@ export class Engine {
     this.#transactions = new Transactions(this.store, new CommitLog(path.join(dataDirectory, 'log')));
     this.#transactions.onCommit = (writes) => this.#committed(writes);
     this.loader = new ModuleLoader(modulesRoot(dataDirectory));
-    this.files = new Files(path.join(dataDirectory, 'files'), this.store, cloudUrl);
+    this.files = new Files(path.join(dataDirectory, 'files'), this.store, cloudUrl, options.instance);
     const external = new ExternalPackages(path.join(dataDirectory, 'packages'), options.hostEnvironment);
     this.deployer = new Deployer(this.store, this.loader, external, options);
     const deployment = () => this.deployer.current;
@@ -81,7 +82,7 @@ export class Engine {
       return deployment().function(component, module, exported)?.udfType === 'Action' ? 'action' : 'mutation';
     });
     this.#crons = new CronRunner(this.store, this.#transactions, (component, udfPath, at, args) =>
-      this.#scheduler.add(component, udfPath, at, args),
+      this.#scheduler.add(component, { component, path: udfPath }, at, args),
     );
     const transaction = this.#makeTransactionServices();
     this.#actionServices = this.#makeActionServices(transaction);
@@ -117,21 +118,21 @@ export class Engine {
     this.#subscriptions.invalidate(writes);
     const removed = writes.filter(({ table, after }) => table.name === STORAGE && after === undefined);
     if (removed.length > 0) this.files.forget(removed.map(({ id }) => id));
-    if (writes.some(({ table }) => table.name === SCHEDULED)) this.#scheduler.wake();
+    this.#scheduler.note(writes);
   }
 
   #makeTransactionServices(): TransactionServices {
     const { files, store } = this;
     return {
       store,
-      deploymentName: this.#options.deploymentName,
+      deploymentName: this.#options.instance.instanceName,
       schemaOf: (component, table) =>
         this.deployer.current.schema(component)?.tables.find(({ tableName }) => tableName === table),
       runNested: (scope, kind, address, args) => this.runner.nested(scope, kind, address, args),
       createHandle: (component, address) => formatHandle(resolveAddress(component, address)),
       schedule: ({ component }, address, seconds, args) => {
         const target = this.#schedulable(component, address);
-        return this.#scheduler.add(target.component, target.path, seconds * 1000, args);
+        return this.#scheduler.add(component, target, seconds * 1000, args);
       },
       cancelScheduled: (component, id) => this.#scheduler.cancel(component, id),
       uploadUrl: (component) => files.uploadUrl(component),
@@ -144,7 +145,7 @@ export class Engine {
   #makeActionServices(transaction: TransactionServices): ActionServices {
     const { files, runner } = this;
     return {
-      deploymentName: this.#options.deploymentName,
+      deploymentName: this.#options.instance.instanceName,
       run: async (scope, kind, address, args) => {
         const target = resolveAddress(scope.component, address);
         const caller = { ...scope.caller, admin: true };
@@ -162,8 +163,15 @@ export class Engine {
       fileUrl: (component, id) => runner.change(() => files.url(component, id)),
       fileMetadata: (component, id) => runner.change(() => files.metadata(component, id)),
       deleteFile: (component, id) => runner.change(() => files.remove(component, id)),
-      storeFile: async (component, blob, sha256) =>
-        this.storeFile(component, new Uint8Array(await blob.arrayBuffer()), blob.type, sha256),
+      storeFile: async (component, blob, sha256) => {
+        const bytes = new Uint8Array(await blob.arrayBuffer());
+        try {
+          return await this.storeFile(component, bytes, blob.type, sha256);
+        } catch (error) {
+          // What an upload answers with a status is an error of the action's own here.
+          throw error instanceof RequestError ? new FunctionError(error.message) : error;
+        }
+      },
       readFile: (component, id) => files.read(component, id),
     };
   }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { ActionScope } from './action-scope.ts';
+import { RequestError } from './function-error.ts';
 import type { TransactionScope } from './transaction-scope.ts';
 
 /** The call that the code running now belongs to. */
@@ -107,8 +108,16 @@ export function installEnvironment(modulesRoot: string): void {
   };
   const syscalls = {
     syscall: (name: string, args: string) => JSON.stringify(call().syscall(name, JSON.parse(args))),
-    asyncSyscall: async (name: string, args: string) =>
-      JSON.stringify((await call().asyncSyscall(name, JSON.parse(args))) ?? null),
+    asyncSyscall: async (name: string, args: string) => {
+      const scope = call();
+      try {
+        return JSON.stringify((await scope.asyncSyscall(name, JSON.parse(args))) ?? null);
+      } catch (error) {
+        // The `convex` package makes another error of it, and user code may catch that one.
+        if (error instanceof RequestError) scope.fatal = error;
+        throw error;
+      }
+    },
     jsSyscall: (name: string, args: Record<string, unknown>) => call().jsSyscall(name, args),
   };
   class ConvexDate extends Date {

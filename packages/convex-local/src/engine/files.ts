@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type Instance, inspectUploadToken, issueUploadToken } from '@stackyard/convex-selfhost';
 import type { Store, StoredDocument, Table } from '../storage/store.ts';
 import { host } from './environment.ts';
 import { FunctionError, RequestError } from './function-error.ts';
@@ -10,8 +11,6 @@ export const STORAGE = '_storage';
 /** Which bytes belong to which document: the key is the name on disk and in urls. */
 const KEYS = '_file_keys';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const UPLOAD_TTL_MS = 60 * 60 * 1000;
-const MAX_TOKENS = 100_000;
 
 interface FileDocument extends StoredDocument {
   sha256: string;
@@ -23,32 +22,30 @@ interface FileDocument extends StoredDocument {
 export class Files {
   readonly #root: string;
   readonly #store: Store;
-  readonly #tokens = new Map<string, { component: string; expires: number }>();
   readonly #byKey = new Map<string, { component: string; id: string }>();
   readonly #byFile = new Map<string, string>();
   readonly #cloudUrl: string;
+  readonly #instance: Instance;
 
-  constructor(root: string, store: Store, cloudUrl: string) {
+  constructor(root: string, store: Store, cloudUrl: string, instance: Instance) {
     this.#root = root;
     this.#store = store;
     this.#cloudUrl = cloudUrl;
+    this.#instance = instance;
     mkdirSync(root, { recursive: true, mode: 0o700 });
   }
 
   uploadUrl(component: string): string {
-    const token = randomUUID();
-    this.#tokens.set(token, { component, expires: host.now() + UPLOAD_TTL_MS });
-    if (this.#tokens.size > MAX_TOKENS) this.#tokens.delete(this.#tokens.keys().next().value!);
+    const token = issueUploadToken(this.#instance, component, new Date(host.now()));
     return `${this.#cloudUrl}/api/storage/upload?token=${token}`;
   }
 
   componentOf(token: string): string {
-    const known = this.#tokens.get(token);
-    if (known === undefined)
-      throw new RequestError(401, 'StorageTokenInvalid', 'The upload url is not valid.');
-    if (known.expires < host.now())
-      throw new RequestError(401, 'StorageTokenExpired', 'The upload url has expired.');
-    return known.component;
+    const found = inspectUploadToken(token, this.#instance, new Date(host.now()));
+    if (found.verdict === 'valid') return found.component;
+    throw found.verdict === 'expired'
+      ? new RequestError(401, 'StorageTokenExpired', 'The upload url has expired.')
+      : new RequestError(401, 'StorageTokenInvalid', 'The upload url is not valid.');
   }
 
   /** Puts bytes on disk; `record` then makes them a file inside a transaction. */
@@ -108,16 +105,18 @@ export class Files {
     if (UUID.test(id)) return;
     const table = this.#store.tableOf(component, id);
     if (table?.name === STORAGE) return;
-    const found = table === undefined ? 'it is no id' : `it is an Id<"${table.name}">`;
-    throw new FunctionError(
-      `Invalid argument \`storageId\` for \`storage.${method}\`: expected an Id<"_storage">, but ${found}: ${id}`,
-    );
+    const problem =
+      table === undefined
+        ? `Invalid storage ID: "${id}". It should be an Id of '_storage', or a UUID.`
+        : `Invalid storage ID: it is an Id of '${table.name}', and should be one of '_storage'.`;
+    throw new FunctionError(`Invalid argument \`storageId\` for \`storage.${method}\`: ${problem}`);
   }
 
   url(component: string, id: string): string | null {
     this.#checkId(component, id, 'getUrl');
     const found = this.#find(component, id);
-    return found === undefined ? null : `${this.#cloudUrl}/api/storage/${found.key}`;
+    const query = component === '' ? '' : `?component=${encodeURIComponent(component)}`;
+    return found === undefined ? null : `${this.#cloudUrl}/api/storage/${found.key}${query}`;
   }
 
   metadata(component: string, id: string): unknown {

@@ -125,8 +125,9 @@ export class Functions {
         return await registered.invokeAction!('', argsText);
       });
     } catch (thrown) {
-      throw asFunctionError(thrown, this.#loader.originOf(directory));
+      throw scope.fatal ?? asFunctionError(thrown, this.#loader.originOf(directory));
     }
+    if (scope.fatal !== undefined) throw scope.fatal;
     if (result.length > MAX_RESULT_BYTES) {
       const size = (result.length / 1024 / 1024).toFixed(2);
       throw new FunctionError(

@@ -2,10 +2,10 @@ import { EVERYTHING } from '../storage/value-order.ts';
 import { ActionScope, type ActionServices } from './action-scope.ts';
 import { ActionWatch } from './action-watch.ts';
 import { type BusyLabel, BusyMark, callKey } from './busy-mark.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, withoutIdentity } from './caller.ts';
 import type { Deployment, FunctionRecord } from './deployment.ts';
 import { host } from './environment.ts';
-import { FunctionError, TransientError } from './function-error.ts';
+import { FunctionError, RequestError } from './function-error.ts';
 import { parseFunctionPath } from './function-path.ts';
 import { type FunctionAddress, resolveAddress } from './function-reference.ts';
 import type { Functions } from './functions.ts';
@@ -69,7 +69,7 @@ export class Runner {
     this.#blocking = new Set(options.blockingCalls);
   }
 
-  /** Runs a function for a client, another function, or a job. A TransientError means: send it again. */
+  /** Runs a function for a client, another function, or a job. A RequestError is answered with a status. */
   async run(request: RunRequest, parent?: ActionScope, job?: JobHooks): Promise<RunResponse> {
     const started = host.now();
     let kind = request.kind;
@@ -254,7 +254,7 @@ export class Runner {
     if (depth > MAX_ACTION_DEPTH) throw new FunctionError('Actions call each other too deeply');
     // A component does not see who signed in to the app that uses it.
     const same = parent === undefined || parent.component === component;
-    const caller = same ? request.caller : { ...request.caller, identity: null };
+    const caller = same ? request.caller : withoutIdentity(request.caller);
     const found = this.#functions.find(component, path, 'action', caller);
     const scope = new ActionScope(this.services.action, {
       component,
@@ -290,7 +290,7 @@ export class Runner {
       kind,
       component,
       functionName: path,
-      caller: component === scope.component ? scope.caller : { ...scope.caller, identity: null },
+      caller: component === scope.component ? scope.caller : withoutIdentity(scope.caller),
       reads: scope.reads,
       logs: scope.logs,
       startedAt: scope.startedAt,
@@ -330,9 +330,9 @@ export function timeoutMessage(path: string, limitMs: number): string {
   return `Function ${path} execution timed out (maximum duration: ${limitMs / 1000}s)`;
 }
 
-/** An error as clients get it. Transient errors are not for clients: they are thrown on. */
+/** An error as clients get it. One that is answered with a status is no function's result: it is thrown on. */
 function failureOf(error: unknown): { message: string; data?: unknown } {
-  if (error instanceof TransientError) throw error;
+  if (error instanceof RequestError) throw error;
   return describeFailure(error);
 }
 

@@ -1,7 +1,7 @@
 import type { Store, StoredDocument } from '../storage/store.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, identityOf } from './caller.ts';
 import { checkDocument, checkFieldName } from './document-rules.ts';
-import { FunctionError, TransientError } from './function-error.ts';
+import { FunctionError, type RequestError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 import { type PageRequest, readPage } from './page.ts';
 import { type QueryScope, QueryStream, type SerializedQuery } from './query-stream.ts';
@@ -48,6 +48,8 @@ export class TransactionScope {
   readonly reads: ReadSet;
   readonly startedAt: number;
   readonly depth: number;
+  /** A failure that ends the call whatever its code makes of it. */
+  fatal: RequestError | undefined;
   readonly #services: TransactionServices;
   readonly #logs: string[];
   readonly #streams = new Map<number, QueryStream | { next(): StoredDocument | undefined }>();
@@ -178,7 +180,7 @@ export class TransactionScope {
         return this.#change(name, args);
       case '1.0/getUserIdentity':
         this.reads.identity = true;
-        return this.caller.identity ?? null;
+        return identityOf(this.caller);
       case '1.0/runUdf':
         return await this.#services.runNested(
           this,

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { FunctionError, TransientError } from './function-error.ts';
+import { FunctionError, RequestError } from './function-error.ts';
 
 const CONVEX_ERROR = Symbol.for('ConvexError');
 
@@ -38,8 +38,8 @@ function userFrames(stack: string | undefined, originOf: OriginOf): string[] {
 }
 
 /** What user code threw, as Convex shows it: `Uncaught Error: …` with the frames of the person's own files. */
-export function asFunctionError(thrown: unknown, originOf: OriginOf): FunctionError | TransientError {
-  if (thrown instanceof TransientError) return thrown;
+export function asFunctionError(thrown: unknown, originOf: OriginOf): FunctionError | RequestError {
+  if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof FunctionError) {
     const message = thrown.message.startsWith('Uncaught ')
       ? thrown.message

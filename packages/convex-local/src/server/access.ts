@@ -56,7 +56,7 @@ export class Access {
     const scheme = header.slice(0, space);
     const value = header.slice(space + 1);
     if (scheme === 'Convex') return { ...(await this.admin(value)), ...about };
-    if (scheme === 'Bearer') return { ...(await this.user(value)), ...about };
+    if (scheme === 'Bearer') return { ...(await this.#bearer(value)), ...about };
     throw new RequestError(
       401,
       'InvalidAuthHeader',
@@ -64,10 +64,22 @@ export class Access {
     );
   }
 
+  /** A token that is not good stops nobody but a function that asks who calls. */
+  async #bearer(token: string): Promise<Caller> {
+    try {
+      return await this.user(token);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const { code, message } = error;
+      return { identity: null, admin: false, identityError: { code, message } };
+    }
+  }
+
   /** The caller of an HTTP action: a token that is not for us is the action's own business. */
   async lenientCaller(request: IncomingMessage): Promise<Caller> {
     try {
-      return await this.caller(request);
+      const { identityError: _, ...caller } = await this.caller(request);
+      return caller;
     } catch {
       return { identity: null, admin: false };
     }

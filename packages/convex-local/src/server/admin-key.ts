@@ -16,11 +16,10 @@ export function bareKey(key: string): string {
   return key.replace(/^(?:prod|dev|preview|local):(?=[^|]*\|)/, '');
 }
 
-/** Splits `key:base64(identity)`, as clients send it that act for a user. */
+/** Splits `key:base64(identity)`, as clients send it that act for a user. A key may come without its name. */
 export function splitAdminAuth(value: string): { key: string; actingAs: Identity | null } {
-  const bar = value.indexOf('|');
-  const colon = value.indexOf(':', Math.max(bar, 0));
-  if (colon === -1 || bar === -1) return { key: value, actingAs: null };
+  const colon = value.indexOf(':', value.indexOf('|') + 1);
+  if (colon === -1) return { key: value, actingAs: null };
   const json = Buffer.from(value.slice(colon + 1), 'base64').toString('utf8');
   return { key: value.slice(0, colon), actingAs: asIdentity(JSON.parse(json) as Record<string, unknown>) };
 }

@@ -14,6 +14,7 @@ import { RequestError } from '../engine/function-error.ts';
 
 const OIDC_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'];
 const CLOCK_TOLERANCE_SECONDS = 5;
+const NO_JWT = 'Could not parse JWT: a token is three base64-encoded parts of JSON, separated by dots.';
 
 /** Standard claims and the names Convex gives them. */
 const CLAIM_NAMES: Readonly<Record<string, string>> = {
@@ -67,7 +68,7 @@ export class Authenticator {
 
   async identify(token: string, providers: readonly AuthProvider[]): Promise<Identity> {
     if (token.split('.').length !== 3) {
-      throw invalid('Could not parse JWT: a token has three base64-encoded parts, separated by dots.');
+      throw invalid(NO_JWT);
     }
     let claims: ReturnType<typeof decodeJwt>;
     let header: ReturnType<typeof decodeProtectedHeader>;
@@ -75,7 +76,7 @@ export class Authenticator {
       claims = decodeJwt(token);
       header = decodeProtectedHeader(token);
     } catch {
-      throw invalid('Could not parse JWT: its parts are not base64-encoded JSON.');
+      throw invalid(NO_JWT);
     }
     const provider = this.#provider(claims, providers);
     const custom = isCustom(provider);

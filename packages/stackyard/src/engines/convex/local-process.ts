@@ -18,7 +18,7 @@ const running = await startConvexLocal({
   host: required('CONVEX_LOCAL_HOST'),
   port: Number(required('CONVEX_LOCAL_PORT')),
   sitePort: Number(required('CONVEX_LOCAL_SITE_PORT')),
-  instanceName: instance.instanceName,
+  ...instance,
   ...(process.env.CONVEX_CLOUD_ORIGIN ? { cloudOrigin: process.env.CONVEX_CLOUD_ORIGIN } : {}),
   ...(process.env.CONVEX_SITE_ORIGIN ? { siteOrigin: process.env.CONVEX_SITE_ORIGIN } : {}),
   ...(functionTimeoutMs === undefined ? {} : { functionTimeoutMs }),
