@@ -18,4 +18,6 @@ if not exist "%TOOLCHAIN%" mkdir "%TOOLCHAIN%"
 call npm install --prefix "%TOOLCHAIN%" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "node-win-%ARCH%@%NODE_VERSION%" "@pnpm/exe.win32-%ARCH%@%PNPM_VERSION%" 1>&2 || exit /b 1
 :run
 set "PATH=%NODE_DIR%;%PNPM_DIR%;%PATH%"
+rem An init that was cut off while it put the project's files in place is finished first.
+if exist "%ROOT%.stackyard\init\switch.mjs" node "%ROOT%.stackyard\init\switch.mjs" "%ROOT%."
 pnpm.exe %*

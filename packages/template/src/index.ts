@@ -1,4 +1,7 @@
+export { askForChoice, choiceOf, split, type Wishes } from './ask.ts';
+export { initProject, openTemplate, planInit, type Template } from './init.ts';
 export { checkNames, type Names, nameProblem, scopeProblem, titleOf, titleProblem } from './names.ts';
+export { formatPlan, type Operation } from './plan.ts';
 export { type Choice, type Prepared, prepare } from './prepare.ts';
 export { readRecord, recordFile, type TemplateRecord } from './record.ts';
 export { TemplateError, type TemplateErrorOptions } from './template-error.ts';

@@ -26,7 +26,15 @@ export function isCheckout(root: string): boolean {
 
 /** Every file that belongs to the checkout or copy at `root`: not what `.gitignore` names. */
 export function readTree(root: string): Tree {
-  const files = isCheckout(root) ? trackedFiles(root) : walk(root, ignoredBy(root));
+  return isCheckout(root) ? readFiles(root, trackedFiles(root)) : walkTree(root);
+}
+
+/** Every file below `root` that its `.gitignore` does not name, whether git knows it or not. */
+export function walkTree(root: string): Tree {
+  return readFiles(root, walk(root, ignoredBy(root)));
+}
+
+function readFiles(root: string, files: string[]): Tree {
   return new Map(
     files.sort().map((file) => {
       const absolute = path.join(root, file);

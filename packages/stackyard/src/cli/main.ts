@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   ports: () => import('./ports.ts'),
   doctor: () => import('./doctor.ts'),
   convex: () => import('./convex.ts'),
+  init: () => import('./init.ts'),
 };
 
 const exitCodeHelp = `

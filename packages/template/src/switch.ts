@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { TemplateError } from './template-error.ts';
+import type { Tree } from './tree.ts';
+import { readManifests } from './workspace.ts';
+
+/** What changes in a tree when the one that was made beside it takes its place; all paths are relative to the root. */
+export interface Journal {
+  /** Folder that holds the files to be moved in. */
+  readonly stage: string;
+  readonly deletes: readonly string[];
+  readonly writes: readonly string[];
+  /** Folders of workspaces that are gone: what was installed or built in them goes too. */
+  readonly folders: readonly string[];
+  /** The folder of state, under its old and its new name. */
+  readonly state: { readonly from: string; readonly to: string; readonly whole: boolean };
+}
+
+export function journalOf(before: Tree, after: Tree, stage: string, state: Journal['state']): Journal {
+  const kept = new Set(readManifests(after).map(({ folder }) => folder));
+  // The wrapper comes last: until then it finishes a switch that was cut off.
+  const isWrapper = (file: string) => file.startsWith('pnpmw');
+  const writes = [...after]
+    .filter(([file, entry]) => {
+      const old = before.get(file);
+      return !old?.content.equals(entry.content) || old.executable !== entry.executable;
+    })
+    .map(([file]) => file);
+  return {
+    stage,
+    deletes: [...before.keys()].filter((file) => !after.has(file)),
+    writes: [...writes.filter((file) => !isWrapper(file)), ...writes.filter(isWrapper)],
+    folders: readManifests(before)
+      .map(({ folder }) => folder)
+      .filter((folder) => folder !== '' && !kept.has(folder)),
+    state,
+  };
+}
+
+/**
+ * Carries out a journal. From the moment it is written the switch goes forward only: in a process of its own, which no
+ * signal to this one reaches; and where that one is killed too, `./pnpmw` with any command finishes it.
+ */
+export async function switchTrees(root: string, folder: string, journal: Journal): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'journal.part'), JSON.stringify(journal));
+  writeFileSync(path.join(folder, 'switch.part'), program);
+  renameSync(path.join(folder, 'journal.part'), path.join(folder, 'journal.json'));
+  renameSync(path.join(folder, 'switch.part'), path.join(folder, switchFile));
+  const child = spawn(process.execPath, [path.join(folder, switchFile), root], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let output = '';
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code === 0) return;
+  throw new TemplateError('TEMPLATE_SWITCH', 'the new files could not all be put in place', {
+    details: output.trim().split('\n').slice(-5),
+    hint: 'free the way (space, permissions, programs that hold files), then ./pnpmw install finishes it',
+  });
+}
+
+export const switchFile = 'switch.mjs';
+
+/** Complete in itself, since the packages move under it. Every step can be done again. */
+const program = `// Finishes the change of this tree into the project. Run by ./pnpmw when it was cut off.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const root = process.argv[2] ?? join(import.meta.dirname, '../..');
+const { stage, deletes, writes, folders, state } = JSON.parse(readFileSync(join(import.meta.dirname, 'journal.json'), 'utf8'));
+for (const file of deletes) rmSync(join(root, file), { force: true });
+for (const folder of folders) {
+  for (const made of ['node_modules', 'dist', '.turbo']) rmSync(join(root, folder, made), { recursive: true, force: true });
+}
+const last = writes.filter((file) => file.startsWith('pnpmw'));
+for (const file of writes.filter((file) => !last.includes(file))) move(file);
+for (const file of deletes) removeEmpty(dirname(file));
+for (const folder of folders) removeEmpty(folder);
+if (state.from !== state.to) {
+  for (const entry of state.whole ? readdirSync(join(root, state.from)) : ['toolchain']) {
+    const from = join(root, state.from, entry);
+    if (entry === 'init' || !existsSync(from) || existsSync(join(root, state.to, entry))) continue;
+    mkdirSync(join(root, state.to), { recursive: true });
+    renameSync(from, join(root, state.to, entry));
+  }
+}
+for (const file of last) move(file);
+rmSync(join(import.meta.dirname, 'switch.mjs'), { force: true });
+rmSync(join(root, state.from === state.to ? join(state.from, 'init') : state.from), { recursive: true, force: true });
+
+function move(file) {
+  const from = join(root, stage, file);
+  if (!existsSync(from)) return;
+  mkdirSync(dirname(join(root, file)), { recursive: true });
+  renameSync(from, join(root, file));
+}
+
+function removeEmpty(folder) {
+  if (folder === '.' || !existsSync(join(root, folder)) || readdirSync(join(root, folder)).length > 0) return;
+  rmdirSync(join(root, folder));
+  removeEmpty(dirname(folder));
+}
+`;
