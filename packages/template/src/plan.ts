@@ -45,15 +45,25 @@ export function planOf(template: Tree, prepared: Prepared, choice: Choice): Oper
 
 /** The plan as lines: one for each kind, folder and reason. */
 export function formatPlan(operations: readonly Operation[]): string[] {
-  const groups = new Map<string, { kind: string; what: string; files: number; reason: string }>();
+  const groups = new Map<
+    string,
+    { kind: string; what: string; whole: string; files: number; reason: string }
+  >();
   for (const operation of operations) {
     const what = 'path' in operation ? describePath(operation) : operation.command;
     const key = `${operation.kind} ${what} ${operation.reason}`;
-    const group = groups.get(key) ?? { kind: operation.kind, what, files: 0, reason: operation.reason };
+    const whole = 'path' in operation ? operation.path : what;
+    const group = groups.get(key) ?? {
+      kind: operation.kind,
+      what,
+      whole,
+      files: 0,
+      reason: operation.reason,
+    };
     groups.set(key, { ...group, files: group.files + 1 });
   }
-  const rows = [...groups.values()].map(({ kind, what, files, reason }) => {
-    return { kind, what: files > 1 ? `${what} (${files} files)` : what, reason };
+  const rows = [...groups.values()].map(({ kind, what, whole, files, reason }) => {
+    return { kind, what: files > 1 ? `${what} (${files} files)` : whole, reason };
   });
   const width = Math.max(0, ...rows.filter(({ kind }) => kind !== 'run').map(({ what }) => what.length));
   return rows.map(({ kind, what, reason }) => `  ${kind.padEnd(6)}  ${what.padEnd(width)}  ${reason}`);
