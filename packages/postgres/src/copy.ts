@@ -38,14 +38,19 @@ export async function copyRows(
 
 const abilities = new WeakMap<ClientBase, Promise<boolean>>();
 
-/** PostgreSQL compiled to WebAssembly (PGlite) loses the protocol's thread when COPY comes over its socket. */
+/**
+ * PostgreSQL compiled to WebAssembly (PGlite) loses the protocol's thread when COPY comes over its own socket server.
+ * The embedded engine `pgvector` serves the socket itself, and can; its databases have the schema `stackyard`.
+ */
 function canCopy(client: ClientBase): Promise<boolean> {
   let known = abilities.get(client);
   if (!known) {
     known = client
-      .query<{ version: string }>('SELECT version()')
+      .query<{ able: boolean }>(
+        `SELECT version() !~* 'emcc|wasm' OR to_regnamespace('stackyard') IS NOT NULL AS able`,
+      )
       .catch(rethrow)
-      .then(({ rows }) => !/emcc|wasm/i.test(rows[0]?.version ?? ''));
+      .then(({ rows }) => rows[0]?.able === true);
     known.catch(() => abilities.delete(client));
     abilities.set(client, known);
   }
