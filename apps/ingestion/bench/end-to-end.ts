@@ -3,7 +3,6 @@
  * API, the worker and the database each in a process of its own. DATABASE_URL chooses a native PostgreSQL with pgvector.
  */
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -15,6 +14,7 @@ import { createClient } from '@stackyard/postgres';
 import { report } from '@stackyard/testing/bench';
 import { startPgvector } from 'stackyard/engines/pgvector';
 import { setup } from '../src/setup.ts';
+import { article } from '../test/documents.ts';
 
 const COUNT = Number(process.env.DOCUMENTS ?? 500);
 const BYTES = 10_000;
@@ -65,20 +65,12 @@ await start(
 );
 const client = stack.use(createClient({ url: databaseUrl, connections: 1 }));
 
-const words = Array.from({ length: 2000 }, () => randomBytes(4).toString('hex'));
-const document = (index: number) => {
-  let text = `Document ${index}.`;
-  while (text.length < BYTES)
-    text += ` ${words[Math.floor(Math.random() * words.length)]}${text.length % 97 < 8 ? '.' : ''}`;
-  return text.slice(0, BYTES);
-};
-
 async function run(from: number, count: number): Promise<void> {
   const batches: FormData[] = [];
   for (let at = from; at < from + count; at += PER_REQUEST) {
     const form = new FormData();
     for (let index = at; index < Math.min(at + PER_REQUEST, from + count); index += 1) {
-      form.append('files', new Blob([document(index)]), `document ${index}.txt`);
+      form.append('files', new Blob([article(BYTES, index + 1)]), `document ${index}.txt`);
     }
     batches.push(form);
   }

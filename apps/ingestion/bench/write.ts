@@ -14,7 +14,8 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { startPgvector } from 'stackyard/engines/pgvector';
 import { type Chunk, createHashingEmbedder, type Vector } from '../src/pipeline/index.ts';
 import { setup } from '../src/setup.ts';
-import { ChunkEncoder, chunkColumns } from '../src/store/chunk-encoder.ts';
+import { chunkColumns, writeChunks } from '../src/store/chunk-rows.ts';
+import { CopyBuffer } from '../src/store/copy-buffer.ts';
 import { ensureModel, partitionOf } from '../src/store/models.ts';
 
 const COUNT = Number(process.env.CHUNKS ?? 2000);
@@ -58,9 +59,9 @@ const chunks: Chunk[] = texts.map((text, index) => ({
 const owner = { tenantId: 'bench', documentId: randomUUID(), versionId: randomUUID() };
 
 async function encode(emit: (piece: Buffer) => void): Promise<void> {
-  const encoder = new ChunkEncoder((piece) => void emit(piece));
-  await encoder.write(model.id, owner, chunks, vectors);
-  await encoder.end();
+  const rows = new CopyBuffer((piece) => void emit(piece));
+  await writeChunks(rows, model.id, owner, chunks, vectors);
+  await rows.end();
 }
 const prebuilt: Buffer[] = [];
 await encode((piece) => prebuilt.push(piece));

@@ -223,6 +223,40 @@ export function prose(bytes: number, seed = 1): string {
   return text.slice(0, bytes);
 }
 
+const common =
+  'the of and to in a is that it was for on are as with they at be this from have or by one had not but what all were when we there can an your which their said if do will each about how up out them then she many some so these would other into has more her two like him see time could no make than first been its who now people my made over did down only way find use may water long little very after words called just where most know';
+
+/**
+ * Text with the statistics of English: words repeat by Zipf's law over `vocabulary` words of 2 to 12 letters, of which
+ * the commonest are the stop words.
+ */
+export function article(bytes: number, seed = 1, vocabulary = 8000): string {
+  let state = seed;
+  const next = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const stop = common.split(' ');
+  const syllables =
+    'an ber con dor el fin gar hol in jor kel lan mor nes or pel quin ras sol tan ur vel win yor'.split(' ');
+  const word = (rank: number): string => {
+    if (rank < stop.length) return stop[rank]!;
+    let made = '';
+    for (let rest = rank; rest > 0; rest = Math.floor(rest / syllables.length))
+      made += syllables[rest % syllables.length];
+    return made;
+  };
+  let text = '';
+  while (text.length < bytes) {
+    const words = Array.from({ length: 8 + Math.floor(next() * 16) }, () =>
+      word(Math.floor(vocabulary ** next()) - 1),
+    );
+    const sentence = words.join(' ');
+    text += `${sentence[0]!.toUpperCase()}${sentence.slice(1)}.${next() < 0.15 ? '\n\n' : ' '}`;
+  }
+  return text.slice(0, bytes);
+}
+
 /** The flag that says "encrypted", in both headers of a plain archive. */
 export function encryptedZip(): Uint8Array {
   const zip = Buffer.from(makeZip({ 'a.txt': 'closed' }));

@@ -22,83 +22,96 @@ BEGIN
   RETURN new_job;
 END $$;
 
--- Takes note of content that has arrived. The tenant's row is locked first, so that two of the same kind do not race.
+-- Takes note of contents that have arrived, in order. The tenant's row is locked first, so that two of the same kind do
+-- not race.
 --   created    a new document              updated   a new version of the document with this key
 --   duplicate  the content is there already           replayed  the idempotency key was used for this very request
-CREATE FUNCTION register_document(
-  p_tenant text, p_document uuid, p_version uuid, p_target uuid, p_key text, p_name text, p_hash bytea, p_bytes bigint,
-  p_type text, p_source_url text, p_metadata jsonb, p_expires timestamptz, p_idempotency text, p_fingerprint bytea,
-  p_priority smallint, p_trace text,
-  OUT document_id uuid, OUT version_id uuid, OUT outcome text
-) LANGUAGE plpgsql AS $$
+CREATE FUNCTION register_documents(p_tenant text, p_documents jsonb)
+RETURNS TABLE (document_id uuid, version_id uuid, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
   t tenant;
+  p record;
   used idempotency_key;
   d document;
   v version;
+  last_number int;
+  p_turn bigint;
 BEGIN
   SELECT * INTO t FROM tenant WHERE id = p_tenant FOR NO KEY UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown tenant' USING ERRCODE = 'IN404'; END IF;
+  p_turn := greatest(t.next_turn, (SELECT last_turn FROM control));
 
-  IF p_idempotency IS NOT NULL THEN
-    SELECT * INTO used FROM idempotency_key WHERE tenant_id = p_tenant AND key = p_idempotency;
-    IF FOUND THEN
-      IF used.fingerprint <> p_fingerprint THEN
-        RAISE EXCEPTION 'this Idempotency-Key was used for another request' USING ERRCODE = 'IN422';
+  FOR p IN SELECT x.*, decode(x.hash, 'hex') AS content FROM jsonb_to_recordset(p_documents) AS x(
+    document uuid, version uuid, target uuid, key text, name text, hash text, bytes bigint, type text, source_url text,
+    metadata jsonb, expires timestamptz, idempotency text, fingerprint text, priority smallint, trace text)
+  LOOP
+    IF p.idempotency IS NOT NULL THEN
+      SELECT * INTO used FROM idempotency_key i WHERE i.tenant_id = p_tenant AND i.key = p.idempotency;
+      IF FOUND THEN
+        IF used.fingerprint <> decode(p.fingerprint, 'hex') THEN
+          RAISE EXCEPTION 'this Idempotency-Key was used for another request' USING ERRCODE = 'IN422';
+        END IF;
+        document_id := used.document_id; version_id := used.version_id; outcome := 'replayed';
+        RETURN NEXT;
+        CONTINUE;
       END IF;
-      document_id := used.document_id; version_id := used.version_id; outcome := 'replayed';
-      RETURN;
     END IF;
-  END IF;
 
-  IF p_target IS NOT NULL THEN
-    SELECT * INTO d FROM document WHERE tenant_id = p_tenant AND id = p_target AND deleted_at IS NULL FOR UPDATE;
-    IF NOT FOUND THEN RAISE EXCEPTION 'no such document' USING ERRCODE = 'IN404'; END IF;
-  ELSIF p_key IS NOT NULL THEN
-    SELECT * INTO d FROM document WHERE tenant_id = p_tenant AND key = p_key AND deleted_at IS NULL FOR UPDATE;
-  ELSE
-    SELECT * INTO d FROM document WHERE tenant_id = p_tenant AND hash = p_hash AND deleted_at IS NULL LIMIT 1 FOR UPDATE;
-  END IF;
-
-  IF d.id IS NOT NULL AND d.hash = p_hash THEN
-    document_id := d.id; version_id := d.latest_version; outcome := 'duplicate';
-  ELSE
-    IF t.bytes + p_bytes > t.max_bytes THEN
-      RAISE EXCEPTION 'the tenant may store % bytes', t.max_bytes USING ERRCODE = 'IN507';
-    END IF;
-    IF d.id IS NULL AND t.documents >= t.max_documents THEN
-      RAISE EXCEPTION 'the tenant may have % documents', t.max_documents USING ERRCODE = 'IN507';
-    END IF;
-    INSERT INTO object (tenant_id, hash, bytes) VALUES (p_tenant, p_hash, p_bytes) ON CONFLICT DO NOTHING;
-    version_id := p_version;
-    IF d.id IS NULL THEN
-      document_id := p_document; outcome := 'created';
-      INSERT INTO document (id, tenant_id, key, name, source_url, metadata, hash, latest_version, expires_at)
-        VALUES (p_document, p_tenant, p_key, p_name, p_source_url, p_metadata, p_hash, p_version, p_expires);
+    IF p.target IS NOT NULL THEN
+      SELECT * INTO d FROM document o WHERE o.tenant_id = p_tenant AND o.id = p.target AND o.deleted_at IS NULL FOR UPDATE;
+      IF NOT FOUND THEN RAISE EXCEPTION 'no such document' USING ERRCODE = 'IN404'; END IF;
+    ELSIF p.key IS NOT NULL THEN
+      SELECT * INTO d FROM document o WHERE o.tenant_id = p_tenant AND o.key = p.key AND o.deleted_at IS NULL FOR UPDATE;
     ELSE
-      document_id := d.id; outcome := 'updated';
-      UPDATE document SET name = p_name, source_url = coalesce(p_source_url, source_url), metadata = p_metadata,
-        hash = p_hash, latest_version = p_version, expires_at = p_expires, updated_at = now() WHERE id = d.id;
-      -- What waits for an older version is not needed any more; what already runs is stopped at its commit.
-      UPDATE job j SET state = 'cancelled', updated_at = now() FROM version w
-        WHERE w.document_id = d.id AND j.version_id = w.id AND j.state = 'queued';
-      UPDATE version w SET status = 'superseded', finished_at = now()
-        WHERE w.document_id = d.id AND w.status = 'queued';
+      SELECT * INTO d FROM document o WHERE o.tenant_id = p_tenant AND o.hash = p.content AND o.deleted_at IS NULL
+        LIMIT 1 FOR UPDATE;
     END IF;
-    INSERT INTO version (id, tenant_id, document_id, number, hash, bytes, name, declared_type)
-      VALUES (p_version, p_tenant, register_document.document_id,
-        (SELECT coalesce(max(w.number), 0) + 1 FROM version w WHERE w.document_id = register_document.document_id),
-        p_hash, p_bytes, p_name, p_type)
-      RETURNING * INTO v;
-    UPDATE tenant SET documents = documents + (outcome = 'created')::int, bytes = bytes + p_bytes WHERE id = p_tenant;
-    PERFORM add_job(p_tenant, p_version, NULL, p_priority, p_trace);
-    PERFORM announce(v);
-  END IF;
 
-  IF p_idempotency IS NOT NULL THEN
-    INSERT INTO idempotency_key (tenant_id, key, fingerprint, document_id, version_id)
-      VALUES (p_tenant, p_idempotency, p_fingerprint, register_document.document_id, register_document.version_id);
-  END IF;
+    IF d.id IS NOT NULL AND d.hash = p.content THEN
+      document_id := d.id; version_id := d.latest_version; outcome := 'duplicate';
+    ELSE
+      IF t.bytes + p.bytes > t.max_bytes THEN
+        RAISE EXCEPTION 'the tenant may store % bytes', t.max_bytes USING ERRCODE = 'IN507';
+      END IF;
+      IF d.id IS NULL AND t.documents >= t.max_documents THEN
+        RAISE EXCEPTION 'the tenant may have % documents', t.max_documents USING ERRCODE = 'IN507';
+      END IF;
+      INSERT INTO object (tenant_id, hash, bytes) VALUES (p_tenant, p.content, p.bytes) ON CONFLICT DO NOTHING;
+      version_id := p.version;
+      last_number := 0;
+      IF d.id IS NULL THEN
+        document_id := p.document; outcome := 'created';
+        INSERT INTO document (id, tenant_id, key, name, source_url, metadata, hash, latest_version, expires_at)
+          VALUES (p.document, p_tenant, p.key, p.name, p.source_url, p.metadata, p.content, p.version, p.expires);
+      ELSE
+        document_id := d.id; outcome := 'updated';
+        UPDATE document o SET name = p.name, source_url = coalesce(p.source_url, o.source_url), metadata = p.metadata,
+          hash = p.content, latest_version = p.version, expires_at = p.expires, updated_at = now() WHERE o.id = d.id;
+        -- What waits for an older version is not needed any more; what already runs is stopped at its commit.
+        UPDATE job j SET state = 'cancelled', updated_at = now() FROM version w
+          WHERE w.document_id = d.id AND j.version_id = w.id AND j.state = 'queued';
+        UPDATE version w SET status = 'superseded', finished_at = now()
+          WHERE w.document_id = d.id AND w.status = 'queued';
+        SELECT max(w.number) INTO last_number FROM version w WHERE w.document_id = d.id;
+      END IF;
+      INSERT INTO version (id, tenant_id, document_id, number, hash, bytes, name, declared_type)
+        VALUES (p.version, p_tenant, register_documents.document_id, last_number + 1, p.content, p.bytes, p.name, p.type)
+        RETURNING * INTO v;
+      t.documents := t.documents + (outcome = 'created')::int;
+      t.bytes := t.bytes + p.bytes;
+      p_turn := p_turn + 1;
+      INSERT INTO job (id, tenant_id, version_id, priority, turn, trace)
+        VALUES (gen_random_uuid(), p_tenant, p.version, p.priority, p_turn, p.trace);
+      PERFORM announce(v);
+    END IF;
+
+    IF p.idempotency IS NOT NULL THEN
+      INSERT INTO idempotency_key (tenant_id, key, fingerprint, document_id, version_id) VALUES (p_tenant, p.idempotency,
+        decode(p.fingerprint, 'hex'), register_documents.document_id, register_documents.version_id);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+  UPDATE tenant SET documents = t.documents, bytes = t.bytes, next_turn = p_turn WHERE id = p_tenant;
 END $$;
 
 -- Claims up to p_limit jobs in fair order. Claims are serial, so that the tenants' limits hold over all workers.
@@ -144,10 +157,12 @@ BEGIN
 END $$;
 
 -- Of these claims, those that still count; their rows stay locked until the transaction ends. `wanted` says whether
--- the result is still of use: the document is not deleted and no newer version has come.
+-- the result is still of use: the document is not deleted and no newer version has come. `stored` says whether the
+-- version may have chunks already.
 CREATE FUNCTION hold_claims(p_jobs uuid[], p_fences int[])
-RETURNS TABLE (job_id uuid, wanted boolean) LANGUAGE sql AS $$
-  SELECT j.id, d.deleted_at IS NULL AND (d.latest_version = v.id OR j.model_id IS NOT NULL)
+RETURNS TABLE (job_id uuid, wanted boolean, stored boolean) LANGUAGE sql AS $$
+  SELECT j.id, d.deleted_at IS NULL AND (d.latest_version = v.id OR j.model_id IS NOT NULL),
+    v.chunks IS NOT NULL OR j.model_id IS NOT NULL
   FROM unnest(p_jobs, p_fences) AS c(id, fence)
   JOIN job j ON j.id = c.id AND j.fence = c.fence AND j.state = 'active'
   JOIN version v ON v.id = j.version_id
@@ -155,30 +170,30 @@ RETURNS TABLE (job_id uuid, wanted boolean) LANGUAGE sql AS $$
   ORDER BY j.id FOR UPDATE OF j, d
 $$;
 
--- Makes versions visible whose chunks this transaction has written: the pointer moves, and only now.
-CREATE FUNCTION promote(p_results jsonb, p_texts text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Makes versions visible whose chunks and text this transaction has written: the pointers move, and only now.
+CREATE FUNCTION promote(p_results jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  r record;
-  v version;
+  ids uuid[];
 BEGIN
-  FOR r IN
-    SELECT e.value AS o, p_texts[e.ordinality] AS content FROM jsonb_array_elements(p_results) WITH ORDINALITY e
-  LOOP
-    UPDATE version SET status = 'ready', stage = NULL, done = NULL, total = NULL, finished_at = now(),
-      error_code = NULL, error_message = NULL, error_hint = NULL,
-      format = r.o->>'format', media_type = r.o->>'mediaType', title = r.o->>'title', pages = (r.o->>'pages')::int,
-      characters = length(r.content), chunks = (r.o->>'chunks')::int, model = r.o->>'model',
-      dimensions = (r.o->>'dimensions')::int, extracted = r.o->'extracted', notes = r.o->'notes'
-      WHERE id = (r.o->>'version')::uuid RETURNING * INTO v;
-    INSERT INTO version_text (version_id, tenant_id, text) VALUES (v.id, v.tenant_id, r.content)
-      ON CONFLICT (version_id) DO UPDATE SET text = excluded.text;
-    UPDATE version SET status = 'superseded', finished_at = now()
-      WHERE document_id = v.document_id AND id <> v.id AND status = 'ready';
-    UPDATE document SET current_version = v.id, updated_at = now() WHERE id = v.document_id;
-    UPDATE job SET state = 'done', lease_until = NULL, error_code = NULL, error_message = NULL, updated_at = now()
-      WHERE id = (r.o->>'job')::uuid;
-    PERFORM announce(v);
-  END LOOP;
+  WITH r AS (
+    SELECT * FROM jsonb_to_recordset(p_results) AS x(job uuid, version uuid, format text, "mediaType" text, title text,
+      pages int, characters int, chunks int, model text, dimensions int, extracted jsonb, notes jsonb)
+  ), done AS (
+    UPDATE job j SET state = 'done', lease_until = NULL, error_code = NULL, error_message = NULL, updated_at = now()
+    FROM r WHERE j.id = r.job
+  ), moved AS (
+    UPDATE version v SET status = 'ready', stage = NULL, done = NULL, total = NULL, finished_at = now(),
+      error_code = NULL, error_message = NULL, error_hint = NULL, format = r.format, media_type = r."mediaType",
+      title = r.title, pages = r.pages, characters = r.characters, chunks = r.chunks, model = r.model,
+      dimensions = r.dimensions, extracted = r.extracted, notes = r.notes
+    FROM r WHERE v.id = r.version RETURNING v.id, v.document_id
+  ), pointed AS (
+    UPDATE document d SET current_version = moved.id, updated_at = now() FROM moved WHERE d.id = moved.document_id
+  )
+  SELECT array_agg(id) INTO ids FROM moved;
+  UPDATE version o SET status = 'superseded', finished_at = now() FROM version v
+    WHERE v.id = ANY (ids) AND o.document_id = v.document_id AND o.id <> v.id AND o.status = 'ready';
+  PERFORM announce(v) FROM version v WHERE v.id = ANY (ids);
 END $$;
 
 -- Ends claims whose result nobody wants any more.

@@ -2,7 +2,7 @@ import { Batcher } from '../batcher.ts';
 import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
 import { asTenant } from '../store/database.ts';
-import { type NewDocument, type Registered, registerDocument } from '../store/documents.ts';
+import { type NewDocument, type Registered, registerDocuments } from '../store/documents.ts';
 import { traced } from '../tracing.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -74,15 +74,13 @@ export class Intake {
     const { client, queue, storage, onError } = this.#context;
     let jobs = 0;
     const registered = await asTenant(client, tenantId, async (tx) => {
-      const results: Registered[] = [];
-      for (const document of documents) {
-        results.push(await registerDocument(tx, tenantId, document));
-        // The row is held now; a purge that ran just before has taken the bytes with it.
-        if (!(await storage.has(tenantId, document.hash))) {
-          throw new Problem('API_UNAVAILABLE', 'The content was being removed at this very moment', {
-            retryAfterSeconds: 1,
-          });
-        }
+      const results = await registerDocuments(tx, tenantId, documents);
+      // The rows are held now; a purge that ran just before has taken the bytes with it.
+      const there = await Promise.all(documents.map(({ hash }) => storage.has(tenantId, hash)));
+      if (there.includes(false)) {
+        throw new Problem('API_UNAVAILABLE', 'The content was being removed at this very moment', {
+          retryAfterSeconds: 1,
+        });
       }
       jobs = results.filter(({ outcome }) => outcome === 'created' || outcome === 'updated').length;
       if (queue.transactional) await queue.add(jobs, { tx });

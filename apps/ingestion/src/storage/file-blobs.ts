@@ -19,9 +19,8 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
     async write(key, body) {
       const target = place(key);
       const partial = `${target}.${randomUUID()}${PARTIAL}`;
-      await mkdir(dirname(target), { recursive: true }).catch(unavailable);
       try {
-        await using file = await open(partial, 'wx', 0o600).catch(unavailable);
+        await using file = await inFolder(partial, () => open(partial, 'wx', 0o600)).catch(unavailable);
         for await (const bytes of body) await file.writeFile(bytes).catch(unavailable);
         await file.sync().catch(unavailable);
       } catch (error) {
@@ -38,8 +37,7 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
     },
 
     async move(from, to) {
-      await mkdir(dirname(place(to)), { recursive: true }).catch(unavailable);
-      await rename(place(from), place(to)).catch(unavailable);
+      await inFolder(place(to), () => rename(place(from), place(to))).catch(unavailable);
     },
 
     async info(key) {
@@ -64,6 +62,17 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
 
     async [Symbol.asyncDispose]() {},
   };
+}
+
+/** Makes the folder of `path` when `use` finds that it is missing, which is seldom. */
+async function inFolder<T>(path: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await mkdir(dirname(path), { recursive: true });
+    return use();
+  }
 }
 
 async function* walk(folder: string, prefix: string): AsyncGenerator<BlobInfo> {

@@ -3,7 +3,8 @@ import type { Client } from '@stackyard/postgres';
 import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { PipelineResult, Vector } from '../pipeline/index.ts';
-import { ChunkEncoder, chunkColumns } from './chunk-encoder.ts';
+import { chunkColumns, writeChunks } from './chunk-rows.ts';
+import { CopyBuffer, uuidBytes } from './copy-buffer.ts';
 import type { ClaimedJob } from './jobs.ts';
 import { partitionOf } from './models.ts';
 
@@ -42,25 +43,24 @@ export function commit(client: Client, finished: readonly Finished[]): Promise<C
 }
 
 async function write(connection: ClientBase, finished: readonly Finished[]): Promise<Committed> {
-  const { rows } = await connection.query<{ job_id: string; wanted: boolean }>(
-    'SELECT job_id, wanted FROM hold_claims($1, $2)',
+  const { rows } = await connection.query<{ job_id: string; wanted: boolean; stored: boolean }>(
+    'SELECT job_id, wanted, stored FROM hold_claims($1, $2)',
     [finished.map(({ job }) => job.jobId), finished.map(({ job }) => job.fence)],
   );
-  const held = new Map(rows.map(({ job_id, wanted }) => [job_id, wanted]));
-  const wanted = finished.filter(({ job }) => held.get(job.jobId) === true);
-  const unwanted = finished.filter(({ job }) => held.get(job.jobId) === false);
+  const held = new Map(rows.map((row) => [row.job_id, row]));
+  const wanted = finished.filter(({ job }) => held.get(job.jobId)?.wanted === true);
+  const unwanted = finished.filter(({ job }) => held.get(job.jobId)?.wanted === false);
   if (unwanted.length > 0) {
     await connection.query('SELECT drop_claims($1)', [unwanted.map(({ job }) => job.jobId)]);
   }
+  const stored = wanted.filter(({ job }) => held.get(job.jobId)?.stored).map(({ job }) => job.versionId);
   for (const modelId of new Set(wanted.flatMap(({ vectors }) => [...vectors.keys()]))) {
-    await load(connection, modelId, wanted);
+    await loadChunks(connection, modelId, wanted, stored);
   }
   const versions = wanted.filter(({ job }) => job.modelId === null);
   if (versions.length > 0) {
-    await connection.query('SELECT promote($1, $2)', [
-      JSON.stringify(versions.map(summary)),
-      versions.map(({ result }) => result.document.text),
-    ]);
+    await loadTexts(connection, versions, stored);
+    await connection.query('SELECT promote($1)', [JSON.stringify(versions.map(summary))]);
   }
   const additions = wanted.filter(({ job }) => job.modelId !== null).map(({ job }) => job.jobId);
   if (additions.length > 0) {
@@ -72,27 +72,63 @@ async function write(connection: ClientBase, finished: readonly Finished[]): Pro
   return { stored: wanted.length, dropped: finished.length - wanted.length };
 }
 
-async function load(connection: ClientBase, modelId: number, finished: readonly Finished[]): Promise<void> {
+/** @param stored versions that may have chunks already, being processed again */
+async function loadChunks(
+  connection: ClientBase,
+  modelId: number,
+  finished: readonly Finished[],
+  stored: readonly string[],
+): Promise<void> {
   const table = partitionOf(modelId);
-  // There are some when a version is processed again.
-  await connection.query(`DELETE FROM ${table} WHERE model_id = $1 AND version_id = ANY ($2)`, [
-    modelId,
-    finished.map(({ job }) => job.versionId),
-  ]);
-  const target = connection.query(
-    copyFrom(`COPY ${table} (${chunkColumns.join(', ')}) FROM STDIN (FORMAT binary)`),
-  );
-  const encoder = new ChunkEncoder((piece) => {
-    if (target.write(piece)) return undefined;
-    return once(target, 'drain').then(() => undefined);
+  if (stored.length > 0) {
+    await connection.query(`DELETE FROM ${table} WHERE model_id = $1 AND version_id = ANY ($2)`, [
+      modelId,
+      stored,
+    ]);
+  }
+  await copy(connection, table, chunkColumns, async (rows) => {
+    for (const { job, result, vectors } of finished) {
+      const own = vectors.get(modelId);
+      if (own) await writeChunks(rows, modelId, job, result.chunks, own);
+    }
   });
+}
+
+async function loadTexts(
+  connection: ClientBase,
+  finished: readonly Finished[],
+  stored: readonly string[],
+): Promise<void> {
+  if (stored.length > 0) {
+    await connection.query('DELETE FROM version_text WHERE version_id = ANY ($1)', [stored]);
+  }
+  await copy(connection, 'version_text', ['version_id', 'tenant_id', 'text'], async (rows) => {
+    for (const { job, result } of finished) {
+      rows.row(3);
+      rows.bytes(uuidBytes(job.versionId));
+      rows.text(job.tenantId);
+      rows.text(result.document.text);
+      await rows.flush();
+    }
+  });
+}
+
+async function copy(
+  connection: ClientBase,
+  table: string,
+  columns: readonly string[],
+  write: (rows: CopyBuffer) => Promise<void>,
+): Promise<void> {
+  const target = connection.query(
+    copyFrom(`COPY ${table} (${columns.join(', ')}) FROM STDIN (FORMAT binary)`),
+  );
   const done = once(target, 'finish');
   done.catch(() => undefined); // awaited below; an error may come before
-  for (const { job, result, vectors } of finished) {
-    const own = vectors.get(modelId);
-    if (own) await encoder.write(modelId, job, result.chunks, own);
-  }
-  await encoder.end();
+  const rows = new CopyBuffer((piece) =>
+    target.write(piece) ? undefined : once(target, 'drain').then(() => undefined),
+  );
+  await write(rows);
+  await rows.end();
   target.end();
   await done;
 }
@@ -106,6 +142,7 @@ function summary({ job, result }: Finished): object {
     mediaType: document.mediaType,
     title: document.title,
     pages: document.pages,
+    characters: document.text.length,
     chunks: chunks.length,
     model: embedding.model,
     dimensions: embedding.dimensions,

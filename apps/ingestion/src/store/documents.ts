@@ -27,33 +27,36 @@ export interface Registered {
   readonly outcome: 'created' | 'updated' | 'duplicate' | 'replayed';
 }
 
-/** Notes a document in the given transaction, which must be the tenant's. */
-export function registerDocument(
+/** Notes documents in the given transaction, which must be the tenant's; all of them or, with an error, none. */
+export function registerDocuments(
   tx: Transaction,
   tenantId: string,
-  document: NewDocument,
-): Promise<Registered> {
-  const { idempotencyKey } = document;
-  return tx.one<Registered>(
-    `SELECT document_id AS "documentId", version_id AS "versionId", outcome
-     FROM register_document($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+  documents: readonly NewDocument[],
+): Promise<Registered[]> {
+  return tx.query<Registered>(
+    `SELECT document_id AS "documentId", version_id AS "versionId", outcome FROM register_documents($1, $2)`,
     [
       tenantId,
-      randomUUID(),
-      randomUUID(),
-      document.target ?? null,
-      document.key ?? null,
-      document.name,
-      document.hash,
-      document.bytes,
-      document.declaredType ?? null,
-      document.sourceUrl ?? null,
-      JSON.stringify(document.metadata),
-      document.expiresAt ?? null,
-      idempotencyKey ?? null,
-      idempotencyKey === undefined ? null : fingerprint(document),
-      document.priority,
-      document.trace ?? null,
+      JSON.stringify(
+        documents.map((document) => ({
+          document: randomUUID(),
+          version: randomUUID(),
+          target: document.target,
+          key: document.key,
+          name: document.name,
+          hash: document.hash.toString('hex'),
+          bytes: document.bytes,
+          type: document.declaredType,
+          source_url: document.sourceUrl,
+          metadata: document.metadata,
+          expires: document.expiresAt,
+          idempotency: document.idempotencyKey,
+          fingerprint:
+            document.idempotencyKey === undefined ? undefined : fingerprint(document).toString('hex'),
+          priority: document.priority,
+          trace: document.trace,
+        })),
+      ),
     ],
   );
 }

@@ -1,6 +1,6 @@
 import type { Client } from '@stackyard/postgres';
 import type { JsonValue, Vector } from '../pipeline/index.ts';
-import { halfvecText } from './chunk-encoder.ts';
+import { halfvecText } from './chunk-rows.ts';
 import { asTenant } from './database.ts';
 import type { StoredModel } from './models.ts';
 

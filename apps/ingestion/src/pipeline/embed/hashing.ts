@@ -9,6 +9,7 @@ import type { Embedder, Vector } from '../types.ts';
  */
 export function createHashingEmbedder(options: { dimensions?: number } = {}): Embedder {
   const dimensions = options.dimensions ?? 384;
+  const features = new FeatureCounts();
   return {
     model: 'hashing-v1',
     dimensions,
@@ -17,7 +18,7 @@ export function createHashingEmbedder(options: { dimensions?: number } = {}): Em
     async embed(texts, { signal, onProgress } = {}) {
       const vectors: Vector[] = [];
       for (const text of texts) {
-        vectors.push(hashText(text, dimensions));
+        vectors.push(hashText(text, dimensions, features));
         if (vectors.length % 64 !== 0) continue;
         onProgress?.(vectors.length);
         // Lets the program do other things between batches of a large document.
@@ -36,33 +37,100 @@ export function createHashingEmbedder(options: { dimensions?: number } = {}): Em
 
 const weights = { word: 1, pair: 0.5, trigram: 0.3 };
 
-function hashText(text: string, dimensions: number): Vector {
-  const counts = new Map<number, { weight: number; count: number }>();
-  const add = (feature: number, weight: number) => {
-    const seen = counts.get(feature);
-    if (seen) seen.count++;
-    else counts.set(feature, { weight, count: 1 });
-  };
+function hashText(text: string, dimensions: number, features: FeatureCounts): Vector {
+  features.clear();
+  const folded = text.normalize('NFKC').toLowerCase();
   let previous = 0;
-  for (const [word] of text
-    .normalize('NFKC')
-    .toLowerCase()
-    .matchAll(/[\p{L}\p{N}]{1,64}/gu)) {
-    const own = hashUnits(word, 0, word.length, 0x811c9dc5);
-    add(own, weights.word);
-    if (previous !== 0) add(mix(Math.imul(previous, 31) ^ own), weights.pair);
+  for (const [start, end] of wordsOf(folded)) {
+    const own = hashUnits(folded, start, end, 0x811c9dc5);
+    features.add(own, weights.word);
+    if (previous !== 0) features.add(mix(Math.imul(previous, 31) ^ own), weights.pair);
     previous = own;
-    for (let at = 0; word.length > 3 && at + 3 <= word.length; at++)
-      add(hashUnits(word, at, at + 3, 0x9747b28c), weights.trigram);
+    for (let at = start; end - start > 3 && at + 3 <= end; at++)
+      features.add(hashUnits(folded, at, at + 3, 0x9747b28c), weights.trigram);
   }
   const vector = new Float32Array(dimensions);
-  for (const [feature, { weight, count }] of counts) {
-    const bits = mix(feature);
+  for (let index = 0; index < features.size; index++) {
+    const bits = mix(features.keys[index]!);
+    const weight = features.weights[index]! * (1 + Math.log(features.counts[index]!));
     // The lowest bit is the sign, so that features which share a place cancel out on average.
     const slot = (bits >>> 1) % dimensions;
-    vector[slot] = vector[slot]! + (bits & 1 ? weight : -weight) * (1 + Math.log(count));
+    vector[slot] = vector[slot]! + (bits & 1 ? weight : -weight);
   }
   return normalised(vector);
+}
+
+const longestWord = 64;
+
+/** Runs of letters and digits. ASCII, which most text is, goes without a regular expression. */
+function* wordsOf(text: string): Generator<readonly [start: number, end: number]> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+  if (!/^[\x00-\x7f]*$/.test(text)) {
+    for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}]{1,64}/gu))
+      yield [index, index + word.length];
+    return;
+  }
+  for (let at = 0; at < text.length; at++) {
+    if (!isWordUnit(text.charCodeAt(at))) continue;
+    const start = at;
+    while (at < text.length && at - start < longestWord && isWordUnit(text.charCodeAt(at))) at++;
+    yield [start, at];
+    at--;
+  }
+}
+
+/** Lower-case letters and digits of ASCII. */
+function isWordUnit(unit: number): boolean {
+  return (unit >= 97 && unit <= 122) || (unit >= 48 && unit <= 57);
+}
+
+/** Counts by a 32-bit number, in the order of first sight; used again from text to text. */
+class FeatureCounts {
+  size = 0;
+  keys = new Uint32Array(1024);
+  counts = new Uint32Array(1024);
+  weights = new Float64Array(1024);
+  /** Where a key is, plus one; open addressing, at most half full. */
+  #places = new Uint32Array(2048);
+
+  clear(): void {
+    this.size = 0;
+    this.#places.fill(0);
+  }
+
+  add(key: number, weight: number): void {
+    const mask = this.#places.length - 1;
+    let place = (key ^ (key >>> 15)) & mask;
+    for (let found = this.#places[place]!; found !== 0; found = this.#places[place]!) {
+      if (this.keys[found - 1] === key) {
+        this.counts[found - 1]!++;
+        return;
+      }
+      place = (place + 1) & mask;
+    }
+    if (this.size === this.keys.length) {
+      this.#grow();
+      this.add(key, weight);
+      return;
+    }
+    this.keys[this.size] = key;
+    this.counts[this.size] = 1;
+    this.weights[this.size] = weight;
+    this.size++;
+    this.#places[place] = this.size;
+  }
+
+  #grow(): void {
+    const { keys, counts, weights, size } = this;
+    const room = size * 2;
+    this.keys = new Uint32Array(room);
+    this.counts = new Uint32Array(room);
+    this.weights = new Float64Array(room);
+    this.#places = new Uint32Array(room * 2);
+    this.size = 0;
+    for (let index = 0; index < size; index++) this.add(keys[index]!, weights[index]!);
+    this.counts.set(counts.subarray(0, size));
+  }
 }
 
 /** FNV-1a over UTF-16 code units. */
