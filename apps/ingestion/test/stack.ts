@@ -47,7 +47,7 @@ async function template(): Promise<string> {
 }
 
 /** A database of one's own with the schema in it. */
-async function startDatabase(folder: string): Promise<RunningPgvector> {
+export async function startDatabase(folder: string): Promise<RunningPgvector> {
   const dataDirectory = join(folder, 'database');
   await cp(await template(), dataDirectory, { recursive: true });
   return startPgvector({ dataDirectory, database: 'ingestion', password });
