@@ -58,7 +58,7 @@ test('a new table may have its indexes and constraints at once', async () => {
 
 test('a foreign key may be checked by a role that sees every row', async () => {
   const sql = `SET LOCAL ROLE erp_owner;
-    ALTER TABLE people.person ADD CONSTRAINT x_fkey FOREIGN KEY (tenant_id, x_id) REFERENCES people.person NOT VALID;
+    COMMENT ON TABLE people.person IS 'Somebody.';
     RESET ROLE;
     ALTER TABLE people.person VALIDATE CONSTRAINT x_fkey;`;
   expect(await rules(sql)).toEqual([]);

@@ -6,15 +6,20 @@ export interface OperationsOptions {
   readonly to: string;
   /** First school day of the year; fees and exams hang on it. */
   readonly yearStart: string;
+  /** Lessons of a class in a week. 1 where absent. */
+  readonly lessons?: number;
+  /** Exams in a year. 1 where absent. */
+  readonly exams?: number;
 }
 
-/** A step of the fill: `{from}`, `{to}` and `{year}` stand for the dates. */
+/** A step of the fill: `{from}`, `{to}`, `{year}`, `{lessons}` and `{exams}` stand for the options. */
 type Step = readonly [about: string, statement: string];
 
 /** A number from 0 to 99 that a row's own numbers decide: chance, but the same each time. */
-const chance = (...parts: string[]) => `abs(hashint8(${parts.join(' * 7919 + ')}) % 100)`;
+export const chance = (...parts: string[]) => `abs(hashint8(${parts.join(' * 7919 + ')}) % 100)`;
 
-const STEPS: readonly Step[] = [
+/** What a year hangs on: placements, timetable, exams, fees. */
+const FRAME: readonly Step[] = [
   [
     'grades',
     `INSERT INTO academics.grade_level (code, name, position)
@@ -41,32 +46,12 @@ const STEPS: readonly Step[] = [
      ON CONFLICT DO NOTHING`,
   ],
   [
-    'daily attendance',
-    `INSERT INTO attendance.daily_mark (person_id, day, organisation_id, code, noted_at)
-     SELECT e.person_id, d::date, s.organisation_id,
-       CASE WHEN c < 92 THEN 'P' WHEN c < 95 THEN 'L' WHEN c < 98 THEN 'A' ELSE 'E' END, d + interval '8 hours'
-     FROM academics.section s
-     JOIN enrolment.section_enrolment e ON e.tenant_id = s.tenant_id AND e.section_id = s.id
-       AND e.role_code = 'student' AND e.record_status = 'active'
-     CROSS JOIN generate_series(timestamp '{from}', timestamp '{to}', interval '1 day') AS d
-     CROSS JOIN LATERAL (SELECT ${chance('e.person_id', 'extract(epoch FROM d)::bigint')} AS c) AS x
-     WHERE s.class_type = 'homeroom' AND extract(isodow FROM d) < 6
-     ON CONFLICT DO NOTHING`,
-  ],
-  [
-    'rolls',
-    `INSERT INTO attendance.roll (section_id, day, submitted_at)
-     SELECT s.id, d::date, d + interval '8 hours' FROM academics.section s
-     CROSS JOIN generate_series(timestamp '{from}', timestamp '{to}', interval '1 day') AS d
-     WHERE s.class_type = 'homeroom' AND extract(isodow FROM d) < 6
-       AND (d < timestamp '{to}' OR ${chance('s.id', '3')} < 70)
-     ON CONFLICT DO NOTHING`,
-  ],
-  [
     'rooms',
     `INSERT INTO timetable.room (organisation_id, code, name, seats)
      SELECT o.organisation_id, (100 + n)::text, 'Room ' || (100 + n), 32
-     FROM organisation.school o CROSS JOIN generate_series(1, 60) AS n ON CONFLICT DO NOTHING`,
+     FROM organisation.school o CROSS JOIN LATERAL generate_series(1, (
+       SELECT 20 + count(*) / 15 FROM enrolment.placement e
+       WHERE e.tenant_id = o.tenant_id AND e.organisation_id = o.organisation_id)) AS n ON CONFLICT DO NOTHING`,
   ],
   [
     'timetables',
@@ -80,8 +65,8 @@ const STEPS: readonly Step[] = [
     'lessons',
     `WITH planned AS (
        SELECT s.tenant_id, s.id AS section_id, t.id AS timetable_id, e.person_id, t.effective,
-         row_number() OVER (PARTITION BY e.person_id ORDER BY s.id) - 1 AS n
-       FROM academics.section s
+         row_number() OVER (PARTITION BY e.person_id ORDER BY k, s.id) - 1 AS n
+       FROM academics.section s CROSS JOIN generate_series(1, {lessons}) AS k
        JOIN timetable.timetable t ON t.tenant_id = s.tenant_id AND t.organisation_id = s.organisation_id
        JOIN enrolment.section_enrolment e ON e.tenant_id = s.tenant_id AND e.section_id = s.id AND e.role_code = 'teacher'
        WHERE s.record_status = 'active' AND e.record_status = 'active'
@@ -113,7 +98,8 @@ const STEPS: readonly Step[] = [
   [
     'exams',
     `INSERT INTO assessment.exam (organisation_id, academic_session_id, name, kind)
-     SELECT o.organisation_id, t.id, 'Mid-term', 'midterm' FROM organisation.school o
+     SELECT o.organisation_id, t.id, CASE n WHEN 1 THEN 'Mid-term' ELSE 'Test ' || n END, CASE n WHEN 1 THEN 'midterm' ELSE 'test' END
+     FROM organisation.school o CROSS JOIN generate_series(1, {exams}) AS n
      JOIN calendar.academic_session t ON t.tenant_id = o.tenant_id AND t.kind_code = 'semester' AND t.period @> date '{year}'
      ON CONFLICT DO NOTHING`,
   ],
@@ -122,16 +108,6 @@ const STEPS: readonly Step[] = [
     `INSERT INTO assessment.paper (exam_id, section_id, max_score, pass_score)
      SELECT e.id, s.id, 100, 50 FROM assessment.exam e
      JOIN academics.section s ON s.tenant_id = e.tenant_id AND s.organisation_id = e.organisation_id AND s.class_type = 'scheduled'
-     ON CONFLICT DO NOTHING`,
-  ],
-  [
-    'marks',
-    `INSERT INTO assessment.mark (paper_id, person_id, max_score, score, absence_code)
-     SELECT p.id, e.person_id, p.max_score, CASE WHEN c >= 3 THEN 30 + c * 0.7 END, CASE WHEN c < 3 THEN 'absent' END
-     FROM assessment.paper p
-     JOIN enrolment.section_enrolment e ON e.tenant_id = p.tenant_id AND e.section_id = p.section_id
-       AND e.role_code = 'student' AND e.record_status = 'active'
-     CROSS JOIN LATERAL (SELECT ${chance('e.person_id', 'p.id')} AS c) AS x
      ON CONFLICT DO NOTHING`,
   ],
   [
@@ -156,52 +132,14 @@ const STEPS: readonly Step[] = [
      WHERE NOT EXISTS (SELECT FROM fees.assignment a WHERE a.tenant_id = e.tenant_id AND a.person_id = e.person_id)`,
   ],
   [
-    'invoices',
-    `SELECT daily.issue_invoices(s.id, date '{year}' + 30 * n, date '{year}' + 30 * n + 20, 25)
-     FROM fees.structure s CROSS JOIN generate_series(0, 2) AS n
-     WHERE NOT EXISTS (SELECT FROM fees.invoice i WHERE i.tenant_id = s.tenant_id AND i.organisation_id = s.organisation_id)`,
-  ],
-  [
     'ways of payment',
     `INSERT INTO fees.payment_method (code, name, is_cash) VALUES ('cash', 'Cash', true), ('bank', 'Bank transfer', false)
      ON CONFLICT DO NOTHING`,
   ],
   [
-    'payments',
-    `WITH due AS (
-       SELECT i.tenant_id, i.id AS invoice_id, i.person_id, i.total, i.due_on,
-         nextval(pg_get_serial_sequence('fees.payment', 'id')) AS payment_id
-       FROM fees.invoice i WHERE i.allocated = 0 AND ${chance('i.person_id', 'i.number')} < 80
-     ), paid AS (
-       INSERT INTO fees.payment (id, person_id, method_code, amount, received_at)
-       SELECT payment_id, person_id, CASE WHEN payment_id % 2 = 0 THEN 'cash' ELSE 'bank' END, total, due_on - 3 FROM due
-       RETURNING id
-     )
-     INSERT INTO fees.allocation (payment_id, invoice_id, amount) SELECT payment_id, invoice_id, total FROM due`,
-  ],
-  [
     'accounts',
     `INSERT INTO fees.account (code, name, kind) VALUES ('1200', 'Students', 'asset'), ('4000', 'Tuition', 'income'),
        ('1000', 'Cash and bank', 'asset') ON CONFLICT DO NOTHING`,
-  ],
-  [
-    'ledger',
-    `WITH sources AS (
-       SELECT nextval(pg_get_serial_sequence('fees.journal_entry', 'id')) AS entry_id, x.* FROM (
-         SELECT i.issued_on AS day, 'invoice' AS kind, i.id, i.person_id, i.total AS amount, '4000' AS against FROM fees.invoice i
-         UNION ALL
-         SELECT p.received_at::date, 'payment', p.id, p.person_id, -p.amount, '1000' FROM fees.payment p
-       ) x
-       WHERE NOT EXISTS (SELECT FROM fees.journal_entry)
-       ORDER BY x.day, x.kind, x.id
-     ), entries AS (
-       INSERT INTO fees.journal_entry (id, entry_date, source_kind, source_id, description)
-       SELECT entry_id, day, kind, id, initcap(kind) || ' ' || id FROM sources RETURNING id
-     )
-     INSERT INTO fees.journal_line (journal_entry_id, line_number, account_id, person_id, amount)
-     SELECT s.entry_id, 1, a.id, s.person_id, s.amount FROM sources s JOIN fees.account a ON a.code = '1200'
-     UNION ALL
-     SELECT s.entry_id, 2, a.id, NULL, -s.amount FROM sources s JOIN fees.account a ON a.code = s.against`,
   ],
   [
     'library',
@@ -225,22 +163,112 @@ const STEPS: readonly Step[] = [
   ],
 ];
 
+/** What every day adds. */
+const LIFE: readonly Step[] = [
+  [
+    'daily attendance',
+    `INSERT INTO attendance.daily_mark (person_id, day, organisation_id, code, noted_at)
+     SELECT e.person_id, d::date, s.organisation_id,
+       CASE WHEN c < 92 THEN 'P' WHEN c < 95 THEN 'L' WHEN c < 98 THEN 'A' ELSE 'E' END, d + interval '8 hours'
+     FROM academics.section s
+     JOIN enrolment.section_enrolment e ON e.tenant_id = s.tenant_id AND e.section_id = s.id
+       AND e.role_code = 'student' AND e.record_status = 'active'
+     CROSS JOIN generate_series(timestamp '{from}', timestamp '{to}', interval '1 day') AS d
+     CROSS JOIN LATERAL (SELECT ${chance('e.person_id', 'extract(epoch FROM d)::bigint')} AS c) AS x
+     WHERE s.class_type = 'homeroom' AND extract(isodow FROM d) < 6
+     ON CONFLICT DO NOTHING`,
+  ],
+  [
+    'rolls',
+    `INSERT INTO attendance.roll (section_id, day, submitted_at)
+     SELECT s.id, d::date, d + interval '8 hours' FROM academics.section s
+     CROSS JOIN generate_series(timestamp '{from}', timestamp '{to}', interval '1 day') AS d
+     WHERE s.class_type = 'homeroom' AND extract(isodow FROM d) < 6
+       AND (d < timestamp '{to}' OR ${chance('s.id', '3')} < 70)
+     ON CONFLICT DO NOTHING`,
+  ],
+  [
+    'marks',
+    `INSERT INTO assessment.mark (paper_id, person_id, max_score, score, absence_code)
+     SELECT p.id, e.person_id, p.max_score, CASE WHEN c >= 3 THEN 30 + c * 0.7 END, CASE WHEN c < 3 THEN 'absent' END
+     FROM assessment.paper p
+     JOIN enrolment.section_enrolment e ON e.tenant_id = p.tenant_id AND e.section_id = p.section_id
+       AND e.role_code = 'student' AND e.record_status = 'active'
+     CROSS JOIN LATERAL (SELECT ${chance('e.person_id', 'p.id')} AS c) AS x
+     ON CONFLICT DO NOTHING`,
+  ],
+  [
+    'invoices',
+    `SELECT daily.issue_invoices(s.id, date '{year}' + 30 * n, date '{year}' + 30 * n + 20, 25)
+     FROM fees.structure s CROSS JOIN generate_series(0, 2) AS n
+     WHERE NOT EXISTS (SELECT FROM fees.invoice i WHERE i.tenant_id = s.tenant_id AND i.organisation_id = s.organisation_id)`,
+  ],
+  [
+    'payments',
+    `WITH due AS (
+       SELECT i.tenant_id, i.id AS invoice_id, i.person_id, i.total, i.due_on,
+         nextval(pg_get_serial_sequence('fees.payment', 'id')) AS payment_id
+       FROM fees.invoice i WHERE i.allocated = 0 AND ${chance('i.person_id', 'i.number')} < 80
+     ), paid AS (
+       INSERT INTO fees.payment (id, person_id, method_code, amount, received_at)
+       SELECT payment_id, person_id, CASE WHEN payment_id % 2 = 0 THEN 'cash' ELSE 'bank' END, total, due_on - 3 FROM due
+       RETURNING id
+     )
+     INSERT INTO fees.allocation (payment_id, invoice_id, amount) SELECT payment_id, invoice_id, total FROM due`,
+  ],
+  [
+    'ledger',
+    `WITH sources AS (
+       SELECT nextval(pg_get_serial_sequence('fees.journal_entry', 'id')) AS entry_id, x.* FROM (
+         SELECT i.issued_on AS day, 'invoice' AS kind, i.id, i.person_id, i.total AS amount, '4000' AS against FROM fees.invoice i
+         UNION ALL
+         SELECT p.received_at::date, 'payment', p.id, p.person_id, -p.amount, '1000' FROM fees.payment p
+       ) x
+       WHERE NOT EXISTS (SELECT FROM fees.journal_entry)
+       ORDER BY x.day, x.kind, x.id
+     ), entries AS (
+       INSERT INTO fees.journal_entry (id, entry_date, source_kind, source_id, description)
+       SELECT entry_id, day, kind, id, initcap(kind) || ' ' || id FROM sources RETURNING id
+     )
+     INSERT INTO fees.journal_line (journal_entry_id, line_number, account_id, person_id, amount)
+     SELECT s.entry_id, 1, a.id, s.person_id, s.amount FROM sources s JOIN fees.account a ON a.code = '1200'
+     UNION ALL
+     SELECT s.entry_id, 2, a.id, NULL, -s.amount FROM sources s JOIN fees.account a ON a.code = s.against`,
+  ],
+];
+
 /**
  * Fills a tenant whose roster was imported with what a school does: attendance, timetable, exams, fees, library.
  * Runs in the caller's transaction, as the tenant; running it again adds only what is missing.
  */
-export async function fillOperations(
+export async function fillOperations(tx: Queryable, options: OperationsOptions): Promise<void> {
+  await run(tx, [...FRAME, ...LIFE], options);
+}
+
+/** The part of {@link fillOperations} that does not grow by the day; `writeLife` has the rest, for large tenants. */
+export async function fillFrame(
   tx: Queryable,
   options: OperationsOptions,
   onStep?: (about: string) => void,
 ): Promise<void> {
-  for (const [about, statement] of STEPS) {
+  await run(tx, FRAME, options, onStep);
+}
+
+async function run(
+  tx: Queryable,
+  steps: readonly Step[],
+  { from, to, yearStart, lessons = 1, exams = 1 }: OperationsOptions,
+  onStep?: (about: string) => void,
+): Promise<void> {
+  for (const [about, statement] of steps) {
     onStep?.(about);
     await tx.query(
       statement
-        .replaceAll('{from}', options.from)
-        .replaceAll('{to}', options.to)
-        .replaceAll('{year}', options.yearStart),
+        .replaceAll('{from}', from)
+        .replaceAll('{to}', to)
+        .replaceAll('{year}', yearStart)
+        .replaceAll('{lessons}', String(lessons))
+        .replaceAll('{exams}', String(exams)),
     );
   }
 }
