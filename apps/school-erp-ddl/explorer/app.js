@@ -26,6 +26,8 @@ async function loadSchema() {
   domains = await get('/api/schema');
   showDomains();
   search();
+  // Columns are there at once; the picture of a large domain takes a moment to lay out.
+  if (chosen.table) showDetails(chosen.table);
   await chooseDomain(domains.some((d) => d.name === chosen.domain) ? chosen.domain : 'people');
   $('state').textContent = `${domains.length} domains, ${tables().length} tables`;
   document.body.dataset.version = String(Number(document.body.dataset.version ?? 0) + 1);

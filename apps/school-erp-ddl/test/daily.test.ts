@@ -73,16 +73,16 @@ describe('reads', () => {
   });
 
   test('a teacher who teaches is not free', async () => {
-    const [slot] = await ask<{ person_id: string; day: string; minute: number }>(
-      `SELECT person_id, (date '2026-11-09' + day_of_week - 1)::text AS day, lower(minutes) AS minute
-       FROM timetable.slot_teacher LIMIT 1`,
+    const [slot] = await ask<{ person_id: string; school: string; day: string; minute: number }>(
+      `SELECT t.person_id, m.organisation_id AS school, (date '2026-11-09' + t.day_of_week - 1)::text AS day, lower(t.minutes) AS minute
+       FROM timetable.slot_teacher t JOIN timetable.slot s ON s.id = t.slot_id JOIN timetable.timetable m ON m.id = s.timetable_id LIMIT 1`,
     );
     const free = await ask<{ person_id: string }>(
-      `SELECT * FROM daily.free_teachers('${slot!.day}', ${slot!.minute}, ${slot!.minute + 10})`,
+      `SELECT * FROM daily.free_teachers(${slot!.school}, '${slot!.day}', ${slot!.minute}, ${slot!.minute + 10})`,
     );
     expect(free.map((row) => row.person_id)).not.toContain(slot!.person_id);
     const evening = await ask<{ person_id: string }>(
-      `SELECT * FROM daily.free_teachers('${slot!.day}', 1100, 1110)`,
+      `SELECT * FROM daily.free_teachers(${slot!.school}, '${slot!.day}', 1100, 1110)`,
     );
     expect(evening.map((row) => row.person_id)).toContain(slot!.person_id);
   });

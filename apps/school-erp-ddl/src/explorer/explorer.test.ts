@@ -73,7 +73,7 @@ test('a draft migration is applied again after an edit, and a committed one is n
   url.pathname = `/${name}`;
   const admin = createClient({ url: server });
   onTestFinished(async () => {
-    for (const suffix of ['', '_before_drafts', '_replaced']) {
+    for (const suffix of ['', '_before_drafts', '_replaced', '_outdated']) {
       await admin.execute(`DROP DATABASE IF EXISTS ${name}${suffix} WITH (FORCE)`);
     }
     await admin.close();

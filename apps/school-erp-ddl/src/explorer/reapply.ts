@@ -93,26 +93,54 @@ export class Reapply {
 
   async #copy(): Promise<void> {
     await this.#asAdmin(async (admin) => {
-      await admin.execute(`DROP DATABASE IF EXISTS ${this.#quoted('before_drafts')} WITH (FORCE)`);
+      for (const suffix of ['next', 'before_drafts'])
+        await admin.execute(`DROP DATABASE IF EXISTS ${this.#quoted(suffix)} WITH (FORCE)`);
       await this.#end(admin);
       await admin.execute(`CREATE DATABASE ${this.#quoted('before_drafts')} TEMPLATE ${this.#quoted()}`);
+    });
+  }
+
+  /**
+   * Makes ready what would take long at the next edit: a copy of the state before the drafts. For when nobody waits;
+   * not while {@link update} runs.
+   */
+  async prepare(): Promise<void> {
+    await this.#asAdmin(async (admin) => {
+      await admin.execute(`DROP DATABASE IF EXISTS ${this.#quoted('outdated')} WITH (FORCE)`);
+      if ((await this.#exists(admin, 'next')) || !(await this.#exists(admin, 'before_drafts'))) return;
+      await admin.execute(
+        `CREATE DATABASE ${this.#quoted('next')} TEMPLATE ${this.#quoted('before_drafts')}`,
+      );
     });
   }
 
   /** Puts a copy of the state before the drafts in place, and returns the name under which the other is kept. */
   async #restore(): Promise<string> {
     await this.#asAdmin(async (admin) => {
-      await admin.execute(`DROP DATABASE IF EXISTS ${this.#quoted('replaced')} WITH (FORCE)`);
+      if (await this.#exists(admin, 'replaced')) {
+        await admin.execute(`DROP DATABASE IF EXISTS ${this.#quoted('outdated')} WITH (FORCE)`);
+        await admin.execute(
+          `ALTER DATABASE ${this.#quoted('replaced')} RENAME TO ${this.#quoted('outdated')}`,
+        );
+      }
       await this.#end(admin);
       await admin.execute(`ALTER DATABASE ${this.#quoted()} RENAME TO ${this.#quoted('replaced')}`);
       try {
-        await admin.execute(`CREATE DATABASE ${this.#quoted()} TEMPLATE ${this.#quoted('before_drafts')}`);
+        await admin.execute(
+          (await this.#exists(admin, 'next'))
+            ? `ALTER DATABASE ${this.#quoted('next')} RENAME TO ${this.#quoted()}`
+            : `CREATE DATABASE ${this.#quoted()} TEMPLATE ${this.#quoted('before_drafts')}`,
+        );
       } catch (error) {
         await admin.execute(`ALTER DATABASE ${this.#quoted('replaced')} RENAME TO ${this.#quoted()}`);
         throw error;
       }
     });
     return this.#name('replaced');
+  }
+
+  async #exists(admin: Client, suffix: string): Promise<boolean> {
+    return (await admin.query('SELECT FROM pg_database WHERE datname = $1', [this.#name(suffix)])).length > 0;
   }
 
   async #end(admin: Client): Promise<void> {

@@ -44,7 +44,7 @@ export async function samples(tx: Queryable): Promise<Sample[]> {
     ],
     ['teacher_day', "A teacher's day", ['teacher', 'day'], "{teacher}, '{day}'"],
     ['teacher_week', "A teacher's week", ['teacher', 'day'], "{teacher}, '{day}'"],
-    ['free_teachers', 'Free teachers at nine', ['day'], "'{day}', 540, 585"],
+    ['free_teachers', 'Free teachers at nine', ['school', 'day'], "{school}, '{day}', 540, 585"],
     ['free_rooms', 'Free rooms at nine', ['school', 'day'], "{school}, '{day}', 540, 585"],
     ['mark_grid', 'Marks of a paper', ['paper'], '{paper}'],
     ['class_rank', 'Ranks in an exam', ['exam', 'paper_section'], '{exam}, {paper_section}'],
@@ -54,7 +54,7 @@ export async function samples(tx: Queryable): Promise<Sample[]> {
     ['student_ledger', "A student's account", ['student'], '{student}'],
     ['guardian_dashboard', "A guardian's first page", ['guardian', 'day'], "{guardian}, '{day}'"],
     ['search_people', 'People whose name begins with Ga', [], "'ga'"],
-    ['overdue_books', 'Overdue books', ['day'], "'{day}'"],
+    ['overdue_books', 'Overdue books', ['school', 'day'], "{school}, '{day}'"],
   ].map(([name, about, needs, values]) => ({
     name: name as string,
     about: about as string,

@@ -117,7 +117,8 @@ export async function writeLife(client: Client, options: LifeOptions): Promise<v
       .replaceAll('{bills}', String(bills));
   await client.connection(async (connection) => {
     const write = async (name: string, statement: string) => {
-      options.onFile?.(name, await copyOut(connection, filled(statement), join(folder, `${name}.tsv`)));
+      const rows = await copyOut(connection, filled(statement), join(folder, `${name}.tsv`));
+      options.onFile?.(name, rows);
     };
     await connection.query(
       `INSERT INTO fees.component (tenant_id, code, name, kind) VALUES ($1, 'ACT', 'Activities', 'other'), ($1, 'LAB', 'Laboratory', 'other')

@@ -161,22 +161,30 @@ CREATE FUNCTION daily.teacher_week(teacher bigint, in_week_of date, week integer
 $$;
 COMMENT ON FUNCTION daily.teacher_week(bigint, date, integer) IS 'The lessons of a teacher in a week.';
 
-CREATE FUNCTION daily.free_teachers(on_day date, from_minute integer, to_minute integer, week integer DEFAULT 1)
+CREATE FUNCTION daily.free_teachers(school bigint, on_day date, from_minute integer, to_minute integer, week integer DEFAULT 1)
   RETURNS TABLE (person_id bigint, given_name text, family_name text)
   LANGUAGE sql STABLE AS $$
   SELECT p.id, p.given_name, p.family_name
-  FROM people.staff_member s
+  FROM (
+    SELECT DISTINCT r.tenant_id, r.person_id FROM people.role_assignment r
+    WHERE r.organisation_id = school AND r.role_code = 'teacher' AND r.record_status = 'active'
+      AND (r.begin_date IS NULL OR r.begin_date <= on_day) AND (r.end_date IS NULL OR r.end_date > on_day)
+  ) r
+  JOIN people.staff_member s ON s.tenant_id = r.tenant_id AND s.person_id = r.person_id
   JOIN people.person p ON p.tenant_id = s.tenant_id AND p.id = s.person_id
   WHERE s.is_teaching AND (s.left_on IS NULL OR s.left_on > on_day)
     AND NOT EXISTS (SELECT FROM timetable.slot_teacher t
       WHERE t.tenant_id = s.tenant_id AND t.person_id = s.person_id
         AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.effective @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
+    AND NOT EXISTS (SELECT FROM timetable.substitution u JOIN timetable.slot l ON l.tenant_id = u.tenant_id AND l.id = u.slot_id
+      WHERE u.tenant_id = s.tenant_id AND u.cover_id = s.person_id AND u.day = on_day
+        AND l.minutes && int4range(from_minute, to_minute))
     AND NOT EXISTS (SELECT FROM hr.leave_request l
       WHERE l.tenant_id = s.tenant_id AND l.person_id = s.person_id AND l.status_code = 'approved' AND l.days @> on_day)
   ORDER BY p.family_name, p.given_name
 $$;
-COMMENT ON FUNCTION daily.free_teachers(date, integer, integer, integer) IS 'Teachers without a lesson and without leave at a time of a day, in minutes after midnight.';
+COMMENT ON FUNCTION daily.free_teachers(bigint, date, integer, integer, integer) IS 'Teachers of a school without lesson, cover and leave at a time of a day, in minutes after midnight.';
 
 CREATE FUNCTION daily.free_rooms(school bigint, on_day date, from_minute integer, to_minute integer, week integer DEFAULT 1)
   RETURNS TABLE (room_id bigint, code text, name text, seats smallint)
@@ -222,16 +230,22 @@ CREATE FUNCTION daily.mark_grid(paper bigint)
 $$;
 COMMENT ON FUNCTION daily.mark_grid(bigint) IS 'The students of a paper with their marks, for entering them.';
 
+-- From the students to their other sections to the papers of the exam to their marks: some 300 keys, where all marks of
+-- the students would be ten times as many.
 CREATE FUNCTION daily.class_rank(exam bigint, section bigint)
   RETURNS TABLE (person_id bigint, given_name text, family_name text, percent numeric, rank bigint)
   LANGUAGE sql STABLE AS $$
   SELECT p.id, p.given_name, p.family_name, r.percent, rank() OVER (ORDER BY r.percent DESC)
   FROM (
     SELECT e.tenant_id, e.person_id, round(100 * sum(m.score) / nullif(sum(m.max_score), 0), 2) AS percent
-    FROM enrolment.section_enrolment e
-    JOIN assessment.mark m ON m.tenant_id = e.tenant_id AND m.person_id = e.person_id AND m.score IS NOT NULL
-    JOIN assessment.paper a ON a.tenant_id = m.tenant_id AND a.id = m.paper_id AND a.exam_id = exam
-    WHERE e.section_id = section AND e.role_code = 'student' AND e.record_status = 'active'
+    FROM (
+      SELECT DISTINCT e.tenant_id, e.person_id, x.section_id
+      FROM enrolment.section_enrolment e
+      JOIN enrolment.section_enrolment x ON x.tenant_id = e.tenant_id AND x.person_id = e.person_id AND x.role_code = 'student'
+      WHERE e.section_id = section AND e.role_code = 'student' AND e.record_status = 'active'
+    ) e
+    JOIN assessment.paper a ON a.tenant_id = e.tenant_id AND a.exam_id = exam AND a.section_id = e.section_id
+    JOIN assessment.mark m ON m.tenant_id = a.tenant_id AND m.paper_id = a.id AND m.person_id = e.person_id AND m.score IS NOT NULL
     GROUP BY e.tenant_id, e.person_id
   ) r
   JOIN people.person p ON p.tenant_id = r.tenant_id AND p.id = r.person_id
@@ -343,18 +357,19 @@ CREATE FUNCTION daily.transport_manifest(trip bigint, on_day date)
 $$;
 COMMENT ON FUNCTION daily.transport_manifest(bigint, date) IS 'Who gets on a trip, stop by stop.';
 
-CREATE FUNCTION daily.overdue_books(as_of date)
+CREATE FUNCTION daily.overdue_books(school bigint, as_of date)
   RETURNS TABLE (loan_id bigint, title text, barcode text, person_id bigint, given_name text, family_name text, days_late integer)
   LANGUAGE sql STABLE AS $$
   SELECT l.id, t.name, c.barcode, p.id, p.given_name, p.family_name, as_of - l.due_on
   FROM library.loan l
   JOIN library.copy c ON c.tenant_id = l.tenant_id AND c.id = l.copy_id
+  JOIN library.branch b ON b.tenant_id = c.tenant_id AND b.id = c.branch_id
   JOIN library.title t ON t.tenant_id = c.tenant_id AND t.id = c.title_id
   JOIN people.person p ON p.tenant_id = l.tenant_id AND p.id = l.person_id
-  WHERE l.returned_at IS NULL AND l.due_on < as_of
+  WHERE l.returned_at IS NULL AND l.due_on < as_of AND b.organisation_id = school
   ORDER BY l.due_on
 $$;
-COMMENT ON FUNCTION daily.overdue_books(date) IS 'Copies that should have come back.';
+COMMENT ON FUNCTION daily.overdue_books(bigint, date) IS 'Copies of a school''s libraries that should have come back.';
 
 CREATE FUNCTION daily.audit_trail(of_table text, of_row text)
   RETURNS TABLE (changed_at timestamptz, operation text, actor_id bigint, before jsonb, after jsonb)
