@@ -23,8 +23,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The user's own folder for what lives as long as the machine is up. */
 function registryFolder({ XDG_RUNTIME_DIR: runtime }: Environment): string {
   if (runtime) return path.join(runtime, 'stackyard');
-  const { uid, username } = userInfo();
-  return path.join(tmpdir(), `stackyard-${uid >= 0 ? uid : username}`);
+  // A container's user may have a number and no name.
+  return path.join(tmpdir(), `stackyard-${process.getuid?.() ?? userInfo().username}`);
 }
 
 /**

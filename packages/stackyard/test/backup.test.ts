@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { ArchiveReader } from '../src/backup/archive-reader.ts';
 import { isAlive } from '../src/processes.ts';
 import { readState } from '../src/state.ts';
-import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
 const query = async (url: string, text: string): Promise<unknown[]> => {
   const client = new pg.Client(url);
@@ -149,7 +149,10 @@ test('an interrupted backup leaves nothing half-made, and an empty stack has not
   await workspace.run(['up', 'shop']);
   await query(url, "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)");
   const backup = workspace.start(['backup', 'shop', '--output', 'x.tar']);
-  await expect.poll(() => existsSync(path.join(workspace.root, 'x.tar.part'))).toBe(true);
+  await eventually(
+    () => existsSync(path.join(workspace.root, 'x.tar.part')),
+    () => backup.output,
+  );
   backup.kill('SIGINT');
   expect((await backup.outcome).code).toBe(130);
   expect(readdirSync(workspace.root).filter((name) => name.startsWith('x.tar'))).toEqual([]);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
+import { StackyardError } from '../errors.ts';
 import { writeAll } from './archive-writer.ts';
 import { eachOf } from './each-of.ts';
 import { damaged, type FileRecord, type Manifest, parseManifest, type ServiceManifest } from './manifest.ts';
@@ -22,7 +23,12 @@ export class ArchiveReader implements AsyncDisposable {
 
   /** @throws StackyardError for a file that is no whole backup */
   static async open(file: string): Promise<ArchiveReader> {
-    const handle = await open(file, 'r');
+    const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+      throw new StackyardError('STACKYARD_BACKUP_UNREADABLE', `${file} cannot be read: ${cause.code}`, {
+        hint: 'name a file that "stackyard backup" made; without --output they are in data/backups',
+        cause,
+      });
+    });
     try {
       const pointer = parsePointer((await read(handle, blockSize, blockSize, file)).toString(), file);
       const text = await read(handle, pointer.offset, pointer.size, file);

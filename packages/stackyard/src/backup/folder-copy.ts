@@ -33,6 +33,14 @@ export interface FolderCopy {
  * @throws StackyardError for a symbolic link: what it names would be missing
  */
 export async function copyFolder(options: FolderCopyOptions): Promise<FolderCopy> {
+  try {
+    return await copyAll(options);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EACCES' ? unreadable(error as Error) : error;
+  }
+}
+
+async function copyAll(options: FolderCopyOptions): Promise<FolderCopy> {
   const { folder, index, copy } = options;
   const directories: DirectoryRecord[] = [];
   const names: string[] = [];
@@ -94,6 +102,13 @@ async function list(
   const entries = (await readdir(full).catch(vanished)) ?? [];
   const below = await Promise.all(entries.sort().map((entry) => list(options, path.posix.join(name, entry))));
   return [{ name, stat }, ...below.flat()];
+}
+
+function unreadable(cause: Error): StackyardError {
+  return new StackyardError('STACKYARD_BACKUP_UNREADABLE', `not everything can be read: ${cause.message}`, {
+    hint: 'it may belong to the user of a container: run the command as a user who may read it',
+    cause,
+  });
 }
 
 function linked(file: string): StackyardError {

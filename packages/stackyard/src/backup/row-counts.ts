@@ -22,16 +22,16 @@ async function withClient<T>(
   { Client: Constructor }: { readonly Client: typeof Client },
   url: string,
   work: (client: Client) => Promise<T>,
-  database = 'postgres',
+  database?: string,
 ): Promise<T> {
-  const { hostname: host, port, username, password } = new URL(url);
+  const { hostname: host, port, username, password, pathname } = new URL(url);
   // Not as a URL: pg takes a database's name from one only where it needs no escapes.
   const client = new Constructor({
     host,
     port: Number(port),
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
-    database,
+    database: database ?? decodeURIComponent(pathname.slice(1)),
   });
   await client.connect();
   try {

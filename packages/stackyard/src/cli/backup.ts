@@ -95,7 +95,7 @@ export function format({ file, bytes, manifest }: Backup): string {
     `  ${service.service}`,
     formatBytes(sizeOf(service)),
     [methods[service.method], service.note].filter(Boolean).join(': '),
-    service.source ? `started: ${service.source}` : 'not started: no database',
+    service.source ? `checked: ${service.source}` : 'not checked: no database',
     service.rows ? `${Object.values(service.rows).reduce((sum, count) => sum + count, 0)} rows` : '',
   ]);
   return [

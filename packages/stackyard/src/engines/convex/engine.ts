@@ -30,7 +30,7 @@ function plan(context: EngineContext): Launch {
 }
 
 /** The real backend, when the machine has it. */
-function findBinary(environment: Readonly<Record<string, string | undefined>>): string | undefined {
+export function findBinary(environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const given = environment.CONVEX_BACKEND_BIN;
   if (given) {
     if (isExecutable(given)) return path.resolve(given);
