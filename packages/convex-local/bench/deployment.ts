@@ -47,7 +47,7 @@ export const BENCH_APP = {
   'schema.ts': `
 import { defineSchema, defineTable } from 'convex/server';
 import { v } from 'convex/values';
-export default defineSchema({ rows: defineTable({ key: v.number(), text: v.string() }).index('by_key', ['key']) });
+export default defineSchema({ rows: defineTable({ key: v.number(), text: v.string() }).index('by_key', ['key']).searchIndex('words', { searchField: 'text' }) });
 `,
   'rows.ts': `
 import { mutationGeneric as mutation, queryGeneric as query } from 'convex/server';
@@ -55,6 +55,7 @@ import { v } from 'convex/values';
 export const add = mutation({ args: { key: v.number(), text: v.string() }, handler: async (ctx, row) => await ctx.db.insert('rows', row) });
 export const fill = mutation({ args: { from: v.number(), count: v.number() }, handler: async (ctx, { from, count }) => { for (let i = 0; i < count; i++) await ctx.db.insert('rows', { key: from + i, text: 'row number ' + (from + i) }); } });
 export const byKey = query({ args: { key: v.number() }, handler: async (ctx, { key }) => (await ctx.db.query('rows').withIndex('by_key', (q) => q.eq('key', key)).collect()).length });
+export const search = query({ args: { text: v.string() }, handler: async (ctx, { text }) => (await ctx.db.query('rows').withSearchIndex('words', (q) => q.search('text', text)).take(10)).map(({ key }) => key) });
 export const hits = query({ args: { keys: v.array(v.number()) }, handler: async (ctx, { keys }) => { let found = 0; for (const key of keys) if (await ctx.db.query('rows').withIndex('by_key', (q) => q.eq('key', key)).unique()) found++; return found; } });
 export const latest = query({ args: {}, handler: async (ctx) => (await ctx.db.query('rows').order('desc').first())?.key ?? null });
 export const keys = query({ args: { from: v.number() }, handler: async (ctx, { from }) => (await ctx.db.query('rows').withIndex('by_key', (q) => q.gte('key', from)).take(8000)).map(({ key }) => key) });

@@ -15,6 +15,7 @@ using folder = temporaryFolder();
 const data = path.join(folder.path, 'data');
 let hit = 0;
 let single = 0;
+let search = 0;
 {
   await using deployment = await startInProcess(data);
   await new Project(path.join(folder.path, 'app'), BENCH_APP).push(deployment.url);
@@ -24,6 +25,7 @@ let single = 0;
   const keys = () => Array.from({ length: HITS }, () => Math.floor(Math.random() * DOCUMENTS));
   const many: number[] = [];
   const ones: number[] = [];
+  const searches: number[] = [];
   for (let round = 0; round < 30; round++) {
     const wanted = keys();
     const start = performance.now();
@@ -32,14 +34,22 @@ let single = 0;
     const alone = performance.now();
     await client.query(rows.byKey!, { key: wanted[0]! });
     ones.push(performance.now() - alone);
+    const searched = performance.now();
+    const [found] = await client.query(rows.search!, { text: `row ${wanted[0]!} ` });
+    searches.push(performance.now() - searched);
+    if (found !== wanted[0]) throw new Error('the search found another row');
   }
   hit = percentile(many, 0.5);
   single = percentile(ones, 0.5);
+  search = percentile(searches, 0.5);
 }
 const documents = Array.from({ length: DOCUMENTS }, (_, key) => ({ key, text: `row number ${key}` }));
 const scanStart = performance.now();
 documents.filter(({ key }) => key === 77_777);
 const scan = performance.now() - scanStart;
+const textStart = performance.now();
+documents.filter(({ text }) => /\b77777\b/.test(text));
+const textScan = performance.now() - textStart;
 
 const logs = readdirSync(path.join(data, 'log')).map((name) => path.join(data, 'log', name));
 const parseStart = performance.now();
@@ -70,6 +80,13 @@ report({
   unit: 'ms',
   baseline: { name: 'index hit', value: hit },
   target: 10,
+});
+report({
+  name: `words among ${DOCUMENTS} documents, one of them in all`,
+  value: search,
+  unit: 'ms',
+  baseline: { name: 'scan with a pattern', value: textScan },
+  target: 100,
 });
 report({
   name: `restart with ${DOCUMENTS} documents (${parsed} records)`,

@@ -258,6 +258,19 @@ describe('errors', () => {
   });
 });
 
+test('a staged index answers as soon as a push enables it', async () => {
+  await addAll('b', 'a');
+  const staged = FEATURE_APP['schema.ts'];
+  project.write({ 'schema.ts': staged.replace(", { fields: ['text'], staged: true }", ", ['text']") });
+  await project.push(deployment.url);
+  const texts = async () =>
+    (await client.query(notes.staged!, {})).map(({ text }: { text: string }) => text);
+  expect(await texts()).toEqual(['a', 'b']);
+  project.write({ 'schema.ts': staged });
+  await project.push(deployment.url);
+  await expect(texts()).rejects.toThrow('Index notes.by_text is currently staged');
+});
+
 test('a query that never settles is ended after its time', async () => {
   await expect(client.query(notes.forever!, {})).rejects.toThrow(
     'execution timed out (maximum duration: 1s)',

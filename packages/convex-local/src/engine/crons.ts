@@ -1,4 +1,5 @@
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store } from '../storage/store.ts';
 import { nextCronTime } from './cron-schedule.ts';
 import type { CronSpec, Deployment } from './deployment.ts';
 import { host } from './environment.ts';

@@ -112,12 +112,20 @@ export class Deployer {
     return diff;
   }
 
+  /** Staged indexes are filled like the others, so that enabling one later costs nothing. */
   #defineIndexes(): void {
     for (const component of this.#current.components) {
-      for (const table of this.#current.schema(component)?.tables ?? []) {
+      for (const schema of this.#current.schema(component)?.tables ?? []) {
+        const table = this.#store.ensureTable(component, schema.tableName);
+        const indexes = [...schema.indexes, ...(schema.stagedDbIndexes ?? [])];
         this.#store.defineIndexes(
-          this.#store.ensureTable(component, table.tableName),
-          table.indexes.map(({ indexDescriptor, fields }) => ({ name: indexDescriptor, fields })),
+          table,
+          indexes.map(({ indexDescriptor, fields }) => ({ name: indexDescriptor, fields })),
+        );
+        const texts = [...schema.searchIndexes, ...(schema.stagedSearchIndexes ?? [])];
+        this.#store.defineTextIndexes(
+          table,
+          new Map(texts.map(({ indexDescriptor, searchField }) => [indexDescriptor, searchField])),
         );
       }
     }

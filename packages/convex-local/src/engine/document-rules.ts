@@ -1,5 +1,5 @@
 import { jsonToConvex } from 'convex/values';
-import type { StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
 import { FunctionError } from './function-error.ts';
 import type { TableSchema } from './schema.ts';
 import { type TableOfId, validate } from './validator.ts';

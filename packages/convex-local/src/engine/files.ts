@@ -3,7 +3,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Instance, inspectUploadToken, issueUploadToken } from '@stackyard/convex-selfhost';
-import type { Store, StoredDocument, Table } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store, Table } from '../storage/store.ts';
 import { host } from './environment.ts';
 import { FunctionError, RequestError } from './function-error.ts';
 

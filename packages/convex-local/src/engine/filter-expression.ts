@@ -1,5 +1,5 @@
 import { jsonToConvex, type Value } from 'convex/values';
-import { fieldAt } from '../storage/store.ts';
+import { fieldAt } from '../storage/document.ts';
 import { compareParts, type KeyPart } from '../storage/value-order.ts';
 import { FunctionError } from './function-error.ts';
 

@@ -1,4 +1,4 @@
-import type { StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
 import type { Key } from '../storage/value-order.ts';
 import { decodeCursor, END_CURSOR, encodeCursor, queryFingerprint } from './cursor.ts';
 import { type QueryScope, QueryStream, type SerializedQuery } from './query-stream.ts';

@@ -1,10 +1,11 @@
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store } from '../storage/store.ts';
 import { compareToBound, EVERYTHING, type Key, type KeyRange } from '../storage/value-order.ts';
 import { documentSize } from './document-rules.ts';
 import { evaluate, literal } from './filter-expression.ts';
 import { FunctionError } from './function-error.ts';
 import type { ReadSet, TableRead } from './read-set.ts';
-import { missingIndex, type TableSchema } from './schema.ts';
+import { isStaged, missingIndex, type TableSchema } from './schema.ts';
 
 type RangeStep = {
   readonly type: 'Eq' | 'Gt' | 'Gte' | 'Lt' | 'Lte';
@@ -120,7 +121,7 @@ export class QueryStream {
   #resolveRange(steps: readonly RangeStep[], name: string): KeyRange {
     const table = this.#scope.store.table(this.#scope.component, this.#table);
     const index = table?.indexes.get(this.#index);
-    if (index === undefined) {
+    if (index === undefined || isStaged(this.#scope.schemaOf(this.#table), this.#index)) {
       if (this.#index === 'by_creation_time' || this.#index === 'by_id') return EVERYTHING;
       throw new FunctionError(missingIndex(this.#scope.schemaOf(this.#table), name));
     }

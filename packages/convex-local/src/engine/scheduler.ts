@@ -1,4 +1,5 @@
-import type { Store, StoredDocument, Table, Write } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store, Table, Write } from '../storage/store.ts';
 import { host } from './environment.ts';
 import { FunctionError, RequestError } from './function-error.ts';
 import type { ResolvedFunction } from './function-reference.ts';

@@ -51,15 +51,19 @@ export function parseSchema(json: string): Schema {
   };
 }
 
-/** Why an index cannot be queried: it is staged, or not there. */
-export function missingIndex(schema: TableSchema | undefined, fullName: string): string {
-  const name = fullName.slice(fullName.indexOf('.') + 1);
+/** Whether an index is filled, and not to be used yet. */
+export function isStaged(schema: TableSchema | undefined, name: string): boolean {
   const staged = [
     ...(schema?.stagedDbIndexes ?? []),
     ...(schema?.stagedSearchIndexes ?? []),
     ...(schema?.stagedVectorIndexes ?? []),
   ];
-  return staged.some(({ indexDescriptor }) => indexDescriptor === name)
+  return staged.some(({ indexDescriptor }) => indexDescriptor === name);
+}
+
+/** Why an index cannot be queried: it is staged, or not there. */
+export function missingIndex(schema: TableSchema | undefined, fullName: string): string {
+  return isStaged(schema, fullName.slice(fullName.indexOf('.') + 1))
     ? `Index ${fullName} is currently staged and not available to query until it is enabled`
     : `Index ${fullName} not found.`;
 }

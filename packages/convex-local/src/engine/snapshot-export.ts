@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { strToU8, type Zippable, zipSync } from 'fflate';
-import type { Store, StoredDocument, Table } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store, Table } from '../storage/store.ts';
 import type { Deployment } from './deployment.ts';
 import { host } from './environment.ts';
 import { type Files, STORAGE } from './files.ts';

@@ -1,7 +1,8 @@
 import { parse } from 'csv-parse/sync';
 import { strFromU8, unzipSync } from 'fflate';
+import type { StoredDocument } from '../storage/document.ts';
 import { tableNumberOf } from '../storage/document-id.ts';
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { Store } from '../storage/store.ts';
 import type { Deployment } from './deployment.ts';
 import { schemaProblem } from './document-rules.ts';
 import { host } from './environment.ts';

@@ -1,4 +1,5 @@
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store } from '../storage/store.ts';
 import { EVERYTHING } from '../storage/value-order.ts';
 import { decodeCursor, END_CURSOR, encodeCursor } from './cursor.ts';
 import type { Deployment } from './deployment.ts';

@@ -1,4 +1,5 @@
-import type { Store, StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
+import type { Store } from '../storage/store.ts';
 import { type Caller, identityOf } from './caller.ts';
 import { checkDocument, checkFieldName } from './document-rules.ts';
 import { FunctionError, type RequestError, TransientError } from './function-error.ts';

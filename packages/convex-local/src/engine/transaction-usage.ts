@@ -1,4 +1,4 @@
-import type { StoredDocument } from '../storage/store.ts';
+import type { StoredDocument } from '../storage/document.ts';
 import { documentSize } from './document-rules.ts';
 import { FunctionError } from './function-error.ts';
 

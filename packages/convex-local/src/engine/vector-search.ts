@@ -1,4 +1,5 @@
-import { fieldAt, type Store } from '../storage/store.ts';
+import { fieldAt } from '../storage/document.ts';
+import type { Store } from '../storage/store.ts';
 import type { VectorQuery } from './action-scope.ts';
 import type { Deployment } from './deployment.ts';
 import { evaluate } from './filter-expression.ts';

@@ -1,10 +1,8 @@
-import { jsonToConvex } from 'convex/values';
+import { fieldAt, type StoredDocument } from './document.ts';
 import { newDocumentId, tableNumberOf } from './document-id.ts';
 import { OrderedIndex } from './ordered-index.ts';
+import { TextIndex } from './text-index.ts';
 import type { Key, KeyPart } from './value-order.ts';
-
-/** A document as Convex's JSON, with `_id` and `_creationTime`. */
-export type StoredDocument = Record<string, unknown> & { _id: string; _creationTime: number };
 
 export interface IndexDefinition {
   readonly name: string;
@@ -28,17 +26,6 @@ class TableIndex {
   }
 }
 
-/** The value of a field path as a key part; a step through something that is no object gives undefined. */
-export function fieldAt(document: Record<string, unknown>, path: readonly string[]): KeyPart {
-  let value: unknown = document;
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    value = Object.hasOwn(value, step) ? (value as Record<string, unknown>)[step] : undefined;
-  }
-  if (value === undefined) return undefined;
-  return typeof value === 'object' && value !== null ? jsonToConvex(value as never) : (value as KeyPart);
-}
-
 export interface TableAddress {
   /** Path of the component that owns the table; the app itself is the empty path. */
   readonly component: string;
@@ -59,6 +46,9 @@ export class Table implements TableAddress {
     ['by_creation_time', new TableIndex([])],
     ['by_id', new TableIndex(['_id'])],
   ]);
+
+  /** Indexes of words, by name. */
+  readonly textIndexes = new Map<string, TextIndex>();
 
   constructor(address: TableAddress) {
     this.component = address.component;
@@ -184,6 +174,10 @@ export class Store {
       if (before !== undefined) index.entries.delete(index.key(before));
       if (after !== undefined) index.entries.insert(index.key(after), after);
     }
+    for (const index of table.textIndexes.values()) {
+      if (before !== undefined) index.remove(before);
+      if (after !== undefined) index.add(after);
+    }
   }
 
   /** Takes commits back, newest first, and does them again afterwards: between, the store is as it was. */
@@ -252,6 +246,17 @@ export class Store {
       const index = new TableIndex(fields);
       fill(index, table);
       table.indexes.set(name, index);
+    }
+  }
+
+  /** The same for indexes of words: the name of each, and the field it reads. */
+  defineTextIndexes(table: Table, definitions: ReadonlyMap<string, string>): void {
+    for (const name of table.textIndexes.keys()) if (!definitions.has(name)) table.textIndexes.delete(name);
+    for (const [name, field] of definitions) {
+      if (table.textIndexes.get(name)?.field === field) continue;
+      const index = new TextIndex(field);
+      for (const document of table.documents.values()) index.add(document);
+      table.textIndexes.set(name, index);
     }
   }
 
