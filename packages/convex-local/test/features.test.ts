@@ -263,8 +263,7 @@ test('a staged index answers as soon as a push enables it', async () => {
   const staged = FEATURE_APP['schema.ts'];
   project.write({ 'schema.ts': staged.replace(", { fields: ['text'], staged: true }", ", ['text']") });
   await project.push(deployment.url);
-  const texts = async () =>
-    (await client.query(notes.staged!, {})).map(({ text }: { text: string }) => text);
+  const texts = async () => (await client.query(notes.staged!, {})).map(({ text }: { text: string }) => text);
   expect(await texts()).toEqual(['a', 'b']);
   project.write({ 'schema.ts': staged });
   await project.push(deployment.url);

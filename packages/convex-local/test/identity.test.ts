@@ -4,7 +4,15 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type BaseConvexClient, ConvexClient, ConvexHttpClient } from 'convex/browser';
 import { anyApi } from 'convex/server';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { RunningConvexLocal } from '../src/index.ts';
 import { ADMIN_KEY, Project, startDeployment, temporaryFolder } from './project.ts';
@@ -180,6 +188,29 @@ describe('identity', () => {
       });
       expect(await client.query(chat.me!, {})).toMatchObject({ name: 'Zoë 🙃', tokenIdentifier: 'abc|def' });
     }
+  });
+
+  test('a mutation signs tokens that the published keys verify', async () => {
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    const claims = { sub: 'ann', aud: 'elsewhere', plan: { seats: 3 } };
+    const signed = await client.mutation(chat.sign!, { claims, expiresInSeconds: 60 });
+    const published = createRemoteJWKSet(new URL(`${deployment.url}/.well-known/jwks.json`));
+    const { payload, protectedHeader } = await jwtVerify(signed, published, { issuer: deployment.url });
+    expect(payload).toMatchObject(claims);
+    expect(payload.exp! - payload.iat!).toBe(60);
+    expect(protectedHeader.alg).toBe('ES256');
+    const again = await client.mutation(chat.sign!, { claims: {}, expiresInSeconds: 1 });
+    expect(decodeProtectedHeader(again).kid).toBe(protectedHeader.kid);
+  });
+
+  test.each([
+    [{ iss: 'me' }, 60, 'iss'],
+    [{ CvxRole: 'admin' }, 60, 'CvxRole'],
+    [{}, 0, 'between 1 and 3600'],
+    [{}, 3601, 'between 1 and 3600'],
+  ])('a token with %j for %d s is not signed', async (claims, expiresInSeconds, reason) => {
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    await expect(client.mutation(chat.sign!, { claims, expiresInSeconds })).rejects.toThrow(reason);
   });
 
   test('a client that signs in and out sees its queries change', async () => {

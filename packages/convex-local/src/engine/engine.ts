@@ -20,6 +20,7 @@ import { Scheduler } from './scheduler.ts';
 import { checkConvexPackage } from './self-check.ts';
 import { type LiveResult, type Subscription, Subscriptions } from './subscriptions.ts';
 import { runTestQuery } from './test-query.ts';
+import { TokenSigner } from './token-signer.ts';
 import type { TransactionServices } from './transaction-scope.ts';
 import { Transactions } from './transactions.ts';
 import { Transfers } from './transfers.ts';
@@ -53,6 +54,7 @@ export class Engine {
   readonly #subscriptions: Subscriptions;
   readonly #scheduler: Scheduler;
   readonly #crons: CronRunner;
+  readonly #signer: TokenSigner;
   readonly #actionServices: ActionServices;
   #refreshQueued = false;
   #lastRefresh = 0;
@@ -84,6 +86,7 @@ export class Engine {
     this.#crons = new CronRunner(this.store, this.#transactions, (component, udfPath, at, args) =>
       this.#scheduler.add(component, { component, path: udfPath }, at, args),
     );
+    this.#signer = new TokenSigner(this.store, cloudUrl);
     const transaction = this.#makeTransactionServices();
     this.#actionServices = this.#makeActionServices(transaction);
     this.runner.services = { transaction, action: this.#actionServices };
@@ -139,6 +142,7 @@ export class Engine {
       fileUrl: (component, id) => files.url(component, id),
       fileMetadata: (component, id) => files.metadata(component, id),
       deleteFile: (component, id) => files.remove(component, id),
+      signToken: (component, request) => this.#signer.sign(component, request),
     };
   }
 
@@ -201,6 +205,10 @@ export class Engine {
     return await this.runner.change(() =>
       this.files.record(component, { ...written, size: bytes.length, contentType }),
     );
+  }
+
+  publicKeys(): Promise<unknown> {
+    return this.runner.change(() => this.#signer.publicKeys());
   }
 
   /** Runs a query that was written on the command line (`convex run --inline-query`). */

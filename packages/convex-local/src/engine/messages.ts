@@ -67,6 +67,7 @@ export interface EngineCalls {
   release(ids: readonly number[]): null;
   timestamp(): number;
   authProviders(): readonly unknown[];
+  publicKeys(): unknown;
   configHashes(): unknown;
   startPush(request: unknown): unknown;
   waitForSchema(request: unknown): unknown;

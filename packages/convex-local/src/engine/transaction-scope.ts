@@ -9,6 +9,7 @@ import { type QueryScope, QueryStream, type SerializedQuery } from './query-stre
 import type { ReadSet } from './read-set.ts';
 import type { TableSchema } from './schema.ts';
 import { runSearch } from './text-search.ts';
+import type { TokenRequest } from './token-signer.ts';
 import { TransactionUsage } from './transaction-usage.ts';
 
 /** What a transaction may ask of the engine beyond its own documents. */
@@ -34,6 +35,7 @@ export interface TransactionServices {
   fileUrl(component: string, id: string): string | null;
   fileMetadata(component: string, id: string): unknown;
   deleteFile(component: string, id: string): void;
+  signToken(component: string, request: TokenRequest): string;
 }
 
 /** How deep functions may call functions. */
@@ -182,6 +184,9 @@ export class TransactionScope {
       case '1.0/getUserIdentity':
         this.reads.identity = true;
         return identityOf(this.caller);
+      case '1.0/signJwt':
+        this.#assertWritable();
+        return this.#services.signToken(this.component, args);
       case '1.0/runUdf':
         return await this.#services.runNested(
           this,

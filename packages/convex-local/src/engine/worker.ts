@@ -39,6 +39,7 @@ const handlers: Handlers = {
   },
   timestamp: () => engine.timestamp,
   authProviders: () => engine.deployer.current.record.auth,
+  publicKeys: () => engine.publicKeys(),
   configHashes: () => engine.deployer.configHashes(),
   startPush: (request) => engine.deployer.start(request),
   waitForSchema: (request) => engine.waitForSchema(request as never),

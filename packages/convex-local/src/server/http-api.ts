@@ -215,6 +215,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET /instance_version': ({ response }) => sendText(response, 200, VERSION),
   'GET /': ({ response }) =>
     sendText(response, 200, 'A Convex deployment for development and tests. Not for production.\n'),
+  'GET /.well-known/jwks.json': async ({ response, host }) =>
+    sendJson(response, 200, await host.call('publicKeys', undefined as never)),
+  'GET /.well-known/openid-configuration': ({ response, cloudUrl }) =>
+    sendJson(response, 200, { issuer: cloudUrl, jwks_uri: `${cloudUrl}/.well-known/jwks.json` }),
   'GET /api/v1/get_canonical_urls': async ({ request, response, access, cloudUrl, siteUrl }) => {
     await access.requireAdmin(request, false);
     sendJson(response, 200, { convexCloudUrl: cloudUrl, convexSiteUrl: siteUrl });
