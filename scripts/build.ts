@@ -1,3 +1,4 @@
+// only: template
 /**
  * Builds every package that is published: `packages/<name>/src` becomes `dist` beside it, ES modules with declarations.
  *

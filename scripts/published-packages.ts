@@ -1,3 +1,4 @@
+// only: template
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { glob } from 'zx';

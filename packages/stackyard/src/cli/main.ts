@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { exitCodes, formatError, StackyardError, UsageError } from '../errors.ts';
 import { ExitWith, newCommand, paints, type Surroundings } from './command-line.ts';
@@ -52,6 +53,7 @@ async function parse(args: readonly string[], given: Surroundings): Promise<void
     'Runs the stack that Compose files describe, with or without Docker.',
   )
     .usage('<command> [variant] [options]')
+    .version(version(), '-V, --version', 'show the version')
     .enablePositionalOptions()
     .hook('preAction', (_, action) => {
       if (action.opts().isolated) environment.STACKYARD_ISOLATED = '1';
@@ -73,6 +75,11 @@ async function parse(args: readonly string[], given: Surroundings): Promise<void
     return;
   }
   await program.parseAsync(args, { from: 'user' });
+}
+
+function version(): string {
+  const manifest = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
 function withSubcommands(command: Command): Command[] {
