@@ -1,6 +1,7 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { type Names, nameProblem, scopeProblem, titleOf, titleProblem } from './names.ts';
 import type { Choice } from './prepare.ts';
+import { TemplateError } from './template-error.ts';
 
 /** What was said on the command line; the rest is asked for, or follows from it. */
 export interface Wishes {
@@ -33,11 +34,15 @@ export async function askForChoice(
   { input, output }: Dialog,
   signal?: AbortSignal,
 ): Promise<Choice> {
-  const prompt = createInterface({ input, output });
+  const prompt = createInterface({ input, output, ...(signal ? { signal } : {}) });
+  const lines = prompt[Symbol.asyncIterator]();
   const ask = async (question: string, preset: string, problem: (answer: string) => string | undefined) => {
     for (;;) {
-      const typed = await prompt.question(`${question} [${preset}] `, signal ? { signal } : {});
-      const answer = typed.trim() || preset;
+      output.write(`${question} [${preset}] `);
+      const { value, done } = await lines.next();
+      signal?.throwIfAborted();
+      if (done) throw unanswered();
+      const answer = value.trim() || preset;
       const refusal = problem(answer);
       if (refusal === undefined) return answer;
       output.write(`  ${refusal}\n`);
@@ -67,4 +72,9 @@ export async function askForChoice(
 /** Names between commas or blanks. */
 export function split(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+function unanswered(): TemplateError {
+  const hint = 'give the answers as flags: --name acme-shop --keep name,name --yes';
+  return new TemplateError('TEMPLATE_USAGE', 'the questions were not answered', { hint, exitCode: 2 });
 }

@@ -1,9 +1,12 @@
+export { archiveFile, packTree, readTemplate } from './archive.ts';
 export { askForChoice, choiceOf, split, type Wishes } from './ask.ts';
+export { checkTarget, createProject, planCreate } from './create.ts';
 export { initProject, openTemplate, planInit, type Template } from './init.ts';
-export { checkNames, type Names, nameProblem, scopeProblem, titleOf, titleProblem } from './names.ts';
+export { type Names, nameOfFolder } from './names.ts';
 export { formatPlan, type Operation } from './plan.ts';
 export { type Choice, type Prepared, prepare } from './prepare.ts';
 export { readRecord, recordFile, type TemplateRecord } from './record.ts';
 export { TemplateError, type TemplateErrorOptions } from './template-error.ts';
 export { readTree, type Tree, writeTree } from './tree.ts';
+export { type Upgraded, upgradeProject } from './upgrade.ts';
 export { readVariants, takenNames } from './workspace.ts';

@@ -6,7 +6,7 @@ import { checkNames } from './names.ts';
 import { finishingSteps, type Operation, planOf } from './plan.ts';
 import { type Choice, prepare } from './prepare.ts';
 import { readRecord, type TemplateRecord } from './record.ts';
-import { journalOf, switchTrees } from './switch.ts';
+import { journalOf, switchTrees, writeJournal } from './switch.ts';
 import { TemplateError } from './template-error.ts';
 import { isCheckout, readTree, type Tree, walkTree, writeTree } from './tree.ts';
 import { readVariants, takenNames } from './workspace.ts';
@@ -76,7 +76,8 @@ export async function initProject(
     const whole = hasEntries(path.join(root, 'data'));
     const journal = journalOf(tree, walkTree(stage), path.relative(root, stage), { ...state, whole });
     say('putting the new files in place');
-    await switchTrees(root, folder, journal);
+    writeJournal(folder, journal);
+    await switchTrees(root, folder);
   } catch (error) {
     if (!existsSync(path.join(folder, 'journal.json'))) rmSync(folder, { recursive: true, force: true });
     throw error;

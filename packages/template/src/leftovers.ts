@@ -24,11 +24,11 @@ export function findMentions(tree: Tree, pattern: RegExp): Leftover[] {
   });
 }
 
-/** Everything that names a pruned variant or an engine of its own: `school-erp-ddl`, `SCHOOL_ERP_...`, `school ERP`. */
+/** Everything that names a pruned variant or an engine of its own: `book-shop-api`, `BOOK_SHOP_...`, `book shop`. */
 export function prunedPattern(selection: Selection): RegExp | undefined {
   const names = [...selection.pruned, ...selection.prunedEngines].flatMap((name) => {
     const words = name.split('-');
-    // The last word of three says what kind of thing it is: "school ERP" means school-erp-ddl too.
+    // The last word of three says what kind of thing it is: "book shop" means book-shop-api too.
     return [words.join('[-_ ]?'), ...(words.length > 2 ? [words.slice(0, -1).join('[-_ ]?')] : [])];
   });
   return names.length === 0 ? undefined : new RegExp(names.join('|'), 'i');

@@ -21,7 +21,7 @@ export function withoutMentions(text: string, isGone: (mention: string) => boole
 }
 
 /** Tables with columns as wide as their widest cell. */
-export function alignTables(lines: readonly string[]): string[] {
+function alignTables(lines: readonly string[]): string[] {
   const result: string[] = [];
   for (let at = 0; at < lines.length; ) {
     const end = lines.findIndex((line, index) => index >= at && !/^\s*\|.*\|$/.test(line));

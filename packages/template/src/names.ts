@@ -1,4 +1,5 @@
 import { builtinModules } from 'node:module';
+import path from 'node:path';
 import { TemplateError } from './template-error.ts';
 
 /** What a tree is called. Everything else (`ACME_SHOP`, `AcmeShop`, `acme_shop`) follows from it. */
@@ -38,6 +39,20 @@ export function formsOf(name: string): Forms {
 /** `acme-shop` is titled `Acme Shop`. */
 export function titleOf(name: string): string {
   return name.split('-').map(capitalize).join(' ');
+}
+
+/** What a folder suggests as the name of the project in it. */
+export function nameOfFolder(folder: string): string {
+  const words =
+    path
+      .basename(folder)
+      .toLowerCase()
+      .match(/[a-z0-9]+/g) ?? [];
+  const name = words
+    .join('-')
+    .slice(0, longest)
+    .replace(/^[^a-z]+|-$/g, '');
+  return name || 'my-stack';
 }
 
 /**

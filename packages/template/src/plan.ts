@@ -12,7 +12,7 @@ export type Operation =
 /** What follows once the files are there; each runs in the new tree. */
 export const finishingSteps = [
   {
-    args: ['install', '--prefer-offline', '--no-frozen-lockfile', '--ignore-scripts'],
+    args: ['install', '--prefer-offline', '--no-frozen-lockfile'],
     reason: 'the lockfile loses what nobody needs',
   },
   {

@@ -25,6 +25,7 @@ export function prune(tree: Tree, selection: Selection): Pruned {
     }
   };
   remove(removalReason(tree, selection));
+  const goneWords = new Set([...selection.pruned, ...selection.prunedEngines]);
   edit(files, (_, text) => resolveRegions(text, keepsOf(selection)));
   // A package that goes takes imports with it, and those may have been the last that needed another package.
   for (let before = -1; before !== removed.size; ) {
@@ -32,7 +33,10 @@ export function prune(tree: Tree, selection: Selection): Pruned {
     edit(files, (file, text) => (isCode(file) ? withoutImports(text, goneFrom(file, tree, files)) : text));
     for (const manifest of readManifests(files)) {
       const entry = files.get(join(manifest.folder, 'package.json'))!;
-      files.set(join(manifest.folder, 'package.json'), pruneManifest(manifest, entry, tree, files));
+      files.set(
+        join(manifest.folder, 'package.json'),
+        pruneManifest(manifest, entry, tree, files, goneWords),
+      );
     }
     const folders = unneededWorkspaces(readManifests(files));
     remove((file) =>
@@ -85,7 +89,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
   });
 }
 
-/** A name as a word of its own: `convex` is none of `convex-agent`, nor of `ConvexHttpClient`. */
+/** A name as a word of its own: `mail` is none of `mail-queue`, nor of `MailQueue`. */
 function mention(name: string, flags: string): RegExp {
   return new RegExp(`(?<![\\w-])${name}(?![\\w-])`, flags);
 }
@@ -122,7 +126,13 @@ function goneFrom(file: string, before: Tree, files: Tree): (specifier: string) 
   };
 }
 
-function pruneManifest(manifest: Manifest, entry: Entry, before: Tree, files: Tree): Entry {
+function pruneManifest(
+  manifest: Manifest,
+  entry: Entry,
+  before: Tree,
+  files: Tree,
+  goneWords: ReadonlySet<string>,
+): Entry {
   const { folder } = manifest;
   const json = structuredClone(manifest.json) as PackageJson;
   const workspaces = new Set(readManifests(files).map(({ name }) => name));
@@ -145,12 +155,14 @@ function pruneManifest(manifest: Manifest, entry: Entry, before: Tree, files: Tr
   }
   const target = (value: unknown) =>
     typeof value === 'string' ? join(folder, value.replace(/^\.\//, '')) : '';
-  if (json.exports) {
-    json.exports = without(json.exports, (name) => {
-      const file = target(json.exports?.[name]);
-      return before.has(file) && !files.has(file);
-    });
+  const goneExports = Object.keys(json.exports ?? {}).filter((name) => {
+    const file = target(json.exports?.[name]);
+    return before.has(file) && !files.has(file);
+  });
+  for (const holder of [json, json.publishConfig]) {
+    if (holder?.exports) holder.exports = without(holder.exports, (name) => goneExports.includes(name));
   }
+  if (json.keywords) json.keywords = json.keywords.filter((word) => !goneWords.has(word));
   if (json.scripts) {
     json.scripts = without(json.scripts, (name) =>
       (json.scripts?.[name] ?? '').split(' ').some((word) => {

@@ -1,6 +1,6 @@
 /**
  * Texts that belong to a part of the template say so themselves, in a comment of their language. A line that is nothing
- * but the comment "only: convex" opens a region, which the comment "/only" closes; the comment behind something marks
+ * but the comment "only: mail" opens a region, which the comment "/only" closes; the comment behind something marks
  * that one line. The words are names of variants or engines (one that stays is enough), or "template" for what no
  * project needs. A Markdown comment that begins "only: project" holds a text that only projects show.
  */

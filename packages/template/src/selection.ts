@@ -86,7 +86,7 @@ export function removalReason(tree: Tree, selection: Selection): (file: string) 
   };
 }
 
-/** `convex`, `convex.ts`, `convex-local`: a file or folder that is there for the engine of that name. */
+/** `mail`, `mail.ts`, `mail-local`: a file or folder that is there for the engine of that name. */
 function isNamedAfter(part: string, name: string): boolean {
   return part === name || part.startsWith(`${name}.`) || part.startsWith(`${name}-`);
 }

@@ -13,7 +13,7 @@ export interface Journal {
   readonly writes: readonly string[];
   /** Folders of workspaces that are gone: what was installed or built in them goes too. */
   readonly folders: readonly string[];
-  /** The folder of state, under its old and its new name. */
+  /** The folder of state, under its old and its new name; whole, or only the tools in it. */
   readonly state: { readonly from: string; readonly to: string; readonly whole: boolean };
 }
 
@@ -38,16 +38,20 @@ export function journalOf(before: Tree, after: Tree, stage: string, state: Journ
   };
 }
 
-/**
- * Carries out a journal. From the moment it is written the switch goes forward only: in a process of its own, which no
- * signal to this one reaches; and where that one is killed too, `./pnpmw` with any command finishes it.
- */
-export async function switchTrees(root: string, folder: string, journal: Journal): Promise<void> {
+/** Writes a journal into `folder`, below the root's. From then on the change goes forward only. */
+export function writeJournal(folder: string, journal: Journal): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'journal.part'), JSON.stringify(journal));
   writeFileSync(path.join(folder, 'switch.part'), program);
   renameSync(path.join(folder, 'journal.part'), path.join(folder, 'journal.json'));
   renameSync(path.join(folder, 'switch.part'), path.join(folder, switchFile));
+}
+
+/**
+ * Carries out a journal in a process of its own, which no signal to this one reaches. Where that one is killed too,
+ * `./pnpmw` with any command finishes it.
+ */
+export async function switchTrees(root: string, folder: string): Promise<void> {
   const child = spawn(process.execPath, [path.join(folder, switchFile), root], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -64,7 +68,7 @@ export async function switchTrees(root: string, folder: string, journal: Journal
   });
 }
 
-export const switchFile = 'switch.mjs';
+const switchFile = 'switch.mjs';
 
 /** Complete in itself, since the packages move under it. Every step can be done again. */
 const program = `// Finishes the change of this tree into the project. Run by ./pnpmw when it was cut off.
@@ -81,17 +85,29 @@ const last = writes.filter((file) => file.startsWith('pnpmw'));
 for (const file of writes.filter((file) => !last.includes(file))) move(file);
 for (const file of deletes) removeEmpty(dirname(file));
 for (const folder of folders) removeEmpty(folder);
-if (state.from !== state.to) {
-  for (const entry of state.whole ? readdirSync(join(root, state.from)) : ['toolchain']) {
-    const from = join(root, state.from, entry);
-    if (entry === 'init' || !existsSync(from) || existsSync(join(root, state.to, entry))) continue;
-    mkdirSync(join(root, state.to), { recursive: true });
-    renameSync(from, join(root, state.to, entry));
-  }
+const old = join(root, state.from);
+for (const entry of existsSync(old) ? readdirSync(old) : []) {
+  if (entry === 'init') continue;
+  const to = join(root, state.to, entry);
+  if ((state.whole || entry === 'toolchain') && !existsSync(to)) {
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(join(old, entry), to);
+  } else rmSync(join(old, entry), { recursive: true, force: true });
+}
+const staged = join(root, stage);
+for (const entry of existsSync(staged) ? readdirSync(staged) : []) {
+  if (!last.includes(entry)) rmSync(join(staged, entry), { recursive: true, force: true });
 }
 for (const file of last) move(file);
-rmSync(join(import.meta.dirname, 'switch.mjs'), { force: true });
-rmSync(join(root, state.from === state.to ? join(state.from, 'init') : state.from), { recursive: true, force: true });
+// What is left to do now lies where the new wrapper looks, and git does not.
+const now = join(root, state.to, 'init');
+if (existsSync(join(old, 'init'))) {
+  mkdirSync(dirname(now), { recursive: true });
+  renameSync(join(old, 'init'), now);
+}
+removeEmpty(state.from);
+rmSync(join(now, 'switch.mjs'), { force: true });
+rmSync(now, { recursive: true, force: true });
 
 function move(file) {
   const from = join(root, stage, file);

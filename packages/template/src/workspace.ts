@@ -16,7 +16,9 @@ export interface PackageJson {
   description?: string;
   private?: boolean;
   bin?: string | Record<string, string>;
+  keywords?: string[];
   exports?: Record<string, unknown>;
+  publishConfig?: { exports?: Record<string, unknown> };
   scripts?: Record<string, string>;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
@@ -51,7 +53,7 @@ export function readManifests(tree: Tree): Manifest[] {
 
 /** The folders of `apps/` that hold a `compose.yaml`. */
 export function readVariants(tree: Tree): VariantFacts[] {
-  return [...tree.keys()].flatMap((file) => {
+  return [...tree.keys()].sort().flatMap((file) => {
     const name = /^apps\/([^/]+)\/compose\.yaml$/.exec(file)?.[1];
     return name === undefined ? [] : [variantFacts(tree, name)];
   });

@@ -3,6 +3,7 @@ import {
   choiceOf,
   formatPlan,
   initProject,
+  nameOfFolder,
   openTemplate,
   planInit,
   split,
@@ -69,15 +70,4 @@ async function init(surroundings: Surroundings, options: InitOptions): Promise<v
     if (signal.aborted) throw new InterruptedError();
     throw error;
   }
-}
-
-/** The folder's name, as far as it can be one of a project. */
-function nameOfFolder(root: string): string {
-  const words =
-    root
-      .replace(/^.*[\\/]/, '')
-      .toLowerCase()
-      .match(/[a-z0-9]+/g) ?? [];
-  const name = words.join('-').replace(/^[^a-z]+/, '');
-  return name || 'my-stack';
 }

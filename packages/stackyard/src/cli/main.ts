@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   doctor: () => import('./doctor.ts'),
   convex: () => import('./convex.ts'),
   init: () => import('./init.ts'),
+  upgrade: () => import('./upgrade.ts'),
 };
 
 const exitCodeHelp = `

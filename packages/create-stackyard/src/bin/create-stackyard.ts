@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
+import { archiveFile } from '@stackyard/template';
+import { main } from '../index.ts';
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => interrupted.abort());
+}
+const { stdin, stdout, stderr } = process;
+const carried = fileURLToPath(new URL(`../../${archiveFile}`, import.meta.url));
+process.exitCode = await main(process.argv.slice(2), carried, {
+  cwd: process.cwd(),
+  stdin,
+  stdout,
+  stderr,
+  interactive: stdin.isTTY === true && stdout.isTTY === true,
+  signal: interrupted.signal,
+});
