@@ -146,6 +146,42 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(docker('volume', 'ls', '--quiet')).not.toContain(volume);
   });
 
+  test('connects a service to each of its networks, under its name', async () => {
+    const redis = (networks: string[], ...asks: string[]) => ({
+      image: 'redis:8.2-alpine',
+      networks,
+      depends_on: Object.fromEntries(asks.map((name) => [name, { condition: 'service_healthy' }])),
+      healthcheck: {
+        test: ['CMD-SHELL', ['localhost', ...asks].map((name) => `redis-cli -h ${name} ping`).join(' && ')],
+        interval: '200ms',
+        retries: 20,
+      },
+    });
+    await using workspace = workspaceOf({
+      front: redis(['outside']),
+      store: redis(['inside']),
+      api: redis(['outside', 'inside'], 'front', 'store'),
+      worker: redis(['inside'], 'api'),
+      web: redis(['outside'], 'api'),
+    });
+    const file = 'apps/one/compose.yaml';
+    const networks = {
+      outside: {},
+      inside: { internal: true, ipam: { config: [{ subnet: '10.213.77.0/24' }] } },
+    };
+    const model = JSON.parse(workspace.read(file));
+    model.services.store.networks = { inside: { ipv4_address: '10.213.77.9' } };
+    workspace.write(file, JSON.stringify({ ...model, networks }));
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    const store = docker(
+      'ps',
+      '--quiet',
+      '--filter',
+      `name=${projectName(workspace.root, 'one')}.store`,
+    ).trim();
+    expect(docker('exec', store, 'hostname', '-I').trim()).toBe('10.213.77.9');
+  });
+
   test('gives generated secrets and both env files to Compose, and none of them on a command line', async () => {
     await using workspace = workspaceOf({
       store: {

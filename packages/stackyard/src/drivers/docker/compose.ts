@@ -23,6 +23,10 @@ export class Compose {
       await this.#run(['up', '--no-start', '--no-deps', ...services], context, 'creating');
   }
 
+  async start(service: string, context: DriverContext): Promise<void> {
+    await this.#run(['up', '--detach', '--no-deps', service], context, 'starting');
+  }
+
   async pull(services: readonly string[], context: DriverContext): Promise<void> {
     await this.#run(['pull', ...services], context, 'pulling the image');
   }

@@ -5,8 +5,10 @@ import { projectLabel, serviceLabel } from './project.ts';
 
 /** What the engine tells about a container. */
 export interface ContainerEvent {
-  /** `start`, `die`, `oom`, `health_status: healthy`. */
+  /** `create`, `start`, `die`, `oom`, `health_status: healthy`. */
   readonly action: string;
+  /** Of the container. */
+  readonly id: string;
   readonly service: string;
   readonly exitCode: number | undefined;
 }
@@ -14,7 +16,7 @@ export interface ContainerEvent {
 interface EventRecord {
   readonly Action?: string;
   readonly status?: string;
-  readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> };
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
 }
 
 /** Reads one line of `docker events --format '{{json .}}'`; undefined for what is no event. */
@@ -26,11 +28,11 @@ function parseEvent(line: string): ContainerEvent | undefined {
     return undefined;
   }
   const action = record.Action ?? record.status;
-  const attributes = record.Actor?.Attributes ?? {};
+  const { ID: id, Attributes: attributes = {} } = record.Actor ?? {};
   const service = attributes[serviceLabel];
-  if (action === undefined || service === undefined) return undefined;
+  if (action === undefined || id === undefined || service === undefined) return undefined;
   const { exitCode } = attributes;
-  return { action, service, exitCode: exitCode === undefined ? undefined : Number(exitCode) };
+  return { action, id, service, exitCode: exitCode === undefined ? undefined : Number(exitCode) };
 }
 
 /** Calls back for each event of a project's containers, as long as the process returned lives. */
@@ -40,7 +42,10 @@ export function watchEvents(
   environment: DockerEnvironment,
   callback: (event: ContainerEvent) => void,
 ): Promise<ManagedProcess> {
-  const kinds = ['start', 'die', 'oom', 'health_status'].flatMap((kind) => ['--filter', `event=${kind}`]);
+  const kinds = ['create', 'start', 'die', 'oom', 'health_status'].flatMap((kind) => [
+    '--filter',
+    `event=${kind}`,
+  ]);
   return context.spawn({
     name: 'docker events',
     command: 'docker',

@@ -45,7 +45,7 @@ class DockerSession implements DriverSession {
   readonly #environment: DockerEnvironment;
   readonly #watchdog: ContainerWatchdog;
   readonly #containers = new Map<string, Container>();
-  #ids: ReadonlyMap<string, string> = new Map();
+  readonly #ids = new Map<string, string>();
   #events: ManagedProcess | undefined;
   #closed = false;
 
@@ -66,7 +66,10 @@ class DockerSession implements DriverSession {
 
   async #create(services: readonly string[]): Promise<void> {
     await this.#compose.create(services, this.#context);
-    this.#ids = await listContainers(this.#project, this.#environment);
+    // Events have told, unless they are late: asking takes the time of a process.
+    if (services.every((name) => this.#ids.has(name))) return;
+    const listed = await listContainers(this.#project, this.#environment);
+    for (const [name, id] of listed) this.#ids.set(name, id);
   }
 
   async start(name: string): Promise<Running> {
@@ -79,6 +82,7 @@ class DockerSession implements DriverSession {
     }
     const container = new Container(name, id, this.#context);
     this.#containers.set(name, container);
+    if (connectsAtStart(this.#context.stack.model, name)) await this.#compose.start(name, this.#context);
     await container.start();
     return container;
   }
@@ -94,7 +98,8 @@ class DockerSession implements DriverSession {
   /** Follows the engine's events; when they end by themselves, the engine has stopped or was restarted. */
   async #listen(): Promise<void> {
     this.#events = await watchEvents(this.#project, this.#context, this.#environment, (event) => {
-      void this.#containers.get(event.service)?.hear(event);
+      if (event.action === 'create') this.#ids.set(event.service, event.id);
+      else void this.#containers.get(event.service)?.hear(event);
     });
     void this.#events.exited.then(async () => {
       if (this.#closed) return;
@@ -115,6 +120,13 @@ function waitsForAnEnd(model: ComposeModel, name: string): boolean {
     ([dependency, { condition }]) =>
       condition === 'service_completed_successfully' || waitsForAnEnd(model, dependency),
   );
+}
+
+/** Compose 1.29 connects a second network, and gives a container its fixed addresses, only when it starts it itself. */
+function connectsAtStart(model: ComposeModel, name: string): boolean {
+  const networks = Object.values(model.services[name]?.networks ?? {});
+  const addressed = networks.some((given) => Object.keys(given ?? {}).some((key) => key !== 'aliases'));
+  return networks.length > 1 || addressed;
 }
 
 /** Folders that the engine would make as root when they are missing. */
