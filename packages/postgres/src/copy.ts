@@ -40,14 +40,14 @@ const abilities = new WeakMap<ClientBase, Promise<boolean>>();
 
 /**
  * PostgreSQL compiled to WebAssembly (PGlite) loses the protocol's thread when COPY comes over its own socket server.
- * The embedded engine `pgvector` serves the socket itself, and can; its databases have the schema `stackyard`.
+ * An engine of Stackyard's own serves the socket itself, and can; its databases have the schema `stackyard_locks`.
  */
 function canCopy(client: ClientBase): Promise<boolean> {
   let known = abilities.get(client);
   if (!known) {
     known = client
       .query<{ able: boolean }>(
-        `SELECT version() !~* 'emcc|wasm' OR to_regnamespace('stackyard') IS NOT NULL AS able`,
+        `SELECT version() !~* 'emcc|wasm' OR to_regnamespace('stackyard_locks') IS NOT NULL AS able`,
       )
       .catch(rethrow)
       .then(({ rows }) => rows[0]?.able === true);

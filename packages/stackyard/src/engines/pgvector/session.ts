@@ -183,7 +183,7 @@ export class Session {
 
   /** Tells the functions of `advisory-locks.ts` whose call comes next. */
   async #nameSession(): Promise<void> {
-    await this.#shared.backend.execute(`SELECT stackyard.name_session('${this.id}')`);
+    await this.#shared.backend.execute(`SELECT stackyard_locks.name_session('${this.id}')`);
   }
 
   /** @returns false when the client said goodbye */
