@@ -10,7 +10,7 @@ import { applyCors } from './server/cors.ts';
 import { EngineHost } from './server/engine-host.ts';
 import { FunctionLogs } from './server/function-logs.ts';
 import { handleApi } from './server/http-api.ts';
-import { sendError } from './server/http-body.ts';
+import { requestUrl, sendError } from './server/http-body.ts';
 import { LiveRegistry } from './server/live-registry.ts';
 import { Site } from './server/site.ts';
 import { SyncSession } from './server/sync-session.ts';
@@ -154,18 +154,17 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
   const siteHandler = new Site(engine, access);
   const services = { host: engine, access, logs, instanceName: options.instanceName, cloudUrl: url, siteUrl };
   handleRequest = async (request, response) => {
-    const target = new URL(request.url ?? '/', url);
+    const target = requestUrl(request, url);
     if (target.pathname === '/http' || target.pathname.startsWith('/http/')) {
       target.pathname = target.pathname.slice('/http'.length) || '/';
       return await siteHandler.handle(request, response, target);
     }
     await handleApi({ ...services, request, response, url: target });
   };
-  handleSite = (request, response) =>
-    siteHandler.handle(request, response, new URL(request.url ?? '/', siteUrl));
+  handleSite = async (request, response) =>
+    await siteHandler.handle(request, response, requestUrl(request, siteUrl));
   apiServer.on('upgrade', (request, socket, head) => {
-    const { pathname } = new URL(request.url ?? '/', url);
-    if (!/^\/api\/(?:[^/]+\/)?sync$/.test(pathname)) {
+    if (!/^\/api\/(?:[^/]+\/)?sync(?:\?|$)/.test(request.url ?? '')) {
       socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
       return;
     }

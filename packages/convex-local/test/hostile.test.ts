@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { appendFileSync, cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { ConvexClient, ConvexHttpClient } from 'convex/browser';
 import { anyApi } from 'convex/server';
@@ -26,6 +28,12 @@ export const hog = query({ args: {}, handler: async () => { const kept = []; for
 export const recurse = query({ args: {}, handler: async () => { const again = () => again() + 1; return again(); } });
 export const callItself = mutation({ args: {}, handler: async (ctx) => { await ctx.runMutation(anyApi.items.callItself, {}); } });
 export const huge = query({ args: {}, handler: async () => 'x'.repeat(17 * 1024 * 1024) });
+export const exit = query({ args: {}, handler: async () => { process.exit(3); } });
+const insert = (table, value) => Convex.asyncSyscall('1.0/insert', JSON.stringify({ table, value }));
+export const systemTable = mutation({ args: {}, handler: async () => { await insert('_deployment', {}); } });
+export const badTable = mutation({ args: {}, handler: async () => { await insert('no name!', {}); } });
+export const noDocument = mutation({ args: {}, handler: async () => { await insert('items', ['text']); } });
+export const fork = action({ args: {}, handler: async (ctx) => { await Promise.all([ctx.runAction(anyApi.items.fork, {}), ctx.runAction(anyApi.items.fork, {})]); } });
 export const deep = mutation({ args: {}, handler: async (ctx) => { let value = 1; for (let i = 0; i < 70; i++) value = [value]; await ctx.db.insert('items', { text: value }); } });
 export const escapes = mutation({ args: {}, handler: async (ctx) => { void (async () => { await new Promise((resolve) => setImmediate(resolve)); await ctx.db.insert('items', { text: 'too late' }); })().catch(() => {}); } });
 `,
@@ -70,7 +78,7 @@ describe('functions that do not end', () => {
   });
 
   test('a query that takes all memory is ended, and the server survives', async () => {
-    await expect(client.query(items.hog!, {})).rejects.toThrow('execution timed out');
+    await expect(client.query(items.hog!, {})).rejects.toThrow(/execution timed out|memory limit/);
     expect(await client.query(items.list!, {})).toContain('before');
   });
 
@@ -107,6 +115,15 @@ describe('functions beyond the limits', () => {
     ['recurses without end', () => client.query(items.recurse!, {}), 'Maximum call stack size exceeded'],
     ['calls itself without end', () => client.mutation(items.callItself!, {}), 'call depth limit exceeded'],
     ['returns 17 MiB', () => client.query(items.huge!, {}), 'return value is too large'],
+    ['ends its process', () => client.query(items.exit!, {}), 'items:exit failed: the engine ended'],
+    ['writes a table of Convex', () => client.mutation(items.systemTable!, {}), 'read-only'],
+    ['names a table badly', () => client.mutation(items.badTable!, {}), 'Invalid table name "no name!"'],
+    ['writes what is no document', () => client.mutation(items.noDocument!, {}), 'must be an object'],
+    [
+      'calls itself twice, as an action',
+      () => client.action(items.fork!, {}),
+      'Too many actions run at once',
+    ],
     ['nests a document too deeply', () => client.mutation(items.deep!, {}), 'too nested'],
   ])('a function that %s gets an error', async (_, call, message) => {
     await expect(call()).rejects.toThrow(message);
@@ -132,6 +149,28 @@ describe('requests that are wrong', () => {
     expect(await post('/api/query', '{}')).toEqual([400, 'BadJsonBody']);
     expect(await post('/api/mutation', 'x', { 'content-encoding': 'br' })).toEqual([400, 'BadBody']);
     expect(await post('/api/nothing', '{}')).toEqual([404, 'NotFound']);
+    expect(await post('/api/query', '{"path":"items:list","args":"text"}')).toEqual([400, 'BadJsonBody']);
+    expect(await post('/api/query_batch', '{"queries":[null]}')).toEqual([400, 'BadJsonBody']);
+    const deep = `{"path":"items:list","args":{"a":${'['.repeat(9999)}${']'.repeat(9999)}}}`;
+    expect(await post('/api/query', deep)).toEqual([400, 'TooNested']);
+    const acting = { authorization: 'Convex test|00:nonsense' };
+    expect(await post('/api/query', '{"path":"items:list"}', acting)).toEqual([400, 'BadJsonBody']);
+  });
+
+  test('addresses that are none', async () => {
+    expect(await post('/api/run/%E0%A4%A', '{}')).toEqual([400, 'BadUrl']);
+    const ask = async (base: string, target: string) => {
+      const socket = connect(Number(new URL(base).port), '127.0.0.1');
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      socket.destroy();
+      return answer.toString('latin1').split('\r\n')[0];
+    };
+    for (const base of [deployment.url, deployment.siteUrl]) {
+      expect(await ask(base, '//')).toBe('HTTP/1.1 404 Not Found');
+      expect(await ask(base, 'http://[::')).toBe('HTTP/1.1 400 Bad Request');
+    }
+    expect(await client.query(items.list!, {})).toContain('before');
   });
 
   test('pushes, logs and variables need an admin key', async () => {

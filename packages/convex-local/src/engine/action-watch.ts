@@ -26,6 +26,10 @@ export class ActionWatch {
     this.#limitMs = limitMs;
   }
 
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Resolves as the action does, or rejects when it has to be ended. */
   async run<T>(scope: ActionScope, work: Promise<T>): Promise<T> {
     const ended = new Promise<never>((_, fail) => {

@@ -51,6 +51,7 @@ function checkShape(json: unknown, depth: number): void {
     throw new FunctionError(`Object has too many fields (${entries.length} > maximum number ${MAX_FIELDS})`);
   }
   for (const [name, value] of entries) {
+    if (name === '') throw new FunctionError('Field names must not be empty.');
     if (name.startsWith('_') && depth > 1) {
       throw new FunctionError(
         `Field name '${name}' starts with an underscore, which is only allowed for system fields like '_id'`,
@@ -58,6 +59,24 @@ function checkShape(json: unknown, depth: number): void {
     }
     checkShape(value, depth + 1);
   }
+}
+
+/** Throws where a table cannot have this name, or belongs to Convex. */
+export function checkTableName(name: string): void {
+  if (name.startsWith('_')) throw new FunctionError('System tables (prefixed with `_`) are read-only.');
+  if (!/^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(name)) {
+    throw new FunctionError(
+      `Invalid table name "${name}": it must begin with a letter, and hold up to 64 letters, digits and underscores.`,
+    );
+  }
+}
+
+/** The fields of a document that is to be written. */
+export function fieldsOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new FunctionError('A document must be an object.');
+  }
+  return { ...value };
 }
 
 /** Throws where a top-level field has a name that belongs to Convex. */

@@ -26,6 +26,8 @@ export interface RunnerOptions {
 }
 
 const MAX_ACTION_DEPTH = 64;
+/** Actions that run at once; more are refused, so that actions that call actions end. */
+const MAX_ACTIONS = 1000;
 
 /** Where a mutation of the scheduler records how its job ended, in the same transaction. */
 export interface JobHooks {
@@ -252,6 +254,7 @@ export class Runner {
     const logLines: string[] = [];
     const depth = (parent?.depth ?? 0) + 1;
     if (depth > MAX_ACTION_DEPTH) throw new FunctionError('Actions call each other too deeply');
+    if (this.watch.running >= MAX_ACTIONS) throw new FunctionError('Too many actions run at once');
     // A component does not see who signed in to the app that uses it.
     const same = parent === undefined || parent.component === component;
     const caller = same ? request.caller : withoutIdentity(request.caller);

@@ -1,7 +1,7 @@
 import type { StoredDocument } from '../storage/document.ts';
 import type { Store } from '../storage/store.ts';
 import { type Caller, identityOf } from './caller.ts';
-import { checkDocument, checkFieldName } from './document-rules.ts';
+import { checkDocument, checkFieldName, checkTableName, fieldsOf } from './document-rules.ts';
 import { FunctionError, type RequestError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 import { type PageRequest, readPage } from './page.ts';
@@ -282,8 +282,9 @@ export class TransactionScope {
 
   #insert(name: string, value: Record<string, unknown>): { _id: string } {
     this.#assertWritable();
+    checkTableName(name);
     const table = this.#store.ensureTable(this.component, name);
-    const fields = { ...value };
+    const fields = fieldsOf(value);
     for (const field of ['_id', '_creationTime']) {
       if (field in fields) {
         throw new FunctionError(`Provided document for table "${name}" must not have the field "${field}".`);
@@ -313,7 +314,7 @@ export class TransactionScope {
       this.#store.remove(table, id);
       return before;
     }
-    const value = args.value as Record<string, unknown>;
+    const value = fieldsOf(args.value);
     if (value._id !== undefined && value._id !== id) {
       throw new FunctionError(`Provided document \`_id\` field "${value._id}" does not match "${id}".`);
     }

@@ -1,4 +1,6 @@
 import type { Identity } from '../engine/caller.ts';
+import { RequestError } from '../engine/function-error.ts';
+import { isObject, parseJson } from './http-body.ts';
 
 /** What a key check found. */
 export interface AdminKeyCheck {
@@ -20,8 +22,9 @@ export function bareKey(key: string): string {
 export function splitAdminAuth(value: string): { key: string; actingAs: Identity | null } {
   const colon = value.indexOf(':', value.indexOf('|') + 1);
   if (colon === -1) return { key: value, actingAs: null };
-  const json = Buffer.from(value.slice(colon + 1), 'base64').toString('utf8');
-  return { key: value.slice(0, colon), actingAs: asIdentity(JSON.parse(json) as Record<string, unknown>) };
+  const attributes = parseJson(Buffer.from(value.slice(colon + 1), 'base64').toString('utf8'));
+  if (!isObject(attributes)) throw new RequestError(400, 'BadJsonBody', 'The user to act for is no object.');
+  return { key: value.slice(0, colon), actingAs: asIdentity(attributes) };
 }
 
 /** Completes the identity an admin acts under. */

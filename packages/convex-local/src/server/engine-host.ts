@@ -34,6 +34,7 @@ const MAX_HEAP_MB = 4096;
 /** Id of the calls that only ask for a sign of life. */
 const PING = 0;
 const SLEEPING_FACTOR = 10;
+const BLOCKED = 'a function blocked the engine';
 
 /**
  * Runs the engine in a worker thread and keeps it running. User code that blocks the thread is ended with the whole
@@ -129,7 +130,7 @@ export class EngineHost {
       return;
     }
     if (!this.#silentTooLong() || !this.#runsUserCode()) return;
-    this.#died(worker, 'a function blocked the engine');
+    this.#died(worker, BLOCKED);
     void worker.terminate();
   }
 
@@ -178,8 +179,10 @@ export class EngineHost {
     const { functionTimeoutMs } = this.#options;
     const fail = (message: string) =>
       call.resolve({ success: false, message, logLines: [] } satisfies RunResponse);
-    if (request.requestId === culprit) fail(timeoutMessage(request.path, functionTimeoutMs));
-    else if (request.kind === 'query' || request.kind === 'mutation') {
+    if (request.requestId === culprit) {
+      const blocked = reason === BLOCKED;
+      fail(blocked ? timeoutMessage(request.path, functionTimeoutMs) : `${request.path} failed: ${reason}`);
+    } else if (request.kind === 'query' || request.kind === 'mutation') {
       this.call('run', request).then(call.resolve, call.reject);
     } else fail(`Action ${request.path} was ended before it was done: ${reason}.`);
   }

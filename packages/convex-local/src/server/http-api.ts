@@ -6,7 +6,7 @@ import type { Access } from './access.ts';
 import type { EngineHost } from './engine-host.ts';
 import { newRequestId, publicMessage } from './error-messages.ts';
 import type { FunctionLogs } from './function-logs.ts';
-import { readBody, readJson, sendJson, sendText } from './http-body.ts';
+import { decodeUrl, isObject, parseJson, readBody, readJson, sendJson, sendText } from './http-body.ts';
 import { receiveUpload, serveFile } from './storage-routes.ts';
 import { decodeTimestamp, encodeTimestamp } from './timestamps.ts';
 import { serveExport, TRANSFER_ROUTES } from './transfer-routes.ts';
@@ -33,6 +33,13 @@ const VERSION = 'stackyard-convex-local';
 
 const FORMATS = new Set(['json', 'convex_encoded_json', 'convex_json', 'encoded_convex_json']);
 
+/** The arguments of a call: an object, or an array that holds one. */
+function argumentsOf(given: unknown): Record<string, unknown> {
+  const args = (Array.isArray(given) ? given[0] : given) ?? {};
+  if (!isObject(args)) throw new RequestError(400, 'BadJsonBody', 'The "args" are not an object.');
+  return args;
+}
+
 async function runFunction(
   exchange: Exchange,
   kind: RunRequest['kind'],
@@ -44,12 +51,11 @@ async function runFunction(
     throw new RequestError(400, 'BadFormat', `Unknown format "${call.format}".`);
   }
   const requestId = newRequestId();
-  const args = Array.isArray(call.args) ? (call.args[0] ?? {}) : (call.args ?? {});
   const response = await exchange.host.call('run', {
     kind,
     component: call.component ?? '',
     path: call.path,
-    args,
+    args: argumentsOf(call.args),
     caller,
     requestId,
     // An engine that is restarted in the middle must not apply the mutation twice.
@@ -87,7 +93,7 @@ function udf(kind: 'query' | 'mutation' | 'action'): Route {
 async function getQuery(exchange: Exchange): Promise<void> {
   const caller = await exchange.access.caller(exchange.request);
   const { searchParams } = exchange.url;
-  const args = JSON.parse(searchParams.get('args') ?? '{}') as unknown;
+  const args = parseJson(searchParams.get('args') ?? '{}');
   await runFunction(exchange, 'query', { path: searchParams.get('path') ?? '', args }, caller);
 }
 
@@ -99,16 +105,18 @@ async function anyFunction(exchange: Exchange): Promise<void> {
 
 async function queryBatch(exchange: Exchange): Promise<void> {
   const caller = await exchange.access.caller(exchange.request);
-  const body = (await readJson(exchange.request)) as { queries: Array<{ path: string; args: unknown }> };
+  const { queries } = await readJson(exchange.request);
+  if (!Array.isArray(queries) || !queries.every((one) => isObject(one) && typeof one.path === 'string')) {
+    throw new RequestError(400, 'BadJsonBody', 'The body has no "queries", each with a "path".');
+  }
   const results = await Promise.all(
-    body.queries.map(async ({ path, args }) => {
+    (queries as Array<{ path: string; args: unknown }>).map(async ({ path, args }) => {
       const requestId = newRequestId();
-      const one = Array.isArray(args) ? (args[0] ?? {}) : args;
       const response = await exchange.host.call('run', {
         kind: 'query',
         component: '',
         path,
-        args: one,
+        args: argumentsOf(args),
         caller,
         requestId,
       });
@@ -249,7 +257,7 @@ export async function handleApi(exchange: Exchange): Promise<void> {
   const run = /^\/api\/run\/(.+)$/.exec(url.pathname);
   if (method === 'POST' && run !== null) {
     const caller = await exchange.access.caller(request);
-    const steps = decodeURIComponent(run[1]!).split('/');
+    const steps = decodeUrl(run[1]!).split('/');
     const name = steps.pop()!;
     const path = steps.length === 0 ? name : `${steps.join('/')}:${name}`;
     return await runFunction(exchange, 'any', { path, args: (await readJson(request)).args }, caller);

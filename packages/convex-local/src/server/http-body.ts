@@ -3,6 +3,8 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip } from 'node:zlib';
 import { RequestError } from '../engine/function-error.ts';
 
+/** Deeper JSON is nobody's arguments, and too deep for whatever walks it. */
+const MAX_NESTING = 512;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const unbrotli = promisify(brotliDecompress);
 const unzip = promisify(gunzip);
@@ -31,20 +33,50 @@ export async function readBody(request: IncomingMessage, limit = MAX_BODY_BYTES)
 export async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
   const text = (await readBody(request)).toString('utf8');
   if (text === '') return {};
-  let body: unknown;
+  const body = parseJson(text);
+  if (!isObject(body)) throw new RequestError(400, 'BadJsonBody', 'The request body is not a JSON object.');
+  return body;
+}
+
+/** Reads JSON that came with a request, nested no deeper than what walks it can bear. */
+export function parseJson(text: string): unknown {
+  let value: unknown;
   try {
-    body = JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
-    throw new RequestError(
-      400,
-      'BadJsonBody',
-      `Failed to parse the request body as JSON: ${(error as Error).message}`,
-    );
+    throw new RequestError(400, 'BadJsonBody', `Failed to parse as JSON: ${(error as Error).message}`);
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new RequestError(400, 'BadJsonBody', 'The request body is not a JSON object.');
+  checkNesting(value);
+  return value;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkNesting(value: unknown, depth = 0): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > MAX_NESTING) {
+    throw new RequestError(400, 'TooNested', `JSON may be nested ${MAX_NESTING} levels deep.`);
   }
-  return body as Record<string, unknown>;
+  for (const part of Object.values(value)) checkNesting(part, depth + 1);
+}
+
+/** The address a request asks for; `base` stands for the host, whatever the request says about it. */
+export function requestUrl(request: IncomingMessage, base: string): URL {
+  const target = request.url ?? '/';
+  const url = target.startsWith('/') ? `${new URL(base).origin}${target}` : target;
+  if (!URL.canParse(url)) throw new RequestError(400, 'BadUrl', 'The address of the request is not valid.');
+  return new URL(url);
+}
+
+/** Undoes percent-encoding. */
+export function decodeUrl(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new RequestError(400, 'BadUrl', 'The address of the request is not valid.');
+  }
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

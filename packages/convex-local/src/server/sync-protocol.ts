@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { parseJson } from './http-body.ts';
 
 const u32 = z.number().int().nonnegative();
-const args = z.array(z.unknown()).max(1);
+const args = z.array(z.record(z.string(), z.unknown())).max(1);
 
 const modification = z.discriminatedUnion('type', [
   z.object({
@@ -50,7 +51,7 @@ export type ClientMessage = z.infer<typeof message>;
 
 /** Reads a client's frame; throws where it is none of the protocol. */
 export function clientMessage(text: string): ClientMessage {
-  const result = message.safeParse(JSON.parse(text));
+  const result = message.safeParse(parseJson(text));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new Error(`Received an invalid message: ${issue?.path.join('.')}: ${issue?.message}`);
