@@ -30,6 +30,9 @@ const SUBJECTS = `
   SELECT s.id AS section, s.organisation_id AS school, e.person_id AS student, t.person_id AS teacher,
     (SELECT g.guardian_id FROM people.guardianship g WHERE g.person_id = e.person_id LIMIT 1) AS guardian,
     a.id AS paper, a.exam_id AS exam, a.section_id AS paper_section,
+    c.person_id AS reported, c.academic_session_id AS term,
+    (SELECT t.id FROM transport.trip t JOIN transport.route r ON r.id = t.route_id
+     WHERE r.organisation_id = s.organisation_id LIMIT 1) AS trip,
     (SELECT lower(left(p.family_name, 2)) FROM people.person p WHERE p.id = e.person_id) AS beginning
   FROM academics.section s
   CROSS JOIN LATERAL (SELECT person_id FROM enrolment.section_enrolment
@@ -38,6 +41,8 @@ const SUBJECTS = `
     WHERE section_id = s.id AND role_code = 'teacher' ORDER BY id LIMIT 1) t
   CROSS JOIN LATERAL (SELECT p.id, p.exam_id, p.section_id FROM enrolment.section_enrolment x
     JOIN assessment.paper p ON p.section_id = x.section_id WHERE x.person_id = e.person_id LIMIT 1) a
+  CROSS JOIN LATERAL (SELECT r.person_id, r.academic_session_id FROM assessment.report_card r
+    JOIN enrolment.placement p ON p.person_id = r.person_id WHERE p.organisation_id = s.organisation_id LIMIT 1) c
   WHERE s.class_type = 'homeroom' ORDER BY hashint8(s.id) LIMIT ${ROUNDS}`;
 
 const QUERIES: Readonly<Record<string, (s: Subject) => string>> = {
@@ -50,7 +55,7 @@ const QUERIES: Readonly<Record<string, (s: Subject) => string>> = {
   teacher_week: (s) => `${s.teacher}, '${LAST_DAY}'`,
   free_teachers: (s) => `${s.school}, '${LAST_DAY}', 540, 585`,
   free_rooms: (s) => `${s.school}, '${LAST_DAY}', 540, 585`,
-  report_card: (s) => `${s.student}, 1`,
+  report_card: (s) => `${s.reported}, ${s.term}`,
   mark_grid: (s) => `${s.paper}`,
   class_rank: (s) => `${s.exam}, ${s.paper_section}`,
   defaulters: (s) => `${s.school}, '${LAST_DAY}'`,
@@ -59,7 +64,7 @@ const QUERIES: Readonly<Record<string, (s: Subject) => string>> = {
   student_ledger: (s) => `${s.student}`,
   guardian_dashboard: (s) => `${s.guardian}, '${LAST_DAY}'`,
   search_people: (s) => `'${s.beginning}'`,
-  transport_manifest: () => `1, '${LAST_DAY}'`,
+  transport_manifest: (s) => `${s.trip}, '${LAST_DAY}'`,
   overdue_books: (s) => `${s.school}, '${LAST_DAY}'`,
   audit_trail: (s) => `'people.person', '${s.student}'`,
 };

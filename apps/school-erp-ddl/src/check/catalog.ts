@@ -36,7 +36,7 @@ const RULES: readonly Rule[] = [
     query: `SELECT t.oid::regclass::text AS object FROM (${TENANT_TABLES}) t
       LEFT JOIN pg_policies p ON p.schemaname = t.nspname AND p.tablename = t.relname
       GROUP BY t.oid HAVING count(p.policyname) <> 1
-        OR bool_or(p.qual NOT LIKE '%tenant_id = ( SELECT tenancy.current_tenant()%')
+        OR bool_or(p.qual <> '(tenant_id = tenancy.current_tenant())')
         OR bool_or(p.with_check IS DISTINCT FROM p.qual) OR bool_or(p.cmd <> 'ALL')`,
   },
   {

@@ -161,6 +161,67 @@ const FRAME: readonly Step[] = [
      JOIN (SELECT person_id, row_number() OVER (ORDER BY person_id) AS n FROM people.student) s ON s.n = c.n
      WHERE c.n % 3 = 0 AND NOT EXISTS (SELECT FROM library.loan)`,
   ],
+  [
+    'bus routes',
+    `WITH routes AS (
+       INSERT INTO transport.route (organisation_id, code, name)
+       SELECT o.organisation_id, 'R' || n, 'Route ' || n FROM organisation.school o
+       CROSS JOIN LATERAL generate_series(1, (SELECT 1 + count(*) / 200 FROM enrolment.placement e
+         WHERE e.tenant_id = o.tenant_id AND e.organisation_id = o.organisation_id)) AS n
+       ON CONFLICT DO NOTHING RETURNING tenant_id, id, organisation_id
+     ), buses AS (
+       INSERT INTO transport.vehicle (organisation_id, plate, seats) SELECT organisation_id, 'BUS ' || id, 60 FROM routes
+     )
+     INSERT INTO transport.stop (organisation_id, name)
+     SELECT organisation_id, 'Stop ' || id || '/' || n FROM routes CROSS JOIN generate_series(1, 6) AS n`,
+  ],
+  [
+    'bus stops and drivers',
+    `WITH stops AS (
+       INSERT INTO transport.route_stop (route_id, stop_id, position)
+       SELECT r.id, s.id, split_part(s.name, '/', 2)::smallint FROM transport.route r
+       JOIN transport.stop s ON s.tenant_id = r.tenant_id AND s.organisation_id = r.organisation_id AND s.name LIKE 'Stop ' || r.id || '/%'
+       ON CONFLICT (tenant_id, route_id, stop_id) DO NOTHING
+     )
+     INSERT INTO transport.driver (person_id, license_number, license_until)
+     SELECT person_id, 'L' || person_id, date '{to}' + 700
+     FROM (SELECT person_id FROM people.staff_member ORDER BY person_id LIMIT (SELECT count(*) FROM transport.route)) AS x
+     ON CONFLICT DO NOTHING`,
+  ],
+  [
+    'bus trips',
+    `INSERT INTO transport.trip (route_id, vehicle_id, driver_id, direction, minutes, valid)
+     SELECT r.id, v.id, d.person_id, 'to_school', '[390,450)', daterange('{year}', date '{to}' + 60)
+     FROM (SELECT r.*, row_number() OVER (ORDER BY id) AS n FROM transport.route r) r
+     JOIN transport.vehicle v ON v.tenant_id = r.tenant_id AND v.plate = 'BUS ' || r.id
+     JOIN (SELECT person_id, row_number() OVER (ORDER BY person_id) AS n FROM transport.driver) d ON d.n = r.n
+     WHERE NOT EXISTS (SELECT FROM transport.trip)`,
+  ],
+  [
+    'bus riders',
+    `INSERT INTO transport.rider (person_id, route_stop_id, trip_id, direction, valid)
+     SELECT e.person_id, s.id, t.id, 'to_school', daterange('{year}', date '{to}' + 60)
+     FROM (SELECT e.*, row_number() OVER (PARTITION BY e.organisation_id ORDER BY e.person_id) - 1 AS n FROM enrolment.placement e) e
+     JOIN transport.route r ON r.tenant_id = e.tenant_id AND r.organisation_id = e.organisation_id AND r.code = 'R' || (e.n / 200 + 1)
+     JOIN transport.trip t ON t.tenant_id = r.tenant_id AND t.route_id = r.id
+     JOIN transport.route_stop s ON s.tenant_id = r.tenant_id AND s.route_id = r.id AND s.position = e.n % 6 + 1
+     WHERE e.n % 5 = 0 AND NOT EXISTS (SELECT FROM transport.rider)`,
+  ],
+  [
+    'report cards',
+    `WITH cards AS (
+       INSERT INTO assessment.report_card (person_id, academic_session_id)
+       SELECT e.person_id, t.id FROM enrolment.placement e
+       JOIN calendar.academic_session t ON t.tenant_id = e.tenant_id AND t.kind_code = 'semester' AND t.period @> date '{year}'
+       WHERE ${chance('e.person_id', '11')} < 20
+       ON CONFLICT DO NOTHING RETURNING tenant_id, id, person_id
+     )
+     INSERT INTO assessment.report_line (report_card_id, position, title, score)
+     SELECT c.id, row_number() OVER (PARTITION BY c.id ORDER BY s.id), s.title, 50 + ${chance('c.id', 's.id')} / 2
+     FROM cards c
+     JOIN enrolment.section_enrolment x ON x.tenant_id = c.tenant_id AND x.person_id = c.person_id AND x.role_code = 'student'
+     JOIN academics.section s ON s.tenant_id = x.tenant_id AND s.id = x.section_id AND s.class_type = 'scheduled'`,
+  ],
 ];
 
 /** What every day adds. */
