@@ -7,6 +7,5 @@ export type { Client, Queryable } from '@stackyard/postgres';
  * with the tenant's number. Both end with the transaction.
  */
 export async function enterTenant(db: Queryable, tenant: number): Promise<void> {
-  await db.execute('SET LOCAL ROLE erp_app');
-  await db.query('SELECT tenancy.enter($1)', [tenant]);
+  await db.query("SELECT set_config('role', 'erp_app', true), tenancy.enter($1)", [tenant]);
 }

@@ -103,7 +103,12 @@ const QUERIES: readonly (readonly [name: string, values: string, conditions: Reg
       [/person_id = .*day >= .*day < /],
       ['2026_10'],
     ],
-    ['below_attendance', `{school}, '2026-09-01', '2026-11-01'`, [/organisation_id = .*month >= /], ['2026_09', '2026_10']],
+    [
+      'below_attendance',
+      `{school}, '2026-09-01', '2026-11-01'`,
+      [/organisation_id = .*month >= /],
+      ['2026_09', '2026_10'],
+    ],
     ['teacher_day', `{teacher}, '${DAY}'`, [/person_id = .*day_of_week = /]],
     ['teacher_week', `{teacher}, '${DAY}'`, [/person_id = /]],
     ['free_teachers', `{school}, '${DAY}', 540, 585`, [/organisation_id = .*role_code = /]],

@@ -84,7 +84,7 @@ async function make(client: Client): Promise<void> {
       target: { value: 5000 },
     });
     const tenant = await roster(client, 'bench', SCALE.schools, SCALE.students, folder);
-    const year = { from: YEAR_START, to: LAST_DAY, yearStart: YEAR_START, lessons: 4, exams: 12 };
+    const year = { from: YEAR_START, to: LAST_DAY, yearStart: YEAR_START, lessons: 5, exams: 14 };
     const frame = await time(() =>
       client.tx(async (tx) => {
         await enterTenant(tx, tenant);

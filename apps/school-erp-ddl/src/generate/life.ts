@@ -27,13 +27,15 @@ const BILLS = `
   CREATE TEMPORARY TABLE life_bill AS
   SELECT row_number() OVER (ORDER BY n, e.person_id) AS number, e.person_id, e.organisation_id, e.academic_year_id,
     date '{year}' + 30 * n AS issued_on, ${COMPONENTS.reduce((sum, [, amount]) => sum + amount, 0) / 10}::numeric(14,2) AS total,
-    ${chance('e.person_id', 'n::bigint')} AS luck
+    -- Most pay, sooner or later; it is the same tenth of the families that pays half, or not at all, from some month on.
+    CASE WHEN ${chance('e.person_id', '5')} < 90 OR n < ${chance('e.person_id', '9')} / 9 THEN ${chance('e.person_id', 'n::bigint')} * 8 / 10
+      ELSE ${chance('e.person_id', '5')} END AS luck
   FROM enrolment.placement e CROSS JOIN generate_series(0, {bills} - 1) AS n
   WHERE e.tenant_id = {tenant} AND e.is_primary AND e.period @> date '{year}';
   CREATE TEMPORARY TABLE life_payment AS
   SELECT row_number() OVER (ORDER BY issued_on + luck / 8, number) AS receipt, number, person_id, issued_on + luck / 8 AS day,
-    CASE WHEN luck < 80 THEN total ELSE total / 2 END AS amount
-  FROM life_bill WHERE luck < 84;
+    CASE WHEN luck < 90 THEN total ELSE total / 2 END AS amount
+  FROM life_bill WHERE luck < 95;
   ANALYZE life_bill; ANALYZE life_payment`;
 
 const MARKS = `

@@ -250,8 +250,14 @@ async function sideBySide(client: Client, jobs: readonly Job[], options: BulkLoa
   const stop = new AbortController();
   const work = () =>
     client.connection(async (connection) => {
-      for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift())
-        await job(connection, stop.signal);
+      // Rules sum up whole tables; they may use what the building of an index may.
+      await connection.query("SELECT set_config('work_mem', current_setting('maintenance_work_mem'), false)");
+      try {
+        for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift())
+          await job(connection, stop.signal);
+      } finally {
+        await connection.query('RESET work_mem').catch(() => undefined);
+      }
     });
   const done = await Promise.allSettled(
     Array.from({ length: Math.min(options.connections ?? 2, jobs.length) }, () =>
