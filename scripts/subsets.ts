@@ -47,6 +47,7 @@ async function check(keep: string[]): Promise<void> {
     await run(project, 'git', 'init', '--quiet');
     await step('lint', () => pnpmw('biome', 'check', '--error-on-warnings', '.'));
     await step('generated', () => pnpmw('check:generated'));
+    await step('knip', () => pnpmw('knip'));
     await step('typecheck', () => pnpmw('typecheck'));
     if (!full) return;
     await step('test', () => pnpmw('test'));
@@ -99,8 +100,9 @@ async function step(name: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    console.log(`  ${name} failed`);
-    throw error;
+    process.exitCode = 1;
+    console.log(`  ${name} failed: ${(error as Error).message}`);
+    return;
   }
   console.log(`  ${name.padEnd(24)}${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s`);
 }

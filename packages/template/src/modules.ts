@@ -6,9 +6,11 @@ export function isCode(file: string): boolean {
   return code.test(file);
 }
 
-/** What a file imports, as written: `./a.ts`, `@scope/package/part`. */
+/** What a file imports or resolves, as written: `./a.ts`, `@scope/package/part`. */
 export function importsOf(text: string): string[] {
-  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^'\n]+)'/g)].map(([, specifier]) => specifier!);
+  return [...text.matchAll(/(?:\bfrom|\bimport|\bresolve)\s*\(?\s*'([^'\n]+)'/g)].map(
+    ([, specifier]) => specifier!,
+  );
 }
 
 /** The package that a specifier means, or undefined for a file. */

@@ -1,9 +1,10 @@
 import { withoutMentions } from './markdown.ts';
-import { importsOf, isCode, packageOf, resolveSpecifier, withoutImports } from './modules.ts';
+import { isCode, packageOf, resolveSpecifier, withoutImports } from './modules.ts';
+import { goneNames, join, pruneManifest } from './prune-manifest.ts';
 import { resolveRegions, withoutDoubleBlanks } from './regions.ts';
 import { keepsOf, removalReason, type Selection, unneededWorkspaces } from './selection.ts';
 import { type Entry, entryOf, type Tree, textOf } from './tree.ts';
-import { dependencyFields, type Manifest, type PackageJson, readManifests } from './workspace.ts';
+import { dependencyFields, readManifests } from './workspace.ts';
 
 /** A tree and why it is no longer what it was. */
 export interface Pruned {
@@ -30,13 +31,19 @@ export function prune(tree: Tree, selection: Selection): Pruned {
   // A package that goes takes imports with it, and those may have been the last that needed another package.
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;
-    edit(files, (file, text) => (isCode(file) ? withoutImports(text, goneFrom(file, tree, files)) : text));
+    const gone = goneNames(tree, files);
+    edit(files, (file, text) => {
+      if (!isCode(file)) return text;
+      return withoutImports(text, (specifier) => {
+        const target = resolveSpecifier(file, specifier);
+        return target === undefined
+          ? gone.has(packageOf(specifier) ?? '')
+          : tree.has(target) && !files.has(target);
+      });
+    });
     for (const manifest of readManifests(files)) {
-      const entry = files.get(join(manifest.folder, 'package.json'))!;
-      files.set(
-        join(manifest.folder, 'package.json'),
-        pruneManifest(manifest, entry, tree, files, goneWords),
-      );
+      const json = pruneManifest(manifest, tree, files, goneWords);
+      if (json) files.set(join(manifest.folder, 'package.json'), entryOf(json));
     }
     const folders = unneededWorkspaces(readManifests(files));
     remove((file) =>
@@ -49,7 +56,10 @@ export function prune(tree: Tree, selection: Selection): Pruned {
 
 /** Pages, recipes and the catalog, which mention what has gone. */
 function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selection): void {
-  const folders = folderDifference(before, files);
+  const goneWorkspaces = goneNames(before, files);
+  const folders = readManifests(before).flatMap(({ name, folder }) =>
+    goneWorkspaces.has(name) ? [folder] : [],
+  );
   const [example = ''] = selection.kept;
   const used = new Set(
     readManifests(files).flatMap(({ json }) =>
@@ -58,7 +68,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
       ),
     ),
   );
-  const goneNames = [...selection.pruned, ...selection.prunedEngines].map((name) => mention(name, 'i'));
+  const goneMentions = [...selection.pruned, ...selection.prunedEngines].map((name) => mention(name, 'i'));
   const keptNames = selection.kept.map((name) => mention(name, 'i'));
   const codes = codesIn(files);
   const goneCodes = new Set([...codesIn(before)].filter((code) => !codes.has(code)));
@@ -66,6 +76,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
   edit(files, (file, text) => {
     const own = /^apps\/[^/]+\//.test(file);
     if (file === 'pnpm-lock.yaml') return text;
+    if (file === '.changeset/config.json') return withoutValues(text, goneWorkspaces);
     if (file === 'pnpm-workspace.yaml') return pruneCatalog(text, used);
     if (/(^|\/)Dockerfile/.test(file))
       return withoutLines(text, (line) =>
@@ -79,7 +90,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
         return (
           link ||
           (code !== undefined && goneCodes.has(code)) ||
-          (goneNames.some((name) => name.test(line)) && !keptNames.some((name) => name.test(line)))
+          (goneMentions.some((name) => name.test(line)) && !keptNames.some((name) => name.test(line)))
         );
       });
     }
@@ -114,74 +125,6 @@ function edit(files: Map<string, Entry>, change: (file: string, text: string) =>
   }
 }
 
-/** Whether a specifier of this file led somewhere before, and leads nowhere now. */
-function goneFrom(file: string, before: Tree, files: Tree): (specifier: string) => boolean {
-  const names = new Set(readManifests(files).map(({ name }) => name));
-  const old = new Set(readManifests(before).map(({ name }) => name));
-  return (specifier) => {
-    const target = resolveSpecifier(file, specifier);
-    if (target !== undefined) return before.has(target) && !files.has(target);
-    const name = packageOf(specifier);
-    return name !== undefined && old.has(name) && !names.has(name);
-  };
-}
-
-function pruneManifest(
-  manifest: Manifest,
-  entry: Entry,
-  before: Tree,
-  files: Tree,
-  goneWords: ReadonlySet<string>,
-): Entry {
-  const { folder } = manifest;
-  const json = structuredClone(manifest.json) as PackageJson;
-  const workspaces = new Set(readManifests(files).map(({ name }) => name));
-  const was = new Set(readManifests(before).map(({ name }) => name));
-  const imported = (tree: Tree) =>
-    new Set(
-      [...tree].flatMap(([file, content]) =>
-        folder !== '' && file.startsWith(`${folder}/`) && isCode(file)
-          ? importsOf(textOf(content) ?? '').map(packageOf)
-          : [],
-      ),
-    );
-  const [then, now] = [imported(before), imported(files)];
-  const isGone = (name: string): boolean =>
-    (was.has(name) && !workspaces.has(name)) ||
-    (then.has(name) && !now.has(name)) ||
-    (name.startsWith('@types/') && isGone(name.slice('@types/'.length)));
-  for (const field of dependencyFields) {
-    if (json[field]) json[field] = without(json[field], isGone);
-  }
-  const target = (value: unknown) =>
-    typeof value === 'string' ? join(folder, value.replace(/^\.\//, '')) : '';
-  const goneExports = Object.keys(json.exports ?? {}).filter((name) => {
-    const file = target(json.exports?.[name]);
-    return before.has(file) && !files.has(file);
-  });
-  for (const holder of [json, json.publishConfig]) {
-    if (holder?.exports) holder.exports = without(holder.exports, (name) => goneExports.includes(name));
-  }
-  if (json.keywords) json.keywords = json.keywords.filter((word) => !goneWords.has(word));
-  if (json.scripts) {
-    json.scripts = without(json.scripts, (name) =>
-      (json.scripts?.[name] ?? '').split(' ').some((word) => {
-        const file = target(word);
-        return before.has(file) && !files.has(file);
-      }),
-    );
-  }
-  const text = `${JSON.stringify(json, undefined, 2)}\n`;
-  return JSON.stringify(json) === JSON.stringify(manifest.json) ? entry : entryOf(text);
-}
-
-function without<Value>(
-  record: Record<string, Value>,
-  isGone: (key: string) => boolean,
-): Record<string, Value> {
-  return Object.fromEntries(Object.entries(record).filter(([key]) => !isGone(key)));
-}
-
 /** `pnpm-workspace.yaml` with the versions that somebody still asks for. */
 function pruneCatalog(text: string, used: ReadonlySet<string>): string {
   return text.replace(/^catalog:\n(?: {2}.*\n)+/m, (catalog) =>
@@ -192,6 +135,13 @@ function pruneCatalog(text: string, used: ReadonlySet<string>): string {
   );
 }
 
+/** A JSON text without the strings that name something that is gone. */
+function withoutValues(text: string, gone: ReadonlySet<string>): string {
+  const filter = (_: string, value: unknown) =>
+    Array.isArray(value) ? value.filter((entry) => !gone.has(entry)) : value;
+  return `${JSON.stringify(JSON.parse(text, filter), undefined, 2)}\n`;
+}
+
 function withoutLines(text: string, isGone: (line: string) => boolean): string {
   return withoutDoubleBlanks(
     text,
@@ -200,16 +150,4 @@ function withoutLines(text: string, isGone: (line: string) => boolean): string {
       .filter((line) => !isGone(line))
       .join('\n'),
   );
-}
-
-/** Folders of workspaces that were there before and have gone. */
-function folderDifference(before: Tree, files: Tree): string[] {
-  const now = new Set(readManifests(files).map(({ folder }) => folder));
-  return readManifests(before)
-    .map(({ folder }) => folder)
-    .filter((folder) => folder !== '' && !now.has(folder));
-}
-
-function join(folder: string, file: string): string {
-  return folder === '' ? file : `${folder}/${file}`;
 }

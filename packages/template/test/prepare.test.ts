@@ -24,13 +24,15 @@ test('what only a pruned variant needs goes with it: app, engine, package, depen
   expect(manifest('packages/acme-shop/package.json').dependencies).toEqual({ zod: 'catalog:' });
   expect(manifest('package.json').scripts).toEqual({ 'acme-shop': 'acme-shop' });
   expect(text('pnpm-workspace.yaml')).toBe('packages:\n  - apps/*\n  - packages/*\ncatalog:\n  zod: 4.0.0\n');
+  expect(manifest('.changeset/config.json')).toEqual({ fixed: [['acme-shop']] });
+  expect(tree.has('.changeset/news.md')).toBe(false);
   expect(findMentions(tree, prunedPattern(selection)!)).toEqual([]);
 });
 
 test('the base keeps its engine, and everything stays with every variant', () => {
   const all = prepare(template, { ...choice, keep: ['shop', 'news'] });
   expect(all.selection).toMatchObject({ pruned: [], prunedEngines: [] });
-  expect([...all.removed.keys()]).toEqual([]);
+  expect([...all.removed.keys()]).toEqual(['.changeset/news.md']);
   expect(textOf(all.tree.get('README.md'))).toContain('\nLetters go out by mail.\n');
   expect(textOf(all.tree.get('README.md'))).not.toContain('only:');
 });

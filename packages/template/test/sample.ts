@@ -7,12 +7,17 @@ import { type Entry, entryOf, type Tree, writeTree } from '../src/tree.ts';
 
 const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
+// Spelled so that this very file has no region.
+const only = 'only';
+
 /** A small template called Yard with two variants: `shop` on the base alone, `news` with an engine of its own. */
 const texts: Readonly<Record<string, string>> = {
   '.template.json': json({
     template: { package: 'create-yard', version: '1.0.0', name: 'yard', scope: 'yard', title: 'Yard' },
   }),
   '.gitignore': 'node_modules/\n.yard/\ndata/\n.env\n',
+  '.changeset/config.json': json({ fixed: [['yard', '@yard/mail-local']] }),
+  '.changeset/news.md': 'News of Yard\n',
   'README.md': `# Yard
 
 | variant | what |
@@ -20,11 +25,11 @@ const texts: Readonly<Record<string, string>> = {
 | \`shop\` | a shop |
 | \`news\` | a paper |
 
-<!-- only: mail -->
+<!-- ${only}: mail -->
 
 Letters go out by mail.
 
-<!-- /only -->
+<!-- /${only} -->
 
 \`./pnpmw yard dev news\` starts it.
 `,
@@ -59,9 +64,9 @@ export const engines = {
   mail: () => import('./engines/mail.ts'),
 };
 export const start = () => z.string().parse(process.env.YARD_LOG);
-// only: mail
+// ${only}: mail
 export const post = mail;
-// /only
+// /${only}
 `,
   'packages/yard/src/engines/mail.ts':
     "import { deliver } from '@yard/mail-local';\n\nexport const mail = () => deliver();\n",
