@@ -317,14 +317,14 @@ CREATE FUNCTION daily.guardian_dashboard(guardian bigint, on_day date)
   SELECT p.id, p.given_name, p.family_name,
     (SELECT m.code FROM attendance.daily_mark m
      WHERE m.tenant_id = p.tenant_id AND m.person_id = p.id AND m.day = on_day LIMIT 1),
-    (SELECT coalesce(sum(i.total - i.allocated), 0) FROM fees.invoice i
-     WHERE i.tenant_id = p.tenant_id AND i.person_id = p.id AND i.status_code = 'issued'),
-    (SELECT min(i.due_on) FROM fees.invoice i
-     WHERE i.tenant_id = p.tenant_id AND i.person_id = p.id AND i.status_code = 'issued' AND i.allocated < i.total),
+    f.open_amount, f.next_due,
     (SELECT count(*) FROM assessment.report_card c
      WHERE c.tenant_id = p.tenant_id AND c.person_id = p.id AND c.published_at IS NOT NULL)
   FROM people.guardianship g
   JOIN people.person p ON p.tenant_id = g.tenant_id AND p.id = g.person_id
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(i.total - i.allocated), 0) AS open_amount, min(i.due_on) FILTER (WHERE i.allocated < i.total) AS next_due
+    FROM fees.invoice i WHERE i.tenant_id = p.tenant_id AND i.person_id = p.id AND i.status_code = 'issued') f
   WHERE g.guardian_id = guardian
   ORDER BY p.given_name
 $$;
