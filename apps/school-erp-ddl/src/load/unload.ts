@@ -3,12 +3,24 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { to } from 'pg-copy-streams';
 import type { Client } from '../database.ts';
+import { LoadError } from './load-error.ts';
 
 /**
  * Writes a tenant's rows of a table or partition as a file that {@link bulkLoad} reads, in the order of the primary key,
  * in which it loads fastest. Returns how many.
  */
 export async function unload(client: Client, table: string, tenant: number, folder: string): Promise<number> {
+  const [found] = await client.query(
+    "SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'tenant_id'",
+    [table],
+  );
+  if (!found) {
+    throw new LoadError(
+      'LOAD_SOURCE',
+      `There is no table ${table} of a tenant`,
+      'See `erp docs` for the tables there are.',
+    );
+  }
   const { columns, key } = await client.one<{ columns: string[]; key: string[] }>(
     `SELECT (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
          AND NOT attisdropped AND attgenerated = '' AND attname <> 'tenant_id') AS columns,
