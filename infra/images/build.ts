@@ -51,10 +51,8 @@ if (missing.length > 0) {
 }
 
 async function provide(image: string): Promise<string> {
-  const format = `{{index .Config.Labels "${recipeLabel}"}}`;
-  const here = await $({ nothrow: true, quiet: true })`docker image inspect --format ${format} ${image}`;
   // A stand-in of an older recipe is none; what was pulled has no such label.
-  if (here.ok && ['', recipeOf(image)].includes(here.stdout.trim())) return 'present';
+  if (['', recipeOf(image)].includes((await recipeIn(image)) ?? 'none')) return 'present';
   if ((await $({ nothrow: true, quiet: true, timeout: '10m' })`docker pull --quiet ${image}`).ok)
     return 'pulled';
   if (image === debian) await debootstrap();
@@ -65,6 +63,13 @@ async function provide(image: string): Promise<string> {
 
 async function build(image: string): Promise<void> {
   await provide(debian);
+  // One recipe makes every tag of a repository: `node:24` and `node:24-slim`.
+  for (const sibling of images.filter((name) => name !== image && repository(name) === repository(image))) {
+    if ((await recipeIn(sibling)) === recipeOf(image)) {
+      await $({ quiet: true })`docker tag ${sibling} ${image}`;
+      return;
+    }
+  }
   const context = mkdtempSync(join(tmpdir(), 'stackyard-image-'));
   try {
     copy(join(recipes, repository(image)), context);
@@ -74,6 +79,16 @@ async function build(image: string): Promise<void> {
   } finally {
     rmSync(context, { recursive: true, force: true });
   }
+}
+
+/** The recipe of an image that is here; empty where it is no stand-in. */
+async function recipeIn(image: string): Promise<string | undefined> {
+  const format = `{{index .Config.Labels "${recipeLabel}"}}`;
+  const { ok, stdout } = await $({
+    nothrow: true,
+    quiet: true,
+  })`docker image inspect --format ${format} ${image}`;
+  return ok ? stdout.trim() : undefined;
 }
 
 /** What a stand-in is built from, as a short hash. */
