@@ -60,15 +60,24 @@ export function nameOfFolder(folder: string): string {
  * workspaces, scripts, commands, dependencies.
  */
 export function nameProblem(name: string, taken: ReadonlySet<string>): string | undefined {
-  if (name === '') return 'a project needs a name';
-  if (name.length > longest) return `${JSON.stringify(name)} is longer than ${longest} characters`;
+  return name === '' ? 'a project needs a name' : nameProblems(name, taken)[0];
+}
+
+/** Everything that is wrong with a name, as {@link nameProblem} sees it. */
+export function nameProblems(name: string, taken: ReadonlySet<string>): string[] {
+  const shown = JSON.stringify(name);
+  const problems: string[] = [];
+  if (name.length > longest) problems.push(`${shown} is longer than ${longest} characters`);
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
-    return `${JSON.stringify(name)} is no name: lower-case letters, digits and single hyphens, a letter first`;
+    problems.push(`${shown} is no name: lower-case letters, digits and single hyphens, a letter first`);
   }
-  if (reserved.has(name) || builtinModules.includes(name))
-    return `${name} is a name of npm or of Node itself`;
-  if (taken.has(name)) return `${name} is taken: a workspace, script, command or dependency is called so`;
-  return undefined;
+  if (reserved.has(name) || builtinModules.includes(name)) {
+    problems.push(`${name} is a name of npm or of Node itself`);
+  }
+  if (taken.has(name)) {
+    problems.push(`${name} is taken: a workspace, script, command or dependency is called so`);
+  }
+  return problems;
 }
 
 /** What npm would refuse about a scope, or undefined. */

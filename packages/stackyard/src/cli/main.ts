@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   reset: () => import('./reset.ts'),
   ports: () => import('./ports.ts'),
   doctor: () => import('./doctor.ts'),
+  new: () => import('./new.ts'),
+  add: () => import('./add.ts'),
   convex: () => import('./convex.ts'),
   init: () => import('./init.ts'),
   upgrade: () => import('./upgrade.ts'),

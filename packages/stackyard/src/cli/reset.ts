@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { backupFile, backupStack } from '../backup/backup.ts';
 import { splitProfiles } from '../configuration.ts';
@@ -17,6 +16,7 @@ import {
   withStackOptions,
   withVariant,
 } from './command-line.ts';
+import { confirm } from './confirm.ts';
 import { stopStack } from './down.ts';
 import { Interrupts } from './interrupts.ts';
 import { formatTable, ProgressDisplay } from './terminal.ts';
@@ -59,7 +59,7 @@ async function reset(
     return;
   }
   stdout.write(`reset deletes, for good:\n${describe(stored).join('\n')}\n`);
-  if (!options.yes && !(await confirm(surroundings, variant.name))) {
+  if (!options.yes && !(await confirmed(surroundings, variant.name))) {
     stdout.write('nothing was deleted\n');
     return;
   }
@@ -108,16 +108,11 @@ function describe(stored: readonly { data: StoredData; bytes: number }[]): strin
   );
 }
 
-async function confirm(surroundings: Surroundings, variant: string): Promise<boolean> {
+async function confirmed(surroundings: Surroundings, variant: string): Promise<boolean> {
   if (!surroundings.interactive) {
     throw new StackyardError('STACKYARD_RESET_UNCONFIRMED', 'reset asks first, and here is nobody to ask', {
       hint: `add --yes when you are sure: stackyard reset ${variant} --yes`,
     });
   }
-  const prompt = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(es)?$/i.test((await prompt.question('Delete this? [y/N] ')).trim());
-  } finally {
-    prompt.close();
-  }
+  return confirm('Delete this?', false);
 }
