@@ -74,7 +74,7 @@ export function nameProblems(name: string, taken: ReadonlySet<string>): string[]
   if (reserved.has(name) || builtinModules.includes(name)) {
     problems.push(`${name} is a name of npm or of Node itself`);
   }
-  if (taken.has(name)) {
+  if (name !== '' && taken.has(name)) {
     problems.push(`${name} is taken: a workspace, script, command or dependency is called so`);
   }
   return problems;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
-import { exitCodes, formatError, StackyardError, UsageError } from '../errors.ts';
+import { describeError, exitCodes, formatError, UsageError } from '../errors.ts';
 import { ExitWith, newCommand, paints, type Surroundings } from './command-line.ts';
 
 type CommandModule = { command(surroundings: Surroundings): Command };
@@ -39,7 +39,7 @@ export async function main(args: readonly string[], surroundings: Surroundings):
     if (error instanceof ExitWith) return error.exitCode;
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
     const shown = error instanceof CommanderError ? usageError(error) : error;
-    const code = shown instanceof StackyardError ? shown.exitCode : exitCodes.failure;
+    const code = describeError(shown).exitCode;
     if (code === exitCodes.interrupted)
       surroundings.stderr.write('interrupted; everything that was started has stopped\n');
     else surroundings.stderr.write(`${emphasize(formatError(shown), surroundings)}\n`);

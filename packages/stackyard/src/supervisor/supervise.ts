@@ -43,6 +43,8 @@ export function tellOn(descriptor: number): Channel {
 export async function supervise(request: SupervisorRequest, channel: Channel): Promise<number> {
   const { tell } = channel;
   using interrupts = new Interrupts();
+  // Where no service runs here, nothing else would keep this process alive until "down".
+  const alive = setInterval(() => {}, 2 ** 30);
   const reporter: Reporter = {
     progress: (subject, message) => tell({ type: 'progress', subject, message }),
     done: (subject) => tell({ type: 'done', subject }),
@@ -76,5 +78,7 @@ export async function supervise(request: SupervisorRequest, channel: Channel): P
     if (error instanceof InterruptedError) return exitCodes.interrupted;
     console.error(error);
     return exitCodes.failure;
+  } finally {
+    clearInterval(alive);
   }
 }
