@@ -69,7 +69,7 @@ async function search(project: string, keep: string[]): Promise<void> {
 
 /** Starts a variant as its readme says, waits until it is ready, and stops it with Ctrl-C. */
 async function develop(project: string, variant: string): Promise<void> {
-  const child = spawn('./pnpmw', ['turbo', 'dev', '--filter', variant], {
+  const child = spawn(join(project, 'pnpmw'), ['turbo', 'dev', '--filter', variant], {
     cwd: project,
     env: { ...process.env, ACME_SHOP_ISOLATED: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

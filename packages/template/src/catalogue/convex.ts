@@ -5,7 +5,7 @@ export const convex: CatalogueService = {
   name: 'convex',
   summary: 'a self-hosted Convex',
   compose: ({ variant, prefix, port }) => {
-    const [api, site] = [port('CONVEX'), port('CONVEX_SITE')];
+    const [api, site] = [port('CONVEX'), port('HTTP_ACTIONS')];
     return `\
 image: ghcr.io/get-convex/convex-backend:4d3b0a5de955a258e70e3813bbff486051d88820
 environment:
