@@ -119,6 +119,11 @@ export function isLeaseLost(error: unknown): boolean {
   return error instanceof ConvexError && (error.data as { code?: string } | null)?.code === 'LEASE_LOST';
 }
 
+/** Whether an error says that the admin key belongs to another instance, or to none. */
+export function isKeyRefused(error: unknown): boolean {
+  return error instanceof Error && /"(?:BadAdminKey|BadDeployKey|ReadOnlyAdminKey)"/.test(error.message);
+}
+
 function lease(claim: Claim): { id: Id<'workflows'>; token: number } {
   return { id: claim.id, token: claim.token };
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Model, ModelError } from '../model/model.ts';
-import { type Backend, type Claim, isLeaseLost } from './backend.ts';
+import { type Backend, type Claim, isKeyRefused, isLeaseLost } from './backend.ts';
 import { convexJournal } from './journal.ts';
 import { runWorkflow } from './workflow.ts';
 import { Workspace } from './workspace.ts';
@@ -20,6 +20,17 @@ export interface RunnerOptions {
   readonly concurrency: number;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** The deployment does not take the admin key, which no waiting changes. */
+class KeyRefusedError extends Error {
+  override readonly name = 'KeyRefusedError';
+  readonly code = 'AGENT_KEY_REFUSED';
+  readonly hint = './pnpmw stackyard convex check-key convex-agent says why.';
+
+  constructor(cause: unknown) {
+    super('The Convex deployment does not accept CONVEX_SELF_HOSTED_ADMIN_KEY.', { cause });
+  }
 }
 
 /** How long a workflow waits after a passing failure, by the number of its claims. */
@@ -118,6 +129,7 @@ async function attempt<Value>(options: RunnerOptions, call: () => Promise<Value>
   try {
     return await call();
   } catch (error) {
+    if (isKeyRefused(error)) throw new KeyRefusedError(error);
     options.log(`the deployment does not answer: ${error instanceof Error ? error.message : String(error)}`);
     await delay(1_000, undefined, { signal: options.signal }).catch(() => {});
     return null;

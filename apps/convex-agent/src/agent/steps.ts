@@ -18,18 +18,23 @@ export const codeSchema = z.object({
 });
 export type Code = z.infer<typeof codeSchema>;
 
-export const reviewSchema = z.object({
-  approved: z.boolean().describe('Whether the work meets every acceptance criterion'),
-  findings: z
-    .array(
-      z.object({
-        path: z.string().min(1),
-        severity: z.enum(['blocker', 'minor']),
-        finding: z.string().min(1),
-      }),
-    )
-    .describe('What to mend, blockers first'),
-});
+export const reviewSchema = z
+  .object({
+    approved: z.boolean().describe('Whether the work meets every acceptance criterion'),
+    findings: z
+      .array(
+        z.object({
+          path: z.string().min(1),
+          severity: z.enum(['blocker', 'minor']),
+          finding: z.string().min(1),
+        }),
+      )
+      .describe('What to mend, blockers first'),
+  })
+  .refine(({ approved, findings }) => approved !== findings.some(({ severity }) => severity === 'blocker'), {
+    path: ['approved'],
+    message: 'work is approved when no finding is a blocker, and only then',
+  });
 export type Review = z.infer<typeof reviewSchema>;
 
 export type AgentType = 'planner' | 'coder' | 'reviewer';

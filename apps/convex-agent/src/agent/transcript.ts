@@ -1,25 +1,39 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Transcript, TranscriptEntry } from '../model/model.ts';
-import type { Workspace } from './workspace.ts';
+import { hiddenFolder, type Workspace } from './workspace.ts';
 
 /**
- * The messages of one step as JSON lines in the hidden folder `.sessions` of the workspace. A line that a crash cut off
- * is dropped.
+ * The messages of one step as JSON lines in the hidden folder of the workspace. Lines from the first on that a crash
+ * cut off are dropped, from the file as well: what is appended later must not join them.
  */
 export function fileTranscript(workspace: Workspace, step: string): Transcript {
-  const file = join(workspace.directory, '.sessions', `${step}.jsonl`);
+  const file = join(workspace.directory, hiddenFolder, `${step}.jsonl`);
   return {
     async load() {
       const text = await readFile(file, 'utf8').catch(() => '');
-      return text
-        .split('\n')
-        .slice(0, -1) // what follows the last line end is empty, or half a line
-        .map((line) => JSON.parse(line) as TranscriptEntry);
+      const entries: TranscriptEntry[] = [];
+      let sound = 0;
+      for (const line of text.split('\n').slice(0, -1)) {
+        const entry = parse(line);
+        if (entry === undefined) break;
+        entries.push(entry);
+        sound += Buffer.byteLength(line) + 1;
+      }
+      if (sound < Buffer.byteLength(text)) await truncate(file, sound);
+      return entries;
     },
     async append(entry) {
       await mkdir(dirname(file), { recursive: true });
       await appendFile(file, `${JSON.stringify(entry)}\n`);
     },
   };
+}
+
+function parse(line: string): TranscriptEntry | undefined {
+  try {
+    return JSON.parse(line) as TranscriptEntry;
+  } catch {
+    return undefined;
+  }
 }

@@ -55,6 +55,7 @@ interface Step<Result> {
   readonly agentType: AgentType;
   readonly prompt: string;
   readonly result: z.ZodType<Result>;
+  readonly check?: (result: Result) => Promise<string | undefined>;
   /** Where the result is kept as a file, for people and for later steps. */
   readonly file?: string;
 }
@@ -80,6 +81,13 @@ export async function runWorkflow(options: WorkflowOptions): Promise<void> {
       agentType: 'coder',
       prompt: codePrompt(task, plan, review),
       result: codeSchema,
+      check: async ({ files }) => {
+        const written = new Set(await options.workspace.list());
+        const missing = files.filter((path) => !written.has(path));
+        return missing.length === 0
+          ? undefined
+          : `These files are not in the workspace: ${missing.join(', ')}. Write them, or leave them out.`;
+      },
     });
     review = await runStep<Review>(options, {
       key: `reviewer-${round}`,
@@ -112,6 +120,7 @@ async function runStep<Result>(options: WorkflowOptions, step: Step<Result>): Pr
     prompt: step.prompt,
     tools,
     result: step.result,
+    check: step.check ?? (async () => undefined),
     signal,
     onText: (delta) => session.say(delta),
     transcript: fileTranscript(workspace, step.key),

@@ -21,12 +21,10 @@ test('files that were written can be listed and read', async () => {
   expect(await workspace.read('b.ts')).toBe('b2');
 });
 
-test.each(['../secret.txt', 'a/../../secret.txt', '/etc/passwd', '..', 'a\0b', ''])(
-  '%j is refused',
-  async (path) => {
-    await expect(workspace.write(path, 'x')).rejects.toMatchObject({ name: 'ToolError' });
-  },
-);
+const forbidden = ['../secret.txt', 'a/../../secret.txt', '/etc/passwd', '..', 'a\0b', ''];
+test.each([...forbidden, '.sessions/coder-1.jsonl', 'a/../.Sessions/x'])('%j is refused', async (path) => {
+  await expect(workspace.write(path, 'x')).rejects.toMatchObject({ name: 'ToolError' });
+});
 
 test('symbolic links lead nowhere', async () => {
   await mkdir(workspace.directory);

@@ -4,6 +4,8 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { ToolError } from '../model/model.ts';
 
 const maxFileBytes = 256 * 1024;
+/** What the runner itself keeps in a workspace; tools do not reach it. */
+export const hiddenFolder = '.sessions';
 
 /**
  * The folder of one workflow. Paths are relative to it, with `/`; none leads out of it, neither by `..`, nor as an
@@ -70,6 +72,8 @@ export class Workspace {
 
   async #inside(path: string): Promise<string> {
     if (path.includes('\0')) throw new ToolError('A path holds no NUL.');
+    const [first = ''] = relative(this.directory, resolve(this.directory, path)).split(sep);
+    if (first.toLowerCase() === hiddenFolder) throw new ToolError(`${hiddenFolder} is not for files.`);
     await mkdir(this.directory, { recursive: true });
     const file = resolve(this.directory, path);
     const outside = new ToolError(

@@ -18,6 +18,7 @@ export class CommandError extends Error {
 /** Runs `body` with a client of the deployment that the environment names, and closes it. */
 export async function withDeployment<Value>(body: (client: ConvexClient) => Promise<Value>): Promise<Value> {
   const { CONVEX_SELF_HOSTED_URL } = env.parse(process.env);
+  await reach(CONVEX_SELF_HOSTED_URL);
   const client = new ConvexClient(CONVEX_SELF_HOSTED_URL, { logger: false });
   try {
     return await body(client);
@@ -31,6 +32,19 @@ export async function withDeployment<Value>(body: (client: ConvexClient) => Prom
     throw error;
   } finally {
     await client.close();
+  }
+}
+
+/** The client waits for a deployment for ever: a command says that there is none. */
+async function reach(url: string): Promise<void> {
+  try {
+    await fetch(new URL('/version', url), { signal: AbortSignal.timeout(5_000) });
+  } catch (error) {
+    throw new CommandError(
+      `The Convex deployment at ${url} does not answer.`,
+      'Start the stack with: ./pnpmw turbo dev --filter convex-agent',
+      error,
+    );
   }
 }
 

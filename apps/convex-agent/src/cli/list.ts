@@ -1,8 +1,13 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { api } from '../../convex/_generated/api.js';
 import type { Doc } from '../../convex/_generated/dataModel.js';
 import { withDeployment } from './deployment.ts';
 import { line } from './format.ts';
+
+function count(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give a number from 1 to 9999.');
+}
 
 const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
 
@@ -10,7 +15,7 @@ export function listCommand(): Command {
   return new Command('list')
     .description('Lists workflows, the newest first.')
     .addOption(new Option('--status <status>', 'only those of one status').choices(statuses))
-    .option('--limit <n>', 'how many', (text) => Number.parseInt(text, 10), 20)
+    .option('--limit <n>', 'how many', count, 20)
     .option('--json', 'print JSON')
     .action(async (options: { status?: Doc<'workflows'>['status']; limit: number; json?: boolean }) => {
       await withDeployment(async (client) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -39,6 +39,7 @@ async function setup(reply: (index: number) => Reply, signal = new AbortControll
     prompt: 'What is it?',
     tools: [...readTools(workspace), ...writeTools(workspace, async () => {})],
     result,
+    check: async ({ answer: given }) => (given === 13 ? 'Not that number.' : undefined),
     signal,
     onText: (delta) => said.push(delta),
     transcript: fileTranscript(workspace, 'coder-1'),
@@ -73,6 +74,22 @@ test('an answer of the wrong shape goes back to the model with what is wrong', a
   const correction = JSON.stringify(server.requests[1]?.messages.at(-1));
   expect(correction).toContain('"is_error":true');
   expect(correction).toContain('expected number');
+});
+
+test('an answer of the right shape that cannot be right goes back, too', async () => {
+  const { server, model, request } = await setup((index) => submit(index === 0 ? 13 : 7));
+  expect((await model.run(request)).output).toEqual({ answer: 7 });
+  expect(JSON.stringify(server.requests[1]?.messages.at(-1))).toContain('Not that number.');
+});
+
+test('a transcript that a crash cut off is sound up to there, and can be added to', async () => {
+  const { request, workspace } = await setup(() => submit(1));
+  const entry = (text: string) => ({ kind: 'message' as const, message: { role: 'user', content: text } });
+  await request.transcript.append(entry('whole'));
+  await appendFile(join(workspace.directory, '.sessions', 'coder-1.jsonl'), '{"kind":"mess');
+  expect(await request.transcript.load()).toEqual([entry('whole')]);
+  await request.transcript.append(entry('after'));
+  expect(await request.transcript.load()).toEqual([entry('whole'), entry('after')]);
 });
 
 test('a model that never hands in a result ends the step after its turns', async () => {

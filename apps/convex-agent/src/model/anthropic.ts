@@ -70,6 +70,8 @@ class Conversation<Result> {
         description: 'Hands in the result of your work. Call it once, when everything is done.',
         input: request.result,
         run: async (output) => {
+          const problem = await request.check(output as Result);
+          if (problem !== undefined) throw new ToolError(problem);
           this.#result = { output: output as Result };
           return 'accepted';
         },
@@ -92,7 +94,7 @@ class Conversation<Result> {
       'MODEL_TURNS_EXCEEDED',
       `The step took more than ${maxTurns} turns without a result.`,
       {
-        hint: 'Split the task into smaller ones, or raise AGENT_MAX_TURNS.',
+        hint: 'Split the task into smaller ones.',
       },
     );
   }

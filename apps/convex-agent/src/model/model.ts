@@ -9,6 +9,8 @@ export interface ModelRequest<Result> {
   readonly prompt: string;
   readonly tools: readonly Tool[];
   readonly result: z.ZodType<Result>;
+  /** What is wrong with a result of that shape, in words for the model; undefined where nothing is. */
+  check(result: Result): Promise<string | undefined>;
   readonly signal: AbortSignal;
   /** Text as the model writes it, for people who watch. */
   onText(delta: string): void;

@@ -46,8 +46,11 @@ async function play<Result>(
       if (!tool) throw damaged(request.step, `calls ${turn.use}, which the step does not have`);
       await tool.run(tool.input.parse(turn.input));
     } else {
+      const output = request.result.parse(turn.submit);
+      const problem = await request.check(output);
+      if (problem !== undefined) throw damaged(request.step, `has a wrong result: ${problem}`);
       return {
-        output: request.result.parse(turn.submit),
+        output,
         sessionId: `scripted_${request.step}`,
         usage: { inputTokens: 0, outputTokens: 0 },
       };
