@@ -1,5 +1,5 @@
 import type { Chunk, Vector } from '../pipeline/index.ts';
-import { type CopyBuffer, uuidBytes } from './copy-buffer.ts';
+import { type CopyBuffer, uuidBytes } from './binary-copy.ts';
 
 /** The columns of a chunk, in the order that {@link writeChunks} writes them. */
 export const chunkColumns = [
@@ -62,13 +62,11 @@ export async function writeChunks(
 /** The vector at unit length; a vector of zeros stays what it is. */
 function unitHalves(vector: Vector): Float16Array<ArrayBuffer> {
   let squares = 0;
-  for (const value of vector) squares += value * value;
+  for (let index = 0; index < vector.length; index += 1) squares += (vector[index] as number) ** 2;
   const length = Math.sqrt(squares);
-  const halves = new Float16Array(vector.length);
   // Most models give unit vectors already; those keep every bit that half precision has room for.
-  const scale = length === 0 || Math.abs(length - 1) < 1e-5 ? 1 : 1 / length;
-  for (let index = 0; index < vector.length; index += 1) halves[index] = (vector[index] as number) * scale;
-  return halves;
+  if (length === 0 || Math.abs(length - 1) < 1e-5) return new Float16Array(vector);
+  return new Float16Array(vector.map((value) => value / length));
 }
 
 /** The text form of the same vector, for a query. */

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import type { Client } from '@stackyard/postgres';
 import type { ClientBase } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import type { PipelineResult, Vector } from '../pipeline/index.ts';
+import { binaryCopy, uuidBytes } from './binary-copy.ts';
 import { chunkColumns, writeChunks } from './chunk-rows.ts';
-import { CopyBuffer, uuidBytes } from './copy-buffer.ts';
 import type { ClaimedJob } from './jobs.ts';
 import { partitionOf } from './models.ts';
 
@@ -86,7 +84,7 @@ async function loadChunks(
       stored,
     ]);
   }
-  await copy(connection, table, chunkColumns, async (rows) => {
+  await binaryCopy(connection, table, chunkColumns, async (rows) => {
     for (const { job, result, vectors } of finished) {
       const own = vectors.get(modelId);
       if (own) await writeChunks(rows, modelId, job, result.chunks, own);
@@ -102,7 +100,7 @@ async function loadTexts(
   if (stored.length > 0) {
     await connection.query('DELETE FROM version_text WHERE version_id = ANY ($1)', [stored]);
   }
-  await copy(connection, 'version_text', ['version_id', 'tenant_id', 'text'], async (rows) => {
+  await binaryCopy(connection, 'version_text', ['version_id', 'tenant_id', 'text'], async (rows) => {
     for (const { job, result } of finished) {
       rows.row(3);
       rows.bytes(uuidBytes(job.versionId));
@@ -111,26 +109,6 @@ async function loadTexts(
       await rows.flush();
     }
   });
-}
-
-async function copy(
-  connection: ClientBase,
-  table: string,
-  columns: readonly string[],
-  write: (rows: CopyBuffer) => Promise<void>,
-): Promise<void> {
-  const target = connection.query(
-    copyFrom(`COPY ${table} (${columns.join(', ')}) FROM STDIN (FORMAT binary)`),
-  );
-  const done = once(target, 'finish');
-  done.catch(() => undefined); // awaited below; an error may come before
-  const rows = new CopyBuffer((piece) =>
-    target.write(piece) ? undefined : once(target, 'drain').then(() => undefined),
-  );
-  await write(rows);
-  await rows.end();
-  target.end();
-  await done;
 }
 
 function summary({ job, result }: Finished): object {

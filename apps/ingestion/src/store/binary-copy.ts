@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import type { ClientBase } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 
 /** A piece is handed on at this size; it is what a socket takes without a copy in between. */
@@ -94,6 +98,27 @@ export class CopyBuffer {
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
+}
+
+/** Loads rows while they are written; memory does not grow with their number. */
+export async function binaryCopy(
+  connection: ClientBase,
+  table: string,
+  columns: readonly string[],
+  write: (rows: CopyBuffer) => Promise<void>,
+): Promise<void> {
+  const target = connection.query(
+    copyFrom(`COPY ${table} (${columns.join(', ')}) FROM STDIN (FORMAT binary)`),
+  );
+  const done = once(target, 'finish');
+  done.catch(() => undefined); // awaited below; an error may come before
+  const rows = new CopyBuffer((piece) =>
+    target.write(piece) ? undefined : once(target, 'drain').then(() => undefined),
+  );
+  await write(rows);
+  await rows.end();
+  target.end();
+  await done;
 }
 
 export function uuidBytes(uuid: string): Buffer {
