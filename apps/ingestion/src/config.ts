@@ -36,6 +36,12 @@ const services = {
     .default(1536)
     .describe('Numbers of a vector of that model'),
   EMBEDDING_API_KEY: secret(z.string()).optional().describe('Key of that service'),
+  NEXT_EMBEDDING_URL: url({ protocols: ['http', 'https'] })
+    .optional()
+    .describe(
+      'Service of the model that `ingest reindex` changes to. Unset: EMBEDDING_URL; `hashing`-models need none',
+    ),
+  NEXT_EMBEDDING_API_KEY: secret(z.string()).optional().describe('Key of that service'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url({ protocols: ['http', 'https'] })
     .optional()
     .describe('Where traces go (OTLP over HTTP). Unset: nowhere'),

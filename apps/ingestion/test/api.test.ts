@@ -92,6 +92,17 @@ describe('a document', () => {
     expect(await api.find('okapi', { filter })).toHaveLength(1);
   });
 
+  test('is found by any of its words, in quotes only together, and not by an excluded one', async () => {
+    await api.ingest('gnu.txt', 'the quick gnu and the wildebeest');
+    await api.ingest('gnat.txt', 'the quick gnat near the wildebeest');
+    const names = async (query: string) =>
+      (await api.find(query, { mode: 'text' })).map(({ name }) => name).toSorted();
+    expect(await names('gnu gnat')).toEqual(['gnat.txt', 'gnu.txt']);
+    expect(await names('wildebeest -gnat')).toEqual(['gnu.txt']);
+    expect(await names('"quick gnat"')).toEqual(['gnat.txt']);
+    expect(await names('-gnat')).toEqual([]);
+  });
+
   test('is filtered by its metadata and its time', async () => {
     const document = await api.ingest('meta.txt', 'quokkas smile', {
       metadata: JSON.stringify({ team: 'red', tags: ['a'] }),

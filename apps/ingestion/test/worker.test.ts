@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
   createOpenAiEmbedder,
@@ -15,9 +15,11 @@ import { sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { requests } from './requests.ts';
-import { openStack, type StackOptions, type TestStack } from './stack.ts';
+import { openStack, type StackOptions, type TestStack, template } from './stack.ts';
 
 const stacks: TestStack[] = [];
+// Made once for each state of the migrations, which no test should have to wait for.
+beforeAll(template, 120_000);
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
 });
@@ -202,10 +204,12 @@ describe('the worker', () => {
   test('builds another model beside the active one, and switches without a gap', {
     timeout: 40_000,
   }, async () => {
-    const { stack, api } = await open({ worker: false });
     const larger = createHashingEmbedder({ dimensions: 128 });
-    const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? larger : embedder);
-    await stack.startWorker({ embedderOf });
+    const embedderOf = ({ dimensions }: { dimensions: number }) =>
+      [embedder, larger].find((own) => own.dimensions === dimensions);
+    const { stack, api } = await open({ worker: false, api: { embedderOf } });
+    await stack.startWorker({ embedderOf, reconcileMs: 100 });
+    expect(await api.post('/v1/work/reindex', { model: 'x', dimensions: 1 })).toMatchObject({ status: 400 });
     await api.ingest('old.txt', 'an old walrus');
     const reindex = await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
     expect(reindex).toMatchObject({ status: 202, body: { jobs: 1 } });
@@ -213,8 +217,13 @@ describe('the worker', () => {
     await expect
       .poll(() => liveModels(stack.client), { timeout: 20_000 })
       .toMatchObject([{ dimensions: 128, state: 'active' }]);
-    const hits = await api.find('walrus', { mode: 'text' });
-    expect(hits.map(({ name }) => name).toSorted()).toEqual(['new.txt', 'old.txt']);
+    for (const mode of ['text', 'vector']) {
+      const hits = await api.find('walrus', { mode });
+      expect(hits.map(({ name }) => name).toSorted()).toEqual(['new.txt', 'old.txt']);
+    }
+    // The worker's own settings still name the model before; that changes nothing.
+    await api.ingest('later.txt', 'a later walrus');
+    expect(await liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
   });
 });
 

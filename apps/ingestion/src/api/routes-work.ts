@@ -167,7 +167,13 @@ export function workRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request, reply) => {
       onlyAdmin(request);
-      const model = await ensureModel(client, request.body);
+      if (!context.embedderOf?.(request.body)) {
+        throw new Problem(
+          'API_INVALID',
+          `There is no embedder for the model "${request.body.model}": set NEXT_EMBEDDING_URL`,
+        );
+      }
+      const model = await ensureModel(client, request.body, { revive: true });
       if (model.state === 'active') throw new Problem('API_CONFLICT', 'This model is the active one');
       const jobs = await startReindex(client, model.id);
       await queue.add(Math.min(jobs, 1000)).catch(onError);

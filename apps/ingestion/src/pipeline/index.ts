@@ -1,6 +1,6 @@
 export { chunk } from './chunk/chunk.ts';
 export { defaultChunkOptions, defaultLimits } from './defaults.ts';
-export { createHashingEmbedder } from './embed/hashing.ts';
+export { createHashingEmbedder, HASHING_MODEL } from './embed/hashing.ts';
 export { createOpenAiEmbedder } from './embed/openai.ts';
 export { PipelineError, type PipelineErrorCode } from './errors.ts';
 export { type Extractor, openExtractor } from './isolate/extractor.ts';

@@ -5,7 +5,12 @@ import { asService } from './database.ts';
 export interface StoredModel extends EmbeddingModel {
   readonly id: number;
   readonly state: 'active' | 'building' | 'retired';
+  /** Whether an approximate index over its vectors is there. */
+  readonly indexed: boolean;
 }
+
+const columns = `id, model, dimensions, state, EXISTS (
+  SELECT FROM pg_index WHERE indexrelid = to_regclass('chunk_m' || id || '_ann') AND indisvalid) AS indexed`;
 
 /** The partition of `chunk` that holds a model's vectors. */
 export const partitionOf = (modelId: number): string => `chunk_m${modelId}`;
@@ -13,25 +18,27 @@ export const partitionOf = (modelId: number): string => `chunk_m${modelId}`;
 /** The models that are written now: the active one first, then one that is being built up. */
 export function liveModels(client: Client): Promise<StoredModel[]> {
   return client.query<StoredModel>(
-    `SELECT id, model, dimensions, state FROM embedding_model WHERE state <> 'retired' ORDER BY state, id`,
+    `SELECT ${columns} FROM embedding_model WHERE state <> 'retired' ORDER BY state, id`,
   );
 }
 
 /**
  * Makes room for a model's vectors. The very first model becomes the active one; a later one is built up beside it
- * until {@link activateModel}.
+ * until {@link activateModel}. One that was retired is built up again only with `revive`: a worker whose settings still
+ * name it must not undo the change to another.
  */
 export async function ensureModel(
   client: Client,
   { model, dimensions }: EmbeddingModel,
+  { revive = false }: { revive?: boolean } = {},
 ): Promise<StoredModel> {
   const find = () =>
-    client.query<StoredModel>(
-      'SELECT id, model, dimensions, state FROM embedding_model WHERE model = $1 AND dimensions = $2',
-      [model, dimensions],
-    );
+    client.query<StoredModel>(`SELECT ${columns} FROM embedding_model WHERE model = $1 AND dimensions = $2`, [
+      model,
+      dimensions,
+    ]);
   const [known] = await find();
-  if (known && known.state !== 'retired') return known;
+  if (known && !(revive && known.state === 'retired')) return known;
   return client.tx(async (tx) => {
     await tx.query('LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE');
     const stored = await tx.one<StoredModel>(
@@ -39,7 +46,7 @@ export async function ensureModel(
        VALUES ($1, $2, CASE WHEN EXISTS (SELECT FROM embedding_model WHERE state = 'active') THEN 'building' ELSE 'active' END)
        ON CONFLICT (model, dimensions) DO UPDATE
          SET state = CASE WHEN embedding_model.state = 'retired' THEN 'building' ELSE embedding_model.state END
-       RETURNING id, model, dimensions, state`,
+       RETURNING ${columns}`,
       [model, dimensions],
     );
     const name = partitionOf(stored.id);

@@ -1,4 +1,5 @@
 import type { Client } from '@stackyard/postgres';
+import { ensureAnnIndex } from './ann-index.ts';
 import { asService } from './database.ts';
 import { activateModel, partitionOf } from './models.ts';
 
@@ -20,9 +21,9 @@ export async function startReindex(client: Client, modelId: number): Promise<num
  * Makes a model that is being built the active one, once every visible version has its vectors. Until then, versions
  * that have come without them get a job of their own: a worker that had not heard of the model wrote them.
  */
-export async function continueReindex(client: Client): Promise<void> {
-  const [building] = await client.query<{ id: number }>(
-    `SELECT id FROM embedding_model WHERE state = 'building' ORDER BY id LIMIT 1`,
+export async function continueReindex(client: Client, signal?: AbortSignal): Promise<void> {
+  const [building] = await client.query<{ id: number; dimensions: number }>(
+    `SELECT id, dimensions FROM embedding_model WHERE state = 'building' ORDER BY id LIMIT 1`,
   );
   if (!building) return;
   const { missing } = await asService(client, (tx) =>
@@ -34,6 +35,10 @@ export async function continueReindex(client: Client): Promise<void> {
       [building.id],
     ),
   );
-  if (missing) await startReindex(client, building.id);
-  else await activateModel(client, building.id);
+  if (missing) {
+    await startReindex(client, building.id);
+    return;
+  }
+  await ensureAnnIndex(client, building, signal ? { signal } : {});
+  if (!signal?.aborted) await activateModel(client, building.id);
 }

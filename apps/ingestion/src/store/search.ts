@@ -1,8 +1,7 @@
-import type { Client } from '@stackyard/postgres';
+import type { Client, Transaction } from '@stackyard/postgres';
 import type { JsonValue, Vector } from '../pipeline/index.ts';
 import { halfvecText } from './chunk-rows.ts';
-import { asTenant } from './database.ts';
-import type { StoredModel } from './models.ts';
+import { partitionOf, type StoredModel } from './models.ts';
 
 export interface SearchRequest {
   /** The question; already free of NUL and lone surrogates. */
@@ -57,9 +56,15 @@ const CANDIDATES = 100;
 const MARK_START = '\u{F8F0}';
 const MARK_END = '\u{F8F1}';
 
+/** A word in more passages than this share is too common to find passages by; it still weighs in their order. */
+const COMMON = 0.02;
+
 /**
- * Finds chunks by meaning, by words, or by both, fused in SQL. A chunk that is missing in one list earns nothing
- * there. Runs as the tenant, so row-level security holds besides the conditions.
+ * Finds chunks by meaning, by words, or by both, fused in SQL. A chunk that is missing in one list earns nothing there.
+ *
+ * The lists are made in the service's name with the tenant as a condition: under row-level security, PostgreSQL may not
+ * ask the indexes of words and vectors before it has looked at every row's tenant. What is found is then read as the
+ * tenant, so nothing of another one can come out.
  */
 export async function search(
   client: Client,
@@ -67,55 +72,121 @@ export async function search(
   model: StoredModel,
   request: SearchRequest,
 ): Promise<SearchHit[]> {
-  const { filter, mode, limit } = request;
-  const values: unknown[] = [tenantId, request.text, limit];
+  const rows = await client.tx(
+    async (tx) => {
+      const words = await wordsOf(tx, model, request.text);
+      const { text, values } = candidates(tenantId, model, request, words);
+      if (text === undefined) return [];
+      const found = await tx.query(text, values);
+      if (found.length === 0) return [];
+      await tx.query(
+        `SELECT set_config('role', 'ingestion_tenant', true), set_config('app.tenant', $1, true)`,
+        [tenantId],
+      );
+      return tx.query<Row>(hits(model), [JSON.stringify(found), words.any]);
+    },
+    {
+      readOnly: true,
+      settings: {
+        role: 'ingestion_service',
+        'hnsw.iterative_scan': 'relaxed_order',
+        'hnsw.ef_search': CANDIDATES,
+      },
+    },
+  );
+  return rows.map(toHit);
+}
+
+/** The question's words as queries for the full-text index, in PostgreSQL's notation. */
+interface Words {
+  /** Every word; what matches them all ranks first. */
+  readonly any: string;
+  /** What a passage must match: one of the words that are not too common, and none that was excluded. */
+  readonly match: string;
+}
+
+async function wordsOf(tx: Transaction, model: StoredModel, text: string): Promise<Words> {
+  const { query } = await tx.one<{ query: string }>(
+    `SELECT websearch_to_tsquery('english', $1)::text AS query`,
+    [text],
+  );
+  // What stands in quotes holds together with `<->` and is one operand.
+  const operands = query === '' ? [] : query.split(/ [&|] /);
+  const wanted = operands.filter((operand) => !operand.startsWith('!'));
+  if (wanted.length === 0) return { any: '', match: '' };
+  const frequencies = await tx.query<{ word: string; share: number }>(
+    `SELECT word, share FROM pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS f(word, share)
+     WHERE s.schemaname = current_schema() AND s.tablename = $1 AND s.attname = 'search' AND word = ANY ($2)`,
+    [partitionOf(model.id), wanted.map(lexemeOf)],
+  );
+  const shares = new Map(frequencies.map(({ word, share }) => [word, share]));
+  const share = (operand: string) => shares.get(lexemeOf(operand)) ?? 0;
+  const rarest = Math.min(...wanted.map(share));
+  const finding = wanted.filter((operand) => share(operand) <= Math.max(COMMON, rarest));
+  const excluded = operands.filter((operand) => operand.startsWith('!'));
+  return { any: wanted.join(' | '), match: [`(${finding.join(' | ')})`, ...excluded].join(' & ') };
+}
+
+const lexemeOf = (operand: string) => operand.slice(1, -1).replaceAll("''", "'");
+
+/** A statement for the best of both lists; without text where there is nothing to look for. */
+function candidates(
+  tenantId: string,
+  model: StoredModel,
+  { filter, mode, limit, vector }: SearchRequest,
+  words: Words,
+): { text: string | undefined; values: unknown[] } {
+  const values: unknown[] = [tenantId, limit];
   const parameter = (value: unknown) => `$${values.push(value)}`;
-  const conditions = [
-    'c.tenant_id = $1',
-    'd.tenant_id = $1',
-    'd.deleted_at IS NULL',
-    'd.current_version = c.version_id',
+  const filters = [
     ...(filter.metadata ? [`d.metadata @> ${parameter(JSON.stringify(filter.metadata))}::jsonb`] : []),
     ...(filter.documents ? [`d.id = ANY (${parameter(filter.documents)}::uuid[])`] : []),
     ...(filter.createdAfter ? [`d.created_at >= ${parameter(filter.createdAfter)}`] : []),
     ...(filter.createdBefore ? [`d.created_at < ${parameter(filter.createdBefore)}`] : []),
   ];
-  const from = `chunk c JOIN document d ON d.id = c.document_id WHERE c.model_id = ${model.id} AND ${conditions.join(' AND ')}`;
+  const visible = ['d.tenant_id = $1', 'd.deleted_at IS NULL', ...filters].join(' AND ');
+  const own = `c.model_id = ${model.id} AND c.tenant_id = $1`;
+  // Asked of each candidate on its own: few are looked at, and the index's order is kept.
+  const one = `(SELECT d.current_version = c.version_id AND ${visible} FROM document d WHERE d.id = c.document_id)`;
+  // Asked of all at once: exact, and right for filters that leave little of what the index would give first.
+  const all = `c.version_id IN (SELECT d.current_version FROM document d WHERE ${visible})`;
   const lists: string[] = [];
   const parts: string[] = [];
-  if (mode !== 'text' && request.vector) {
-    const distance = `c.embedding::halfvec(${model.dimensions}) <=> ${parameter(halfvecText(request.vector))}::halfvec(${model.dimensions})`;
+  if (mode !== 'text' && vector) {
+    const type = `halfvec(${model.dimensions})`;
+    const distance = `c.embedding::${type} <=> ${parameter(halfvecText(vector))}::${type}`;
     // The outer rank is over `distance + 0`: a relaxed index scan may give the nearest out of order.
-    parts.push(`near AS MATERIALIZED (SELECT c.version_id, c.ordinal, ${distance} AS distance FROM ${from}
-      ORDER BY ${distance} LIMIT ${CANDIDATES})`);
+    parts.push(`near AS MATERIALIZED (SELECT c.version_id, c.ordinal, ${distance} AS distance FROM chunk c
+      WHERE ${own} AND ${model.indexed && filters.length === 0 ? one : all} ORDER BY ${distance} LIMIT ${CANDIDATES})`);
     lists.push(`SELECT version_id, ordinal, 'vector' AS list,
       row_number() OVER (ORDER BY distance + 0, version_id, ordinal) AS rank FROM near WHERE distance <> 'NaN'`);
   }
-  if (mode !== 'vector') {
-    parts.push(`worded AS MATERIALIZED (SELECT c.version_id, c.ordinal, ts_rank_cd(c.search, question.query, 1) AS weight
-      FROM question, ${from} AND c.search @@ question.query
+  if (mode !== 'vector' && words.match !== '') {
+    const weight = `ts_rank_cd(c.search, ${parameter(words.any)}::tsquery, 1)`;
+    parts.push(`worded AS MATERIALIZED (SELECT c.version_id, c.ordinal, ${weight} AS weight FROM chunk c
+      WHERE ${own} AND c.search @@ ${parameter(words.match)}::tsquery AND ${one}
       ORDER BY weight DESC, c.version_id, c.ordinal LIMIT ${CANDIDATES})`);
     lists.push(`SELECT version_id, ordinal, 'text' AS list,
       row_number() OVER (ORDER BY weight DESC, version_id, ordinal) AS rank FROM worded`);
   }
-  if (lists.length === 0) return [];
-  // Any of the words is enough to be found, all of them ranks higher; what stands in quotes stays together.
-  const statement = `WITH question AS (
-      SELECT replace(websearch_to_tsquery('english', $2)::text, ' & ', ' | ')::tsquery AS query),
-    ${parts.join(',\n')},
-    ranked AS (${lists.join(' UNION ALL ')}),
-    fused AS (SELECT version_id, ordinal, sum(1.0 / (${RRF_K} + rank)) AS score,
-      min(rank) FILTER (WHERE list = 'vector') AS vector_rank, min(rank) FILTER (WHERE list = 'text') AS text_rank
-      FROM ranked GROUP BY version_id, ordinal ORDER BY score DESC, version_id, ordinal LIMIT $3)
-    SELECT c.id AS "chunkId", c.document_id AS "documentId", d.name, v.title, d.source_url AS "sourceUrl", d.metadata,
-      f.score::float8 AS score, f.vector_rank::int AS "vectorRank", f.text_rank::int AS "textRank", c.context,
+  if (lists.length === 0) return { text: undefined, values };
+  const text = `WITH ${parts.join(',\n')}, ranked AS (${lists.join(' UNION ALL ')})
+    SELECT version_id, ordinal, sum(1.0 / (${RRF_K} + rank))::float8 AS score,
+      min(rank) FILTER (WHERE list = 'vector')::int AS vector_rank, min(rank) FILTER (WHERE list = 'text')::int AS text_rank
+    FROM ranked GROUP BY version_id, ordinal ORDER BY score DESC, version_id, ordinal LIMIT $2`;
+  return { text, values };
+}
+
+/** A statement for all that is shown of the candidates in `$1`; the words in `$2` are marked. */
+function hits(model: StoredModel): string {
+  return `SELECT c.id AS "chunkId", c.document_id AS "documentId", d.name, v.title, d.source_url AS "sourceUrl", d.metadata,
+      f.score, f.vector_rank AS "vectorRank", f.text_rank AS "textRank", c.context,
       c.start_offset AS start, c.end_offset AS end, c.place,
-      ts_headline('english', c.text, question.query, 'HighlightAll=true, StartSel=${MARK_START}, StopSel=${MARK_END}') AS marked
-    FROM fused f JOIN chunk c ON c.model_id = ${model.id} AND c.version_id = f.version_id AND c.ordinal = f.ordinal
-    JOIN document d ON d.id = c.document_id JOIN version v ON v.id = c.version_id CROSS JOIN question
+      ts_headline('english', c.text, $2::tsquery, 'HighlightAll=true, StartSel=${MARK_START}, StopSel=${MARK_END}') AS marked
+    FROM jsonb_to_recordset($1) AS f(version_id uuid, ordinal int, score float8, vector_rank int, text_rank int)
+    JOIN chunk c ON c.model_id = ${model.id} AND c.version_id = f.version_id AND c.ordinal = f.ordinal
+    JOIN document d ON d.id = c.document_id JOIN version v ON v.id = c.version_id
     ORDER BY f.score DESC, c.version_id, c.ordinal`;
-  const rows = await asTenant(client, tenantId, (tx) => tx.query<Row>(statement, values), { readOnly: true });
-  return rows.map(toHit);
 }
 
 interface Row

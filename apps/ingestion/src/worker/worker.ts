@@ -13,6 +13,7 @@ import {
 } from '../pipeline/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { ContentStore } from '../storage/index.ts';
+import { ensureAnnIndex } from '../store/ann-index.ts';
 import { commit, type Finished } from '../store/commit.ts';
 import {
   type ClaimedJob,
@@ -71,6 +72,9 @@ const COMMIT_CHUNKS = 4000;
 
 /** How often what is past its time is removed. */
 const SWEEP_MS = 60_000;
+
+/** How often is seen whether there are enough chunks for an approximate index. */
+const INDEX_MS = 30_000;
 
 /** Shorter stages are over before a person could see them. */
 const PROGRESS_MS = 300;
@@ -217,9 +221,16 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   async function reconcile(): Promise<void> {
     await releaseExpired(client, MAX_CRASHES);
     models = await modelsNow();
-    if (models.some(({ model }) => model.state === 'building')) await continueReindex(client);
+    if (models.some(({ model }) => model.state === 'building'))
+      await continueReindex(client, stopping.signal);
     const missing = (await dueJobs(client)) - (await queue.waiting());
     if (missing > 0) await queue.add(Math.min(missing, 1000));
+  }
+
+  async function index(): Promise<void> {
+    for (const { model } of models) {
+      if (model.state === 'active') await ensureAnnIndex(client, model, { signal: stopping.signal });
+    }
   }
 
   async function repeat(everyMs: number, task: () => Promise<void>): Promise<void> {
@@ -230,6 +241,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 
   const loops = [repeat(leaseMs / 4, renew), repeat(options.reconcileMs ?? 2000, reconcile)];
+  loops.push(repeat(INDEX_MS, index));
   const { retention } = options;
   if (retention) loops.push(repeat(SWEEP_MS, async () => void (await sweep(client, storage, retention))));
   const consumer = await queue.consume({ capacity, deliver, onError });

@@ -1,6 +1,9 @@
 import { PipelineError } from '../errors.ts';
 import type { Embedder, Vector } from '../types.ts';
 
+/** The name under which its vectors are kept. */
+export const HASHING_MODEL = 'hashing-v1';
+
 /**
  * An embedder without a model: words, pairs of words and the letter trigrams of words are hashed into `dimensions`
  * numbers, weighted by the logarithm of their count, and the vector is brought to length one. The same text gives the
@@ -11,7 +14,7 @@ export function createHashingEmbedder(options: { dimensions?: number } = {}): Em
   const dimensions = options.dimensions ?? 384;
   const features = new FeatureCounts();
   return {
-    model: 'hashing-v1',
+    model: HASHING_MODEL,
     dimensions,
     description:
       'Built-in feature hashing for development: compares words and letters, not meaning. Use a real model in production.',
