@@ -39,7 +39,7 @@ async function check(keep: string[]): Promise<void> {
   console.log(`\n${keep.join(', ')}`);
   const folder = mkdtempSync(join(tmpdir(), 'subset-'));
   const project = join(folder, 'acme-shop');
-  const pnpmw = (...command: string[]) => run(project, './pnpmw', ...command);
+  const pnpmw = (...command: string[]) => run(project, join(project, 'pnpmw'), ...command);
   try {
     const choice = { name: 'acme-shop', scope: 'acme', title: 'Acme Shop', keep };
     await step('create', () => createProject(template, project, choice));
