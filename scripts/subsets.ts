@@ -1,7 +1,7 @@
 // only: template
 /**
  * Makes a project of every set of variants and checks that it stands on its own: no mention of what was left out or of
- * the template, types, style; with `--full` also its tests, and `dev` of each variant until it is ready.
+ * the template, types, style; with `--dev` also `dev` of each variant until it is ready, with `--full` its tests too.
  *
  *   ./pnpmw subsets                        every set
  *   ./pnpmw subsets --full ingestion,shop  these sets, each with commas between its variants
@@ -32,6 +32,7 @@ const sets = Array.from({ length: 2 ** variants.length - 1 }, (_, bits) =>
 
 const args = process.argv.slice(2);
 const full = args.includes('--full');
+const starts = args.includes('--dev');
 const named = args.filter((argument) => !argument.startsWith('-')).map(split);
 for (const keep of named.length > 0 ? named : sets) await check(keep);
 
@@ -49,8 +50,8 @@ async function check(keep: string[]): Promise<void> {
     await step('generated', () => pnpmw('check:generated'));
     await step('knip', () => pnpmw('knip'));
     await step('typecheck', () => pnpmw('typecheck'));
-    if (!full) return;
-    await step('test', () => pnpmw('test'));
+    if (full) await step('test', () => pnpmw('test'));
+    if (!full && !starts) return;
     for (const variant of keep) await step(`dev ${variant}`, () => develop(project, variant));
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
