@@ -135,3 +135,19 @@ test('an organisation cannot be above itself, however long the circle', async ()
     }),
   ).rejects.toMatchObject({ constraint: 'organisation_cycle' });
 });
+
+test('a tree of organisations has a bottom', async () => {
+  await expect(
+    asTenant(north, (tx) =>
+      tx.execute(`DO $$
+        DECLARE
+          above bigint;
+        BEGIN
+          FOR level IN 0 .. 100 LOOP
+            INSERT INTO organisation.organisation (type_code, name, parent_id)
+            VALUES ('department', 'Level ' || level, above) RETURNING id INTO above;
+          END LOOP;
+        END $$`),
+    ),
+  ).rejects.toMatchObject({ constraint: 'organisation_depth' });
+});

@@ -132,6 +132,7 @@ class Scanner {
     }
     const name = this.#text.slice(start, this.#position).trimEnd();
     const bare = this.#position >= this.#text.length || this.#text[this.#position] === '\n';
+    if (name === '' && !bare) return { name, bare, problem: 'a variable has no name' };
     if (/\s/.test(name)) return { name, bare, problem: 'a variable name cannot contain a space' };
     if (!bare) this.#position += 1;
     return { name, bare };

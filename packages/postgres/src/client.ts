@@ -1,7 +1,7 @@
 import pg, { type ClientBase, type PoolClient } from 'pg';
 import { destroy, isDestroyed } from './interrupt.ts';
 import { type Listener, type ListenOptions, listen } from './listen.ts';
-import { toPostgresError } from './postgres-error.ts';
+import { endsConnection, toPostgresError } from './postgres-error.ts';
 import { type Direct, type Lend, type Queryable, queryableOver } from './queryable.ts';
 import { type Transaction, type TransactionOptions, transact } from './transaction.ts';
 import { types } from './types.ts';
@@ -69,9 +69,9 @@ export function createClient(options: ClientOptions): Client {
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
 
-  const giveBack = (client: PoolClient) => {
+  const giveBack = (client: PoolClient, error?: unknown) => {
     busy.delete(client);
-    client.release(broken.has(client) || isDestroyed(client));
+    client.release(broken.has(client) || isDestroyed(client) || (error ? endsConnection(error) : false));
   };
 
   const lend: Lend = async (use, { signal } = {}) => {
@@ -83,9 +83,12 @@ export function createClient(options: ClientOptions): Client {
     }
     busy.add(client);
     try {
-      return await use(client);
-    } finally {
+      const result = await use(client);
       giveBack(client);
+      return result;
+    } catch (error) {
+      giveBack(client, error);
+      throw error;
     }
   };
 
@@ -99,7 +102,7 @@ export function createClient(options: ClientOptions): Client {
         }
         busy.add(client);
         client.query(text, values as unknown[], (error, result) => {
-          giveBack(client);
+          giveBack(client, error);
           if (error) reject(toPostgresError(error));
           else resolve(result);
         });

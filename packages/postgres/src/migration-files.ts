@@ -44,6 +44,7 @@ export async function readMigrations(directory: string): Promise<MigrationFile[]
     }),
   );
   refuseBadNames(files);
+  refuseTransactionControl(files);
   return files.toSorted((a, b) => numberOf(a) - numberOf(b));
 }
 
@@ -67,6 +68,33 @@ function refuseBadNames(files: readonly MigrationFile[]): void {
     `Migrations that cannot be put in order:\n${lines(problems)}`,
     {
       hint: 'Rename the files that are not applied anywhere yet.',
+    },
+  );
+}
+
+/** Comments, strings and the bodies of functions: words in them are no statements. */
+const quoted = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1/g;
+
+const transactionControl =
+  /(?:^|;)\s*(COMMIT|ROLLBACK(?!\s+TO\b)|ABORT|START\s+TRANSACTION|BEGIN(?=\s*(?:;|TRANSACTION|WORK|ISOLATION|READ)))\b/i;
+
+/** A file that ended its transaction could not be undone as a whole, and would be noted as if it had failed or run. */
+function refuseTransactionControl(files: readonly MigrationFile[]): void {
+  const problems = files.flatMap(({ shown, sql, inTransaction }) => {
+    const bare = sql.replace(quoted, (text) => text.replace(/[^\n]/g, ' '));
+    const found = inTransaction ? transactionControl.exec(bare) : null;
+    if (!found) return [];
+    const line = bare.slice(0, found.index + found[0].length).split('\n').length;
+    return [
+      `${shown}:${line}: ${found[1]?.toUpperCase()} inside a migration, which runs in a transaction as a whole`,
+    ];
+  });
+  if (problems.length === 0) return;
+  throw new PostgresError(
+    'POSTGRES_MIGRATIONS',
+    `Migrations that end their transaction:\n${lines(problems)}`,
+    {
+      hint: 'Leave it out; what cannot run in a transaction goes into a file with `-- migrate: no-transaction`.',
     },
   );
 }

@@ -125,6 +125,15 @@ export function toPostgresError(error: unknown): PostgresError {
   });
 }
 
+/**
+ * Whether the server closes the connection after this error: it is shutting down, was told to end this session, or the
+ * session was idle for too long. The driver learns that a moment later, too late for whoever borrows it next.
+ */
+export function endsConnection(error: unknown): boolean {
+  const { code, sqlState = code } = error as { code?: string; sqlState?: string };
+  return /^(08|57P0[1235]|25P0[34])/.test(sqlState ?? '');
+}
+
 function entryFor({ code = '' }: ServerError, message: string): Entry {
   if (isSqlState(code)) {
     const entry = bySqlState[code] ?? bySqlState[code.slice(0, 2)];

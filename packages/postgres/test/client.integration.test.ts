@@ -179,6 +179,25 @@ test('an idle connection that the server ends is replaced', async ({ database: {
   expect(await other.one('SELECT 1 AS one')).toEqual({ one: 1 });
 });
 
+test('a connection that the server ends during a statement is not lent again', async ({
+  database: { url, client: observer },
+}) => {
+  await using client = createClient({ url, connections: 1 });
+  for (const run of [
+    () => client.query('SELECT pg_sleep(60)'),
+    () => client.tx((tx) => tx.query('SELECT pg_sleep(60)')),
+  ]) {
+    const cut = run();
+    cut.catch(() => undefined);
+    await running(observer, 'pg_sleep(60)');
+    await observer.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
+    );
+    await expect(cut).rejects.toMatchObject({ code: 'POSTGRES_CONNECTION_LOST', sqlState: '57P01' });
+    expect(await client.one('SELECT 1 AS one')).toEqual({ one: 1 });
+  }
+});
+
 test('close waits for what runs, and cuts what runs too long', async ({
   database: { url, client: observer },
 }) => {

@@ -135,6 +135,25 @@ test('several processes that migrate at once apply each file once', async ({
   expect(results.map(({ applied }) => applied.length).toSorted()).toEqual([0, 0, 0, 2]);
 });
 
+test('files that end their transaction are refused before anything runs, all of them at once', async ({
+  database: { url, client },
+  directory,
+}) => {
+  await write(directory, {
+    '1_t.sql': 'CREATE TABLE t (id int);',
+    '2_commit.sql': "-- no; COMMIT;\nSELECT '; ROLLBACK;';\ncommit;\nSELECT 1/0;",
+    '3_begin.sql': 'BEGIN;\nSELECT 1;\nCOMMIT;',
+    '4_body.sql': 'DO $$ BEGIN PERFORM 1; COMMIT; END $$;',
+  });
+  await expect(migrate({ url, directory })).rejects.toMatchObject({
+    code: 'POSTGRES_MIGRATIONS',
+    message: expect.stringMatching(
+      /:\n {2}2_commit\.sql:3: COMMIT [^\n]*\n {2}3_begin\.sql:1: BEGIN [^\n]*$/,
+    ),
+  });
+  expect(await client.query("SELECT 1 FROM pg_class WHERE relname = 't'")).toEqual([]);
+});
+
 test('who waits too long for another migration says so', async ({ database: { url, client }, directory }) => {
   await write(directory, { '1_t.sql': 'CREATE TABLE t (id int);' });
   await client.connection(async (connection) => {

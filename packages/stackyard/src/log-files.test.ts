@@ -2,7 +2,7 @@ import { appendFileSync, closeSync, mkdtempSync, rmSync, writeSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { follow, listLogs, logFile, openLog, tail } from './log-files.ts';
+import { follow, followNames, listLogs, logFile, openLog, tail } from './log-files.ts';
 
 let directory: string;
 
@@ -42,5 +42,26 @@ test('following gives old lines, then new ones, also of the log after a restart'
   await vi.waitFor(() => expect(lines).toEqual(['old', 'half a line']));
   write('api', 'after the restart\n');
   await vi.waitFor(() => expect(lines.at(-1)).toBe('after the restart'), { timeout: 3000 });
+  abort.abort();
+});
+
+test('a character that two reads share stays whole', async () => {
+  const abort = new AbortController();
+  const lines: string[] = [];
+  write('api', '');
+  follow(logFile(directory, 'api'), 5, (line) => lines.push(line), abort.signal);
+  const long = `a${'é'.repeat(50_000)}`;
+  appendFileSync(logFile(directory, 'api'), `${long}\n`);
+  await vi.waitFor(() => expect(lines).toHaveLength(1), { timeout: 3000 });
+  abort.abort();
+  expect(lines[0] === long).toBe(true);
+});
+
+test('logs that begin later are named when they do', async () => {
+  const abort = new AbortController();
+  const names: string[] = [];
+  followNames(directory, (name) => names.push(name), abort.signal);
+  write('api', '');
+  await vi.waitFor(() => expect(names).toEqual(['api']), { timeout: 3000 });
   abort.abort();
 });

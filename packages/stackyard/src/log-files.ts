@@ -11,6 +11,7 @@ import {
   watch,
 } from 'node:fs';
 import path from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 
 /** Where a stack keeps the output of a service or script. */
 export function logFile(stateDirectory: string, name: string): string {
@@ -44,7 +45,8 @@ function readTail(file: string, count: number): { lines: string[]; end: number }
   let descriptor: number;
   try {
     descriptor = openSync(file, 'r');
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return { lines: [], end: 0 };
   }
   try {
@@ -75,22 +77,28 @@ export function follow(
   let position = first.end;
   let inode = inodeOf(file);
   let rest = '';
+  let decoder = new StringDecoder('utf8');
   const read = () => {
     if (signal.aborted) return;
-    const now = inodeOf(file);
-    if (now === undefined) return;
-    if (now !== inode) {
-      inode = now;
-      position = 0;
-      rest = '';
-    }
-    const descriptor = openSync(file, 'r');
+    let descriptor: number;
     try {
+      descriptor = openSync(file, 'r');
+    } catch {
+      return; // not there yet, or just moved aside: the next look will find it
+    }
+    try {
+      const now = fstatSync(descriptor).ino;
+      if (now !== inode) {
+        inode = now;
+        position = 0;
+        rest = '';
+        decoder = new StringDecoder('utf8');
+      }
       const buffer = Buffer.alloc(64 * 1024);
       for (let size = 1; size > 0; ) {
         size = readSync(descriptor, buffer, 0, buffer.length, position);
         position += size;
-        const lines = (rest + buffer.toString('utf8', 0, size)).split('\n');
+        const lines = (rest + decoder.write(buffer.subarray(0, size))).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) callback(line);
       }
@@ -98,10 +106,33 @@ export function follow(
       closeSync(descriptor);
     }
   };
-  mkdirSync(path.dirname(file), { recursive: true });
-  const watcher = watch(path.dirname(file), () => read());
+  onChange(path.dirname(file), read, signal);
+}
+
+/** Calls back for each log of a stack, also for those that begin later, until the signal aborts. */
+export function followNames(
+  stateDirectory: string,
+  callback: (name: string) => void,
+  signal: AbortSignal,
+): void {
+  const known = new Set<string>();
+  const look = () => {
+    for (const name of listLogs(stateDirectory)) {
+      if (known.has(name)) continue;
+      known.add(name);
+      callback(name);
+    }
+  };
+  look();
+  onChange(path.join(stateDirectory, 'logs'), look, signal);
+}
+
+/** Calls back when something in a folder changes. */
+function onChange(directory: string, callback: () => void, signal: AbortSignal): void {
+  mkdirSync(directory, { recursive: true });
+  const watcher = watch(directory, callback);
   // Not every file system reports changes; a slow look now and then costs nothing.
-  const timer = setInterval(read, 1000);
+  const timer = setInterval(callback, 1000);
   const stop = () => {
     watcher.close();
     clearInterval(timer);

@@ -52,7 +52,7 @@ export interface Plan {
 }
 
 /** Which Compose service the script `dev:<name>` stands for, and the scripts that there are. */
-function scriptNames(scripts: Readonly<Record<string, string>>): { setup: boolean; dev: string[] } {
+export function scriptNames(scripts: Readonly<Record<string, string>>): { setup: boolean; dev: string[] } {
   return {
     setup: 'setup' in scripts,
     dev: Object.keys(scripts).flatMap((script) =>

@@ -63,21 +63,40 @@ export const devStateFile = (stateDirectory: string): string => path.join(stateD
 
 /** The scripts of a "stackyard dev" that lives. */
 export function readScripts(stateDirectory: string): ScriptRecords {
-  const state = readJson<DevState>(devStateFile(stateDirectory));
+  const state = readDevState(stateDirectory);
   return state && isAlive(state.owner) ? state.scripts : {};
 }
 
 /** Processes of a "stackyard dev" that died without ending them. */
 export function abandonedScripts(stateDirectory: string): ProcessIdentity[] {
-  const state = readJson<DevState>(devStateFile(stateDirectory));
+  const state = readDevState(stateDirectory);
   if (!state || isAlive(state.owner)) return [];
   return Object.values(state.scripts).flatMap(({ process }) => process ?? []);
 }
 
-/** The state file of a stack, or undefined when it has none or an unreadable one. */
-export function readState(stateDirectory: string): StackState | undefined {
-  return readJson(path.join(stateDirectory, 'state.json'));
+function readDevState(stateDirectory: string): DevState | undefined {
+  const state = readJson<Partial<DevState>>(devStateFile(stateDirectory));
+  return isIdentity(state?.owner) && isRecord(state?.scripts) ? (state as DevState) : undefined;
 }
+
+/** The state file of a stack, or undefined when it has none, or one that nothing can be learned from. */
+export function readState(stateDirectory: string): StackState | undefined {
+  const state = readJson<Partial<StackState>>(path.join(stateDirectory, 'state.json'));
+  const sound =
+    isIdentity(state?.owner) &&
+    isRecord(state?.services) &&
+    Array.isArray(state?.notes) &&
+    [state?.variant, state?.root, state?.driver].every((text) => typeof text === 'string');
+  return sound ? (state as StackState) : undefined;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, object>> =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((entry) => typeof entry === 'object' && entry !== null);
+
+const isIdentity = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && typeof (value as ProcessIdentity).pid === 'number';
 
 /** The state of a stack whose owner lives. */
 export function readLiveState(stateDirectory: string): StackState | undefined {

@@ -89,6 +89,11 @@ const methods: Readonly<Record<Method, string>> = {
   dump: 'dumped',
 };
 
+/** As a shell reads it: quoted where it has more than plain characters. */
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** What went into a backup, aligned, and how to bring it back. */
 export function format({ file, bytes, manifest }: Backup): string {
   const rows = manifest.services.map((service) => [
@@ -101,6 +106,6 @@ export function format({ file, bytes, manifest }: Backup): string {
   return [
     `${manifest.variant} is in ${file} (${formatBytes(bytes)})`,
     ...formatTable(rows),
-    `bring it back with: stackyard restore ${file}`,
+    `bring it back with: stackyard restore ${shellWord(file)}`,
   ].join('\n');
 }

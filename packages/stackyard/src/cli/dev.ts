@@ -1,13 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
-import { InterruptedError, type StackyardError } from '../errors.ts';
+import { InterruptedError } from '../errors.ts';
 import { type LoadedStack, load } from '../load.ts';
 import { follow, logFile } from '../log-files.ts';
 import type { RunScript } from '../plan.ts';
 import { Releasers } from '../releasers.ts';
 import { scriptLabel } from '../scripts.ts';
 import { OwnedError, type StartOptions, startStack } from '../start-stack.ts';
-import { readLiveState, type StackState } from '../state.ts';
+import { readLiveState } from '../state.ts';
 import { waitUntilReady } from '../wait-ready.ts';
 import { type AttachedStack, attachStack, devRunsAlready } from './attach.ts';
 import {
@@ -145,24 +146,28 @@ async function attachOrStart(session: Session): Promise<AttachedStack> {
     signal: interrupts.stop,
     hurry: interrupts.hurry,
   };
-  let live = readLiveState(variant.stateDirectory);
-  if (live?.mode === 'up' && live.phase === 'starting') {
-    display.progress(variant.name, `being started by process ${live.owner.pid}`);
-    live = await waitUntilReady(variant, { signal: interrupts.stop });
-    display.done(variant.name);
+  for (;;) {
+    const live = readLiveState(variant.stateDirectory);
+    if (live?.mode === 'up' && live.phase === 'ready') return attachStack(live, options);
+    if (live?.mode === 'up' && live.phase === 'starting') {
+      display.progress(variant.name, `being started by process ${live.owner.pid}`);
+      await waitUntilReady(variant, { signal: interrupts.stop });
+      display.done(variant.name);
+      continue;
+    }
+    try {
+      const running = await startStack(options);
+      const { supervisor, failed } = running;
+      const leaveStack = (failure: unknown) => running.stop(failure);
+      return { state: () => running.state.current, supervisor, failed, owned: true, leave: leaveStack };
+    } catch (error) {
+      if (!(error instanceof OwnedError)) throw error;
+      const state = readLiveState(variant.stateDirectory);
+      if (state?.mode === 'dev') throw devRunsAlready(state.variant, state.owner.pid);
+      // Its owner has only just begun, or is about to end.
+      display.progress(variant.name, `being started or stopped by process ${error.holder.pid}`);
+      await sleep(20, undefined, { signal: interrupts.stop }).catch(() => {});
+      if (interrupts.stop.aborted) throw new InterruptedError();
+    }
   }
-  if (live?.mode === 'up' && live.phase === 'ready') return attachStack(live, options);
-  try {
-    const running = await startStack(options);
-    const { supervisor, failed } = running;
-    const leaveStack = (failure: unknown) => running.stop(failure);
-    return { state: () => running.state.current, supervisor, failed, owned: true, leave: leaveStack };
-  } catch (error) {
-    if (error instanceof InterruptedError || !(error instanceof OwnedError)) throw error;
-    throw ownedByDev(readLiveState(variant.stateDirectory)) ?? error;
-  }
-}
-
-function ownedByDev(state: StackState | undefined): StackyardError | undefined {
-  return state?.mode === 'dev' ? devRunsAlready(state.variant, state.owner.pid) : undefined;
 }

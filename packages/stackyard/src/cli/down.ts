@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadDriver } from '../drivers/index.ts';
-import { InterruptedError } from '../errors.ts';
+import { InterruptedError, StackyardError } from '../errors.ts';
 import { isAlive } from '../processes.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
@@ -9,6 +9,9 @@ import type { Variant } from '../workspace.ts';
 import { chooseVariants, newCommand, type Surroundings, withVariant } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 import { ProgressDisplay } from './terminal.ts';
+
+/** After a Ctrl-C, an owner that does not end by itself within this is killed, and cleaned up after. */
+const hurryMs = 3000;
 
 export function command(surroundings: Surroundings): Command {
   return withVariant(newCommand('down', 'stop a stack; its data stays'))
@@ -45,10 +48,36 @@ export async function stopStack(
   }
   using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
   display.progress(variant.name, `stopping (process ${owner.pid})`);
-  process.kill(owner.pid, 'SIGTERM');
-  const hurry = () => isAlive(owner) && process.kill(owner.pid, 'SIGTERM');
+  ask(owner.pid);
+  let patience = Number.POSITIVE_INFINITY;
+  const hurry = () => {
+    if (isAlive(owner)) process.kill(owner.pid, 'SIGTERM');
+    patience = performance.now() + hurryMs;
+  };
   interrupts.stop.addEventListener('abort', hurry, { once: true });
-  while (isAlive(owner)) await sleep(10);
+  while (isAlive(owner)) {
+    if (interrupts.hurry.aborted || performance.now() > patience) process.kill(owner.pid, 'SIGKILL');
+    await sleep(10);
+  }
+  const left = readState(variant.stateDirectory);
+  if (left) await (await loadDriver(left.driver)).recover(left);
   if (interrupts.stop.aborted) throw new InterruptedError();
   return true;
+}
+
+function ask(owner: number): void {
+  try {
+    process.kill(owner, 'SIGTERM');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return; // it ended this moment
+    throw new StackyardError(
+      'STACKYARD_NOT_PERMITTED',
+      `process ${owner}, which owns the stack, is another user's`,
+      {
+        hint: 'run this as the user who started it',
+        cause,
+      },
+    );
+  }
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../errors.ts';
-import { follow, listLogs, logFile, tail } from '../log-files.ts';
+import { follow, followNames, listLogs, logFile, tail } from '../log-files.ts';
+import { scriptNames } from '../plan.ts';
 import { newCommand, paints, type Surroundings, splitVariant } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 import { prefixer, shownOn } from './terminal.ts';
@@ -23,13 +24,13 @@ interface LogsOptions {
 
 async function logs(
   surroundings: Surroundings,
-  names: readonly string[],
+  given: readonly string[],
   options: LogsOptions,
 ): Promise<void> {
   const count = Number(options.lines);
   if (!Number.isInteger(count) || count < 0)
     throw new UsageError('--lines needs a number', { hint: 'for example: --lines 50' });
-  const { variant, rest: wanted } = splitVariant(surroundings, names);
+  const { variant, rest: wanted } = splitVariant(surroundings, given);
   const known = listLogs(variant.stateDirectory);
   const missing = wanted.filter((name) => !known.includes(name));
   if (missing.length > 0) {
@@ -38,7 +39,9 @@ async function logs(
     });
   }
   const shown = wanted.length ? wanted : known;
-  const format = prefixer(shown, paints(surroundings).out);
+  // Those of scripts may begin while this follows.
+  const names = options.follow && !wanted.length ? [...shown, ...scriptNames(variant.scripts).dev] : shown;
+  const format = prefixer(names, paints(surroundings).out);
   const { stdout } = surroundings;
   const print = (name: string) => (line: string) => stdout.write(`${format(name, shownOn(stdout, line))}\n`);
   if (!options.follow) {
@@ -46,7 +49,9 @@ async function logs(
     return;
   }
   using interrupts = new Interrupts();
-  for (const name of shown)
-    follow(logFile(variant.stateDirectory, name), count, print(name), interrupts.stop);
+  const { stateDirectory } = variant;
+  const begin = (name: string) => follow(logFile(stateDirectory, name), count, print(name), interrupts.stop);
+  if (wanted.length) wanted.forEach(begin);
+  else followNames(stateDirectory, begin, interrupts.stop);
   await interrupts.stopped;
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 
 /**
  * Reads `add <group> <signal>` and `del <group>`. End-of-file means that the supervisor is gone, however it went:
- * every group left is asked to stop, and killed 400 ms later.
+ * every group left is asked to stop, and killed 300 ms later.
  */
 const script = `
 trap '' INT TERM HUP
@@ -14,14 +14,7 @@ while read -r verb group signal; do
   [ "$verb" = add ] && groups="$groups $group:$signal"
 done
 for entry in $groups; do kill -s "\${entry#*:}" -- "-\${entry%:*}" 2>/dev/null; done
-tries=0
-while [ $tries -lt 8 ]; do
-  left=
-  for entry in $groups; do kill -s 0 -- "-\${entry%:*}" 2>/dev/null && left=1; done
-  [ -n "$left" ] || exit 0
-  sleep 0.05
-  tries=$((tries + 1))
-done
+[ -z "$groups" ] || sleep 0.3
 for entry in $groups; do kill -s KILL -- "-\${entry%:*}" 2>/dev/null; done
 `;
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { commandOf, listProcesses, parentOf } from '../../src/processes.ts';
 import { ContractWorkspace, eventually, freePorts } from './workspace.ts';
 
 /** Interruptions and kills at every moment, and what outlived them. */
@@ -75,6 +76,22 @@ export function endingTests(driver: string): void {
     expect(workspace.leftovers()).toEqual([]);
   });
 
+  test('down gives up on a supervisor that does not react, some time after a Ctrl-C', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store! } } },
+    });
+    await workspace.run(['up', 'one']);
+    const state = JSON.parse(workspace.read('.stackyard/run/one/state.json')) as { owner: { pid: number } };
+    process.kill(state.owner.pid, 'SIGSTOP');
+    const down = workspace.start(['down', 'one']);
+    await down.prints('one: stopping');
+    down.kill('SIGINT');
+    expect((await down.outcome).code).toBe(130);
+    expect(workspace.leftovers()).toEqual([]);
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0 });
+  });
+
   test('ends what a script left behind in the background', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
@@ -90,6 +107,19 @@ export function endingTests(driver: string): void {
     expect(workspace.leftovers()).toEqual([]);
   });
 
+  test.each(['{}', '[]', '5', '{"owner":null}', '{"owner":{"pid":1}}'])(
+    'takes a state file that says %s for none',
+    async (text) => {
+      const [store] = await freePorts(1);
+      await using workspace = new ContractWorkspace(driver, {
+        one: { services: { store: { port: store! } } },
+      });
+      for (const file of ['state', 'dev']) workspace.write(`.stackyard/run/one/${file}.json`, text);
+      expect((await workspace.status('one')).up).toBe(false);
+      expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
+
   test('cleans up by itself after a supervisor that was killed together with its watchdog', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
@@ -97,7 +127,7 @@ export function endingTests(driver: string): void {
     });
     await workspace.run(['up', 'one']);
     const state = JSON.parse(workspace.read('.stackyard/run/one/state.json')) as { owner: { pid: number } };
-    await killWithWatchdog(state.owner.pid);
+    killWithWatchdog(state.owner.pid);
     expect((await workspace.run(['doctor', '--json'])).stdout).toContain('its supervisor died');
     const again = await workspace.run(['up', 'one']);
     expect(again).toMatchObject({ code: 0, stderr: '' });
@@ -106,8 +136,7 @@ export function endingTests(driver: string): void {
 }
 
 /** Leaves the children of a supervisor alone in the world. */
-async function killWithWatchdog(supervisor: number): Promise<void> {
-  const { commandOf, listProcesses, parentOf } = await import('../../src/processes.ts');
+function killWithWatchdog(supervisor: number): void {
   const watchdog = listProcesses().find(
     (pid) => parentOf(pid) === supervisor && commandOf(pid)?.includes('stackyard-watchdog'),
   );

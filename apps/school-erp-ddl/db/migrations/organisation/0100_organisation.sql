@@ -37,24 +37,29 @@ COMMENT ON COLUMN organisation.organisation.identifier IS 'Number under which th
 
 -- A cycle would make every walk up the tree endless. Foreign keys cannot see it, so a deferred trigger walks once.
 CREATE FUNCTION organisation.refuse_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  ancestors bigint[];
 BEGIN
-  IF EXISTS (
-    WITH RECURSIVE above (id, depth) AS (
-      SELECT NEW.parent_id, 1
-      UNION ALL
-      SELECT o.parent_id, a.depth + 1 FROM above a
-      JOIN organisation.organisation o ON o.tenant_id = NEW.tenant_id AND o.id = a.id
-      WHERE o.parent_id IS NOT NULL AND a.depth < 100
-    )
-    SELECT FROM above WHERE id = NEW.id OR depth >= 100
-  ) THEN
+  WITH RECURSIVE above (id) AS (
+    SELECT NEW.parent_id
+    UNION
+    SELECT o.parent_id FROM above a
+    JOIN organisation.organisation o ON o.tenant_id = NEW.tenant_id AND o.id = a.id
+    WHERE o.parent_id IS NOT NULL
+  )
+  SELECT array_agg(nearest.id) INTO ancestors FROM (SELECT id FROM above LIMIT 100) AS nearest;
+  IF cardinality(ancestors) = 100 THEN
+    RAISE EXCEPTION 'organisation % would have 100 others above it', NEW.id USING
+      ERRCODE = 'check_violation', SCHEMA = 'organisation', TABLE = 'organisation', CONSTRAINT = 'organisation_depth';
+  END IF;
+  IF NEW.id = ANY (ancestors) THEN
     RAISE EXCEPTION 'organisation % would be above itself', NEW.id USING
       ERRCODE = 'check_violation', SCHEMA = 'organisation', TABLE = 'organisation', CONSTRAINT = 'organisation_cycle';
   END IF;
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION organisation.refuse_cycle() IS 'Refuses a parent that is below the organisation itself.';
+COMMENT ON FUNCTION organisation.refuse_cycle() IS 'Refuses a parent that is below the organisation itself, and trees without a bottom.';
 CREATE CONSTRAINT TRIGGER organisation_cycle AFTER INSERT OR UPDATE OF parent_id ON organisation.organisation
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL)
   EXECUTE FUNCTION organisation.refuse_cycle();
@@ -266,6 +271,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('organisation', 'organisation', 'organisation_tenant_fkey', 'The tenant does not exist.'),
   ('organisation', 'organisation', 'organisation_parent_fkey', 'The parent of this organisation does not exist, or is still in use.'),
   ('organisation', 'organisation', 'organisation_cycle', 'An organisation cannot be above itself.'),
+  ('organisation', 'organisation', 'organisation_depth', 'An organisation has fewer than 100 others above it.'),
   ('organisation', 'school', 'school_pkey', 'This school exists already.'),
   ('organisation', 'school', 'school_type_code_check', 'This row belongs to an organisation of type school.'),
   ('organisation', 'school', 'school_ownership_check', 'School: ownership must be one of public, private, faith, community.'),

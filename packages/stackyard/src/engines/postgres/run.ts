@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { EngineError } from '../engine-error.ts';
 import type { ServerUser } from './server-user.ts';
-import { watchdog } from './watchdog.ts';
+import { groupWatchdog } from './watchdog.ts';
 
 /** The environment of PostgreSQL's programs: none of the caller's `PG*` variables, messages in English, UTC. */
 export function serverEnvironment(): Record<string, string> {
@@ -38,7 +38,7 @@ export async function run(command: string, args: readonly string[], options: Run
     });
   }
   // Like a server, it must not outlive this process.
-  using _guard = child.pid === undefined ? undefined : watchdog(child.pid, undefined);
+  using _guard = child.pid === undefined ? undefined : groupWatchdog(child.pid);
   const kill = () => killGroup(child.pid);
   options.signal?.addEventListener('abort', kill);
   try {

@@ -5,7 +5,7 @@ import { EngineError } from '../engine-error.ts';
 import type { Binaries } from './binaries.ts';
 import { failure, serverEnvironment } from './run.ts';
 import type { ServerUser } from './server-user.ts';
-import { watchdog } from './watchdog.ts';
+import { serverWatchdog } from './watchdog.ts';
 
 export interface ServerOptions {
   readonly binaries: Binaries;
@@ -71,7 +71,7 @@ async function startOn(port: number, options: ServerOptions): Promise<Server> {
   failed.catch(() => {});
   if (child.pid === undefined) return failed;
   const pid = child.pid;
-  const guard = watchdog(pid, options.temporary);
+  const guard = serverWatchdog(pid, options.temporary);
   void ended.then(() => guard[Symbol.dispose]());
 
   let log = '';

@@ -1,14 +1,25 @@
 import { spawn } from 'node:child_process';
 
+/** Ends a server when this process dies, even by SIGKILL, and then deletes `temporary`. */
+export function serverWatchdog(pid: number, temporary: string | undefined): Disposable {
+  return watch(endServer, String(pid), temporary ?? '');
+}
+
+/** Kills a process group when this process dies. */
+export function groupWatchdog(leader: number): Disposable {
+  return watch('kill -s KILL -- "-$1"', String(leader));
+}
+
 /**
- * Ends a server when this process dies, even by SIGKILL, and then deletes `temporary`. A shell holds the other end of
- * a pipe: a line through it means that all is well, an end of file that nobody is left to stop the server.
+ * A shell holds the other end of a pipe: a line through it means that all is well, an end of file that nobody is left
+ * to look after the process.
  *
  * Not available on Windows, where the operating system offers no such shell.
  */
-export function watchdog(pid: number, temporary: string | undefined): Disposable {
+function watch(atEnd: string, ...args: string[]): Disposable {
   if (process.platform === 'win32') return { [Symbol.dispose]() {} };
-  const shell = spawn('/bin/sh', ['-c', script, 'watchdog', String(pid), temporary ?? ''], {
+  const script = `if read -r line; then exit 0; fi\n${atEnd}`;
+  const shell = spawn('/bin/sh', ['-c', script, 'watchdog', ...args], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd: '/',
@@ -25,8 +36,7 @@ export function watchdog(pid: number, temporary: string | undefined): Disposable
 }
 
 /** SIGQUIT makes PostgreSQL end its children at once and free its shared memory; SIGKILL would leave both. */
-const script = `
-if read -r line; then exit 0; fi
+const endServer = `
 kill -s QUIT "$1"
 tries=0
 while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
