@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@stackyard/postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { checkCatalog } from '../src/check/catalog.ts';
 import { setUp } from '../src/cli/setup.ts';
 import { bulkLoad } from '../src/load/bulk-load.ts';
 import { describeSchema, findParts } from '../src/load/parts.ts';
@@ -184,6 +185,7 @@ test('a load that died half-way is undone from its note, and keeps others out un
   const key = parts.find((part) => part.name === 'mark_person_fkey')!.pieces[0]!;
   await db.client.execute(key.statements[0]!);
   await expect(load()).rejects.toMatchObject({ code: 'LOAD_RUNNING' });
+  expect((await checkCatalog(db.client)).map((finding) => finding.rule)).toContain('interrupted-load');
   expect(await recover(db.client)).toEqual([...TABLES, DERIVED]);
   expect(await rows()).toEqual([]);
   expect(await describeSchema(db.client)).toEqual(schema);

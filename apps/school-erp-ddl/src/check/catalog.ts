@@ -25,6 +25,11 @@ const TENANT_TABLES = `
 
 const RULES: readonly Rule[] = [
   {
+    name: 'interrupted-load',
+    message: 'a bulk load runs, or was interrupted and has not been undone by erp recover',
+    query: `SELECT 'public.erp_load' AS object WHERE to_regclass('public.erp_load') IS NOT NULL`,
+  },
+  {
     name: 'row-level-security',
     message: 'a tenant table or partition without forced row-level security',
     query: `SELECT t.oid::regclass::text AS object FROM (${TENANT_TABLES}) t
