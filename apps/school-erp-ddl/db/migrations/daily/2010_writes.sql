@@ -2,22 +2,24 @@
 
 SET LOCAL ROLE erp_owner;
 
+-- In PL/pgSQL, because that keeps its plans for the session: the busiest write of the morning is planned once.
 CREATE FUNCTION daily.submit_roll(section bigint, on_day date, marks jsonb, teacher bigint, session text DEFAULT 'D')
-  RETURNS integer LANGUAGE sql VOLATILE
-BEGIN ATOMIC
+  RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  noted integer;
+BEGIN
   INSERT INTO attendance.roll (section_id, day, period_code, submitted_by_id) VALUES (section, on_day, session, teacher)
   ON CONFLICT (tenant_id, section_id, day, period_code) DO UPDATE SET submitted_at = now(), submitted_by_id = teacher;
-  WITH noted AS (
-    INSERT INTO attendance.daily_mark AS m (person_id, day, session_code, organisation_id, code, noted_by)
-    SELECT x.person_id, on_day, session, s.organisation_id, x.code, teacher
-    FROM jsonb_to_recordset(marks) AS x (person_id bigint, code text)
-    JOIN academics.section s ON s.tenant_id = tenancy.current_tenant() AND s.id = section
-    ON CONFLICT (tenant_id, person_id, day, session_code) DO UPDATE
-      SET code = EXCLUDED.code, noted_by = EXCLUDED.noted_by, noted_at = now()
-    RETURNING 1
-  )
-  SELECT count(*)::integer FROM noted;
-END;
+  INSERT INTO attendance.daily_mark AS m (person_id, day, session_code, organisation_id, code, noted_by)
+  SELECT x.person_id, on_day, session, s.organisation_id, x.code, teacher
+  FROM jsonb_to_recordset(marks) AS x (person_id bigint, code text)
+  JOIN academics.section s ON s.tenant_id = tenancy.current_tenant() AND s.id = section
+  ON CONFLICT (tenant_id, person_id, day, session_code) DO UPDATE
+    SET code = EXCLUDED.code, noted_by = EXCLUDED.noted_by, noted_at = now();
+  GET DIAGNOSTICS noted = ROW_COUNT;
+  RETURN noted;
+END
+$$;
 COMMENT ON FUNCTION daily.submit_roll(bigint, date, jsonb, bigint, text) IS 'Hands in the roll of a section: marks as [{person_id, code}]. Handing it in again corrects it. Returns the number of marks.';
 
 CREATE FUNCTION daily.take_payment(student bigint, method text, paid numeric, invoices bigint[] DEFAULT NULL)
