@@ -27,7 +27,7 @@ export function prune(tree: Tree, selection: Selection): Pruned {
   };
   remove(removalReason(tree, selection));
   const goneWords = new Set([...selection.pruned, ...selection.prunedEngines]);
-  edit(files, (_, text) => resolveRegions(text, keepsOf(selection)));
+  edit(files, (file, text) => resolveRegions(file, text, keepsOf(selection)));
   // A package that goes takes imports with it, and those may have been the last that needed another package.
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;

@@ -1,3 +1,5 @@
+import { TemplateError } from './template-error.ts';
+
 /**
  * Texts that belong to a part of the template say so themselves, in a comment of their language. A line that is nothing
  * but the comment "only: mail" opens a region, which the comment "/only" closes; the comment behind something marks
@@ -11,14 +13,14 @@ const hidden = /^<!-- only: project$/;
 
 /** The words of a file that belongs as a whole to a part of the template: its first line opens what nothing closes. */
 export function wholeFileWords(text: string): string[] | undefined {
-  const [first = '', ...rest] = text.split('\n', 400);
+  const [first = '', ...rest] = text.split('\n');
   const start = opening.exec(first);
   if (!start || rest.some((line) => closing.test(line))) return undefined;
   return start[1]!.split(',').map((word) => word.trim());
 }
 
 /** The text without the regions that nobody keeps, and without the marks of those that stay. */
-export function resolveRegions(text: string, keeps: (word: string) => boolean): string {
+export function resolveRegions(file: string, text: string, keeps: (word: string) => boolean): string {
   if (!text.includes('only: ')) return text;
   if (wholeFileWords(text)) return text.slice(text.indexOf('\n') + 1);
   const result: string[] = [];
@@ -48,7 +50,11 @@ export function resolveRegions(text: string, keeps: (word: string) => boolean): 
     if (!marked) result.push(line);
     else if (someKept(marked[2]!, keeps)) result.push(marked[1]!);
   }
-  if (open.length > 0) throw new Error(`a region "only: ..." without an end in:\n${text.slice(0, 200)}`);
+  if (open.length > 0) {
+    throw new TemplateError('TEMPLATE_REGION', `a region of ${file} has no end`, {
+      hint: 'close it: the comment "only: ..." on a line of its own needs the comment "/only" below',
+    });
+  }
   return withoutDoubleBlanks(text, result.join('\n'));
 }
 

@@ -74,7 +74,9 @@ export function removalReason(tree: Tree, selection: Selection): (file: string) 
     const segments = file.split('/');
     const variant = selection.pruned.find((name) => segments[0] === 'apps' && segments[1] === name);
     if (variant) return `belongs to ${variant}`;
-    const engine = selection.prunedEngines.find((name) => segments.some((part) => isNamedAfter(part, name)));
+    const engine =
+      segments[0] !== 'apps' &&
+      selection.prunedEngines.find((name) => segments.some((part) => isNamedAfter(part, name)));
     if (engine) return `only a pruned variant runs on ${engine}`;
     const image = selection.prunedImages.find((name) => file.startsWith(`infra/images/${name}/`));
     if (image) return `only a pruned variant has the image ${image}`;

@@ -2,6 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { ownerLock } from '../start-stack.ts';
+import { acquireLock } from '../state.ts';
+import { describeVariant } from '../workspace.ts';
 import { main } from './main.ts';
 
 const template = { package: 'create-yard', version: '1.0.0', name: 'yard', scope: 'yard', title: 'Yard' };
@@ -57,6 +60,16 @@ test.each([
   expect(code).toBe(2);
   expect(stderr).toContain(message);
   expect(stderr).toMatch(/^next: .+$/m);
+});
+
+test('init leaves a stack alone that runs', async () => {
+  const { root, run } = workspace({ template });
+  const lock = acquireLock(ownerLock(describeVariant(root, 'shop').stateDirectory));
+  expect(await run('init', '--yes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('shop runs, and init moves its files'),
+  });
+  if ('release' in lock) lock.release();
 });
 
 test('init in a project says so; upgrade needs a git checkout', async () => {

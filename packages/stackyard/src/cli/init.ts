@@ -10,8 +10,10 @@ import {
   type Wishes,
 } from '@stackyard/template';
 import type { Command } from 'commander';
-import { InterruptedError } from '../errors.ts';
-import { findWorkspace } from '../workspace.ts';
+import { InterruptedError, StackyardError } from '../errors.ts';
+import { ownerLock } from '../start-stack.ts';
+import { lockHolder } from '../state.ts';
+import { describeVariant, findWorkspace } from '../workspace.ts';
 import { newCommand, type Surroundings } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
 
@@ -60,6 +62,7 @@ async function init(surroundings: Surroundings, options: InitOptions): Promise<v
         `${choice.title} keeps ${choice.keep.join(', ')}\n\n${formatPlan(operations).join('\n')}\n`,
       );
     if (options.dryRun) return;
+    refuseRunning(root, template.variants);
     const say = (line: string) => options.json || stdout.write(`${line}\n`);
     const committed = await initProject(template, choice, { commit: options.commit ?? false, signal, say });
     if (options.json) return;
@@ -70,4 +73,15 @@ async function init(surroundings: Surroundings, options: InitOptions): Promise<v
     if (signal.aborted) throw new InterruptedError();
     throw error;
   }
+}
+
+/** A stack that runs would lose its programs and its state from under it. */
+function refuseRunning(root: string, variants: readonly string[]): void {
+  const running = variants.filter((name) =>
+    lockHolder(ownerLock(describeVariant(root, name).stateDirectory)),
+  );
+  if (running.length === 0) return;
+  throw new StackyardError('STACKYARD_INIT_RUNNING', `${running.join(', ')} runs, and init moves its files`, {
+    hint: 'stop it first: stackyard down',
+  });
 }
