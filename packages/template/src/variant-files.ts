@@ -24,32 +24,32 @@ export function variantFiles(
 }
 
 function packageJson(name: string, title: string, license: string | undefined): string {
-  const manifest = {
-    name,
-    version: '0.0.0',
-    private: true,
-    description: title,
-    ...(license === undefined ? {} : { license }),
-    type: 'module',
-    scripts: {
-      typecheck: 'tsc',
-      dev: 'stackyard dev',
-      setup: 'node src/setup.ts',
-      'dev:api': 'node --watch-path=src src/main.ts',
-    },
-    dependencies: {
-      '@stackyard/env': 'workspace:*',
-      '@stackyard/healthchecks': 'workspace:*',
-    },
-    devDependencies: {
-      '@stackyard/testing': 'workspace:*',
-      '@types/node': 'catalog:',
-      stackyard: 'workspace:*',
-      typescript: 'catalog:',
-      vitest: 'catalog:',
-    },
-  };
-  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+  return `\
+{
+  "name": "${name}",
+  "version": "0.0.0",
+  "private": true,
+  "description": "${title}",
+${license === undefined ? '' : `  "license": ${JSON.stringify(license)},\n`}  "type": "module",
+  "scripts": {
+    "typecheck": "tsc",
+    "dev": "stackyard dev",
+    "setup": "node src/setup.ts",
+    "dev:api": "node --watch-path=src src/main.ts"
+  },
+  "dependencies": {
+    "@stackyard/env": "workspace:*",
+    "@stackyard/healthchecks": "workspace:*"
+  },
+  "devDependencies": {
+    "@stackyard/testing": "workspace:*",
+    "@types/node": "catalog:",
+    "stackyard": "workspace:*",
+    "typescript": "catalog:",
+    "vitest": "catalog:"
+  }
+}
+`;
 }
 
 function compose(name: string, port: string): string {
