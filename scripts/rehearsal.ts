@@ -5,6 +5,8 @@
  *
  *   ./pnpmw release:rehearse
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -31,6 +33,7 @@ async function main(): Promise<void> {
   );
   await step('types of every entry point', () => shell`npx --no-install tsc`);
   await step('a stack of every engine', () => runStack(shell));
+  await createProject(join(folder, 'created'), registry);
 }
 
 /** Runs one part and prints the seconds it took. */
@@ -119,6 +122,46 @@ async function runStack(shell: Shell): Promise<void> {
   } finally {
     await shell`npx --no-install stackyard down shop`;
   }
+}
+
+/** What a person does who has nothing but npm: create, dev until it is ready, test. */
+async function createProject(folder: string, { environment }: LocalRegistry): Promise<void> {
+  await mkdir(folder);
+  const began = performance.now();
+  const options = ['--yes', '--keep', 'school-erp-ddl'];
+  const creating = inFolder(folder, environment);
+  await step('npm create', () => creating`npm create --yes stackyard@latest my-app -- ${options}`);
+  const project = join(folder, 'my-app');
+  await step('dev until it is ready', () => develop(project, environment));
+  console.log(`npm create to ready: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const shell = inFolder(project, environment);
+  await step('its tests', () => shell`./pnpmw vitest run --project school-erp-ddl --project my-app`);
+}
+
+/** Runs the readme's command on free ports until the stack is ready, and stops it as Ctrl-C does. */
+async function develop(project: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  const child = spawn(join(project, 'pnpmw'), ['turbo', 'dev', '--filter', 'school-erp-ddl'], {
+    cwd: project,
+    env: { ...process.env, ...environment, MY_APP_ISOLATED: '1', NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const closed = once(child, 'close');
+  let output = '';
+  const { promise: ready, resolve: end } = Promise.withResolvers<boolean>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk;
+      if (/is ready after/.test(output)) end(true);
+    });
+  }
+  void closed.then(() => end(false));
+  const late = setTimeout(() => end(false), 3 * minute);
+  const came = await ready;
+  clearTimeout(late);
+  if (child.exitCode === null) process.kill(-child.pid!, 'SIGINT');
+  await closed;
+  if (!came) throw new Error(`dev did not get ready:\n${output}`);
 }
 
 function shopCompose([database, vectors, api, site]: readonly number[]): string {
