@@ -7,6 +7,7 @@ import { openExtractor } from '../pipeline/index.ts';
 import { openServices } from '../services.ts';
 import { startTracing, traced } from '../tracing.ts';
 import { serveHealth } from './health-server.ts';
+import { openTemporaryFolder } from './temporary-folder.ts';
 import { startWorker } from './worker.ts';
 
 try {
@@ -34,7 +35,8 @@ try {
       await serveHealth({ health, registry: metrics.registry, host: env.HOST, port: env.HEALTH_PORT }),
     );
   }
-  const extractor = stack.use(openExtractor());
+  const temporary = stack.use(await openTemporaryFolder());
+  const extractor = stack.use(openExtractor({ temporaryFolder: temporary.path }));
   const worker = stack.use(
     await startWorker({
       ...services,
