@@ -14,7 +14,8 @@ vi.setConfig({ testTimeout: 60_000 });
  */
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const awkward = fileURLToPath(new URL('./awkward/', import.meta.url));
-const environment = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root' };
+const { PATH = '', HOME = '/root', DOCKER_CONFIG } = process.env;
+const environment = { PATH, HOME, ...(DOCKER_CONFIG ? { DOCKER_CONFIG } : {}) };
 
 interface FileSet {
   readonly title: string;

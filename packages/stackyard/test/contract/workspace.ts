@@ -104,6 +104,7 @@ export class ContractWorkspace implements AsyncDisposable {
       env: {
         PATH: process.env.PATH,
         HOME: this.root,
+        ...(process.env.DOCKER_CONFIG ? { DOCKER_CONFIG: process.env.DOCKER_CONFIG } : {}),
         LEAKED: 'by the shell',
         STACKYARD_DRIVER: this.#driver,
         ...options.env,

@@ -24,7 +24,7 @@ export class Compose {
   }
 
   async start(service: string, context: DriverContext): Promise<void> {
-    await this.#run(['up', '--detach', '--no-deps', service], context, 'starting');
+    await this.#run(['up', '--detach', '--no-deps', '--no-recreate', service], context, 'starting');
   }
 
   async pull(services: readonly string[], context: DriverContext): Promise<void> {
