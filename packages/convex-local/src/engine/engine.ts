@@ -35,6 +35,9 @@ export interface EngineOptions extends RunnerOptions {
 
 /** Changes wait for each other this long at most before subscribers hear of them. */
 const REFRESH_AFTER_MS = 4;
+/** How long filling an index may hold up others, and how long they then have for themselves. */
+const FILL_MS = 5;
+const FILL_PAUSE_MS = 10;
 
 export function modulesRoot(dataDirectory: string): string {
   return path.join(dataDirectory, 'modules');
@@ -56,6 +59,7 @@ export class Engine {
   readonly #crons: CronRunner;
   readonly #signer: TokenSigner;
   readonly #actionServices: ActionServices;
+  #filler: NodeJS.Timeout | undefined;
   #refreshQueued = false;
   #lastRefresh = 0;
 
@@ -105,9 +109,17 @@ export class Engine {
     this.#emit({ event: 'ready', ts: this.#transactions.ts, documents, damage });
     await this.#scheduler.start();
     await this.#crons.start(this.deployer.current);
+    this.#fillTextIndexes();
+  }
+
+  /** Fills indexes of words bit by bit, so that nobody waits for them who does not search. */
+  #fillTextIndexes(): void {
+    if (this.store.fillTextIndexes(FILL_MS)) return;
+    this.#filler = host.setTimeout(() => this.#fillTextIndexes(), FILL_PAUSE_MS).unref();
   }
 
   close(): void {
+    clearTimeout(this.#filler);
     this.#crons.stop();
     this.#scheduler.stop();
     this.#transactions.close();
@@ -266,6 +278,7 @@ export class Engine {
     this.runner.forgiveBlocking();
     this.#emit({ event: 'deployed' });
     await this.#crons.start(this.deployer.current);
+    this.#fillTextIndexes();
     return diff;
   }
 

@@ -254,10 +254,16 @@ export class Store {
     for (const name of table.textIndexes.keys()) if (!definitions.has(name)) table.textIndexes.delete(name);
     for (const [name, field] of definitions) {
       if (table.textIndexes.get(name)?.field === field) continue;
-      const index = new TextIndex(field);
-      for (const document of table.documents.values()) index.add(document);
-      table.textIndexes.set(name, index);
+      table.textIndexes.set(name, new TextIndex(field, table.documents.values()));
     }
+  }
+
+  /** Fills indexes of words for some milliseconds. Returns whether all are filled. */
+  fillTextIndexes(budgetMs: number): boolean {
+    for (const { textIndexes } of this.tables.values()) {
+      for (const index of textIndexes.values()) if (!index.fill(budgetMs)) return false;
+    }
+    return true;
   }
 
   /** Loads documents without indexing each, then builds every index at once. */

@@ -67,6 +67,23 @@ test('what is changed, removed or taken back is found as it is, also after thous
   expect(find(index(), 'round')).toEqual([id]);
 });
 
+test('an index that is filled bit by bit takes in what changes meanwhile', () => {
+  const store = new Store();
+  const table = store.ensureTable('', 'notes');
+  const ids = Array.from({ length: 5 }, (_, n) => store.insert(table, { text: `note ${n}` }, 0));
+  store.commit();
+  store.defineTextIndexes(table, new Map([['words', 'text']]));
+  const index = table.textIndexes.get('words')!;
+  expect(index.fill(0)).toBe(false);
+  store.put(table, { ...table.documents.get(ids[0]!)!, text: 'changed' });
+  store.remove(table, ids[1]!);
+  const added = store.insert(table, { text: 'note new' }, 0);
+  store.commit();
+  expect(find(index, 'note')).toEqual([added, ids[4], ids[3], ids[2]]);
+  expect(find(index, 'changed')).toEqual([ids[0]]);
+  expect(index.fill(0)).toBe(true);
+});
+
 test('an index of another field replaces the old one', () => {
   const store = new Store();
   const table = store.ensureTable('', 'notes');

@@ -35,10 +35,26 @@ export class TextIndex {
   #sorted: string[] = [];
   #unsorted: string[] = [];
   #totalLength = 0;
+  /** Documents that were there before the index and are not in it yet. */
+  #rest: Iterator<StoredDocument> | undefined;
 
-  constructor(field: string) {
+  /** An index of documents that is filled by the first search, or by `fill` before. */
+  constructor(field: string, documents?: Iterable<StoredDocument>) {
     this.field = field;
     this.#path = field.split('.');
+    this.#rest = documents?.[Symbol.iterator]();
+  }
+
+  /** Takes in documents for some milliseconds. Returns whether all are in. */
+  fill(budgetMs = Number.POSITIVE_INFINITY): boolean {
+    const end = performance.now() + budgetMs;
+    while (this.#rest !== undefined && performance.now() < end) {
+      const next = this.#rest.next();
+      if (next.done) this.#rest = undefined;
+      // One that was written in the meantime is there already.
+      else if (!this.#places.has(next.value._id)) this.add(next.value);
+    }
+    return this.#rest === undefined;
   }
 
   add(document: StoredDocument): void {
@@ -128,6 +144,7 @@ export class TextIndex {
     limit: number,
     wanted: (document: StoredDocument) => boolean,
   ): StoredDocument[] {
+    this.fill();
     const size = this.#places.size;
     const average = this.#totalLength / size;
     const scores = new Float64Array(this.#documents.length);
