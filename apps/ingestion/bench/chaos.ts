@@ -1,6 +1,7 @@
 /**
  * Kills the worker, the API, the database (and with QUEUE=redis the Redis) with SIGKILL at random moments while documents
- * come in, ROUNDS times (200), and then counts: every document that was sent is there once, ready, with exactly its
+ * come in, ROUNDS times (200), and then counts: every document that was sent is there once, ready, with exactly its chunks, and
+ * nothing is half promoted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
