@@ -20,7 +20,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'pgvector engine-'));
   open = await openDatabase({ directory: join(directory, 'data'), user: 'postgres', database: 'app' });
   server = await serve(open.database, { ...options, idleInTransactionMs: 300 });
-}, 30_000);
+});
 
 afterAll(async () => {
   for (const client of clients) await client.end().catch(() => {});
