@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three suites over one workspace, chosen with `--mode`:
+ * Four suites over one workspace, chosen with `--mode`:
  *
  * - (default) `*.test.ts, *.test.tsx`: needs nothing but Node and the npm registry;
  * - `pages`: `*.page.test.ts`, needs a Chromium;
+ * - `checkouts`: `*.checkout.test.ts`, works in copies of the whole repository;
  * - `containers`: `*.containers.test.ts` and the integration tests again, needs a Docker engine.
  */
 const suites = {
-  test: { include: ['**/*.test.{ts,tsx}'], exclude: ['**/*.page.test.ts', '**/*.containers.test.ts'] },
+  test: { include: ['**/*.test.{ts,tsx}'], exclude: ['**/*.{page,checkout,containers}.test.ts'] },
   pages: { include: ['**/*.page.test.ts'], exclude: [] },
+  checkouts: { include: ['**/*.checkout.test.ts'], exclude: [] },
   containers: { include: ['**/*.containers.test.ts', '**/*.integration.test.ts'], exclude: [] },
 };
 
