@@ -1,9 +1,8 @@
 import { catalogueServices, formatAddition, planService, replaceText } from '@stackyard/template';
 import type { Command } from 'commander';
-import { InterruptedError } from '../errors.ts';
 import { readLiveState } from '../state.ts';
 import { chooseVariant, newCommand, type Surroundings } from './command-line.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 
 interface AddOptions {
   readonly variant?: string;
@@ -31,12 +30,9 @@ async function add(surroundings: Surroundings, name: string, options: AddOptions
   if (options.dryRun) stdout.write(formatAddition(addition));
   else {
     using interrupts = new Interrupts();
-    try {
-      await replaceText(variant.root, file, after, { signal: interrupts.stop });
-    } catch (error) {
-      if (interrupts.stop.aborted) throw new InterruptedError();
-      throw error;
-    }
+    await interruptible(interrupts, () =>
+      replaceText(variant.root, file, after, { signal: interrupts.stop }),
+    );
     stdout.write(`${variant.name} has ${service.summary} now, as ${name} in ${file}\n`);
     if (users.length > 0) stdout.write(`${users.join(', ')}: ${variables.join(', ')}\n`);
   }

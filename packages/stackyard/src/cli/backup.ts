@@ -4,7 +4,6 @@ import { type Backup, backupFile, backupStack } from '../backup/backup.ts';
 import type { Method } from '../backup/manifest.ts';
 import { sizeOf } from '../backup/manifest.ts';
 import { splitProfiles } from '../configuration.ts';
-import { InterruptedError } from '../errors.ts';
 import { load } from '../load.ts';
 import { formatBytes } from '../units.ts';
 import {
@@ -15,7 +14,7 @@ import {
   withStackOptions,
   withVariant,
 } from './command-line.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 import { formatTable, ProgressDisplay } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
@@ -62,15 +61,6 @@ async function backup(
   stdout.write(
     options.json ? `${JSON.stringify(describeBackup(made), undefined, 2)}\n` : `${format(made)}\n`,
   );
-}
-
-/** Whatever an abort broke on its way, the interruption is what happened. */
-export async function interruptible<T>(interrupts: Interrupts, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw interrupts.stop.aborted ? new InterruptedError() : error;
-  }
 }
 
 function describeBackup({ file, bytes, manifest }: Backup) {

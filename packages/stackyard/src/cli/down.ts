@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadDriver } from '../drivers/index.ts';
 import { InterruptedError, StackyardError } from '../errors.ts';
-import { isAlive } from '../processes.ts';
+import { isAlive, type ProcessIdentity } from '../processes.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder, readState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
@@ -48,32 +48,34 @@ export async function stopStack(
   }
   using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
   display.progress(variant.name, `stopping (process ${owner.pid})`);
-  ask(owner.pid);
+  send(owner, 'SIGTERM');
   let patience = Number.POSITIVE_INFINITY;
   const hurry = () => {
-    if (isAlive(owner)) process.kill(owner.pid, 'SIGTERM');
+    send(owner, 'SIGTERM');
     patience = performance.now() + hurryMs;
   };
   interrupts.stop.addEventListener('abort', hurry, { once: true });
   while (isAlive(owner)) {
-    if (interrupts.hurry.aborted || performance.now() > patience) process.kill(owner.pid, 'SIGKILL');
+    if (interrupts.hurry.aborted || performance.now() > patience) send(owner, 'SIGKILL');
     await sleep(10);
   }
   const left = readState(variant.stateDirectory);
-  if (left) await (await loadDriver(left.driver)).recover(left);
+  // Not the state of a start that came right after.
+  if (left && !isAlive(left.owner)) await (await loadDriver(left.driver)).recover(left);
   if (interrupts.stop.aborted) throw new InterruptedError();
   return true;
 }
 
-function ask(owner: number): void {
+function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (!isAlive(owner)) return;
   try {
-    process.kill(owner, 'SIGTERM');
+    process.kill(owner.pid, signal);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ESRCH') return; // it ended this moment
     throw new StackyardError(
       'STACKYARD_NOT_PERMITTED',
-      `process ${owner}, which owns the stack, is another user's`,
+      `process ${owner.pid}, which owns the stack, is another user's`,
       {
         hint: 'run this as the user who started it',
         cause,

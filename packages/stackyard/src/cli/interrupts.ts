@@ -1,3 +1,5 @@
+import { InterruptedError } from '../errors.ts';
+
 /** One press of Ctrl-C may arrive more than once, by way of the terminal and of turbo: it counts once. */
 const samePressMs = 400;
 
@@ -45,5 +47,14 @@ export class Interrupts implements Disposable {
 
   [Symbol.dispose](): void {
     for (const signal of signals) process.off(signal, this.#onSignal);
+  }
+}
+
+/** Whatever an abort broke on its way, the interruption is what happened. */
+export async function interruptible<T>(interrupts: Interrupts, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw interrupts.stop.aborted ? new InterruptedError() : error;
   }
 }

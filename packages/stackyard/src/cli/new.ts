@@ -1,10 +1,9 @@
 import { createVariant, planVariant } from '@stackyard/template';
 import type { Command } from 'commander';
-import { InterruptedError } from '../errors.ts';
 import { findWorkspace } from '../workspace.ts';
 import { newCommand, type Surroundings } from './command-line.ts';
 import { confirm } from './confirm.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 
 interface NewOptions {
   readonly dryRun?: boolean;
@@ -36,12 +35,7 @@ async function newVariant(surroundings: Surroundings, name: string, options: New
     return;
   }
   using interrupts = new Interrupts();
-  try {
-    await createVariant(root, plan, { signal: interrupts.stop });
-  } catch (error) {
-    if (interrupts.stop.aborted) throw new InterruptedError();
-    throw error;
-  }
+  await interruptible(interrupts, () => createVariant(root, plan, { signal: interrupts.stop }));
   stdout.write(
     `\n${name} is there, on port ${plan.port}\nnext: ./pnpmw turbo dev --filter ${name}; ./pnpmw stackyard add --help\n`,
   );

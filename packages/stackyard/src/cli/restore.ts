@@ -5,9 +5,8 @@ import { restoreStack } from '../backup/restore.ts';
 import { splitProfiles } from '../configuration.ts';
 import { load } from '../load.ts';
 import { findWorkspace, selectVariant } from '../workspace.ts';
-import { interruptible } from './backup.ts';
 import { newCommand, type StackOptions, type Surroundings, withStackOptions } from './command-line.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 import { ProgressDisplay } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
