@@ -22,8 +22,8 @@ export default defineConfig(({ mode }) => {
   const suite = suites[mode as keyof typeof suites] ?? suites.test;
   return {
     test: {
-      // Tests wait for processes and disks more than they compute.
-      maxWorkers: Math.max(2, availableParallelism()),
+      // One more than there are cores: tests wait for processes and disks about as much as they compute.
+      maxWorkers: availableParallelism() + 1,
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {
@@ -35,6 +35,7 @@ export default defineConfig(({ mode }) => {
           // Generous: a slow machine is no failure. A test that hangs still ends.
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       })),
     },

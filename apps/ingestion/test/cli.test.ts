@@ -44,6 +44,12 @@ test('a folder is added, its failures are named, and what it says is found', asy
   expect(status.out).toContain('model      hashing-v1, 64 dimensions, active');
 });
 
+test('wrong usage ends with 2, help with 0', async () => {
+  for (const wrong of [['no-such-command'], ['search'], ['status', '--no-such-option']])
+    expect(await ingest(...wrong)).toMatchObject({ code: 2, err: expect.stringContaining('error:') });
+  expect(await ingest('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Usage: ingest') });
+});
+
 test('an API that is not there is named with what to do', async () => {
   const answer = await ingest('--url', 'http://127.0.0.1:1', 'status');
   expect(answer).toMatchObject({ code: 1, err: expect.stringContaining('CLI_UNREACHABLE') });

@@ -18,13 +18,15 @@ import {
 import { openQueue, type Queue } from '../src/queue/index.ts';
 import { migrations, setup } from '../src/setup.ts';
 import { type ContentStore, openStorage } from '../src/storage/index.ts';
+import { saveTenant } from '../src/store/tenants.ts';
 import { type RunningWorker, startWorker, type WorkerOptions } from '../src/worker/worker.ts';
 
 const cache = fileURLToPath(new URL('../node_modules/.cache/ingestion', import.meta.url));
 const password = 'test';
+const anonymousTenant = 'default';
 
 /** A data directory with the schema in it, made once per state of the migrations and copied for each test file. */
-export async function template(): Promise<string> {
+async function template(): Promise<string> {
   const hash = createHash('sha256');
   for (const name of (await readdir(migrations)).toSorted())
     hash.update(await readFile(join(migrations, name)));
@@ -39,7 +41,7 @@ export async function template(): Promise<string> {
       database: 'ingestion',
       password,
     });
-    await setup({ databaseUrl: database.url, anonymousTenant: 'default' });
+    await setup({ databaseUrl: database.url, anonymousTenant });
   }
   await rename(join(part, 'data'), path).catch(() => undefined); // another run was first
   await rm(part, { recursive: true, force: true });
@@ -51,6 +53,18 @@ export async function startDatabase(folder: string): Promise<RunningPgvector> {
   const dataDirectory = join(folder, 'database');
   await cp(await template(), dataDirectory, { recursive: true });
   return startPgvector({ dataDirectory, database: 'ingestion', password });
+}
+
+/** Makes a database as `setup` left it, for tests that share one. */
+export async function emptyDatabase(url: string): Promise<void> {
+  await using client = createClient({ url, connections: 1 });
+  const partitions = await client.query<{ name: string }>(
+    `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'chunk'::regclass`,
+  );
+  for (const { name } of partitions) await client.query(`DROP TABLE ${name}`);
+  await client.query('TRUNCATE tenant, embedding_model, control, pgboss.job RESTART IDENTITY CASCADE');
+  await client.query('INSERT INTO control DEFAULT VALUES');
+  await saveTenant(client, anonymousTenant);
 }
 
 export interface StackOptions {
@@ -107,7 +121,7 @@ export async function openStack(options: StackOptions = {}): Promise<TestStack> 
     ...shared,
     health: createHealth(),
     maxDocumentBytes: 1024 ** 3,
-    anonymousTenant: 'default',
+    anonymousTenant,
     ...options.api,
   });
   stack.defer(() => api.close());

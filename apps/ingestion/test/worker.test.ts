@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunningPgvector } from 'stackyard/engines/pgvector';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
   createOpenAiEmbedder,
@@ -15,16 +19,27 @@ import { sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { requests } from './requests.ts';
-import { openStack, type StackOptions, type TestStack, template } from './stack.ts';
+import { emptyDatabase, openStack, type StackOptions, startDatabase, type TestStack } from './stack.ts';
 
 const stacks: TestStack[] = [];
-// Made once for each state of the migrations, which no test should have to wait for.
-beforeAll(template, 120_000);
+let folder: string;
+let shared: RunningPgvector;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'worker test-'));
+  shared = await startDatabase(folder);
+}, 120_000);
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
+  await emptyDatabase(shared.url);
 });
-async function open(options?: StackOptions) {
-  const stack = await openStack(options);
+afterAll(async () => {
+  await shared[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+/** With a database of its own where it has to crash; else the one of the file, empty. */
+async function open({ alone = false, ...options }: StackOptions & { alone?: boolean } = {}) {
+  const stack = await openStack(alone ? options : { ...options, databaseUrl: shared.url });
   stacks.push(stack);
   return { stack, api: requests(stack.url) };
 }
@@ -169,7 +184,7 @@ describe('an embedder', () => {
 
 describe('the worker', () => {
   test('goes on by itself after the database was killed in the middle', { timeout: 60_000 }, async () => {
-    const { stack, api } = await open();
+    const { stack, api } = await open({ alone: true });
     const ids: string[] = [];
     for (let index = 0; index < 30; index += 1) {
       ids.push((await api.add(`d${index}.txt`, `document number ${index}`)).body.documents[0].documentId);

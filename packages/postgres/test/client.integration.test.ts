@@ -159,7 +159,7 @@ test('statement and lock timeouts of the client hold on the server', async ({
 test('waiting for a connection ends at the limit or at an abort, and the connection is not lost', async ({
   database: { url },
 }) => {
-  await using client = createClient({ url, connections: 1, connectTimeoutMs: 100 });
+  await using client = createClient({ url, connections: 1, connectTimeoutMs: 1000 });
   await client.connection(async () => {
     const abort = new AbortController();
     const aborted = client.query('SELECT 1', [], { signal: abort.signal });

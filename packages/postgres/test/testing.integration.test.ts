@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,4 +88,37 @@ test('all databases are gone when the supply is closed', async ({ url, migration
   expect(
     await client.query('SELECT datname FROM pg_database WHERE starts_with(datname, $1)', [family]),
   ).toEqual([]);
+});
+
+test('what a killed process left is gone after the next use, and what a living one has is not', async ({
+  url,
+  migrations,
+}) => {
+  const module = new URL('../src/testing/index.ts', import.meta.url).href;
+  const script = `
+    const { testDatabases } = await import(${JSON.stringify(module)});
+    const databases = testDatabases(${JSON.stringify({ url, migrations })});
+    console.log((await databases.open()).name);`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [printed] = (await once(child.stdout, 'data')) as [Buffer];
+  const family = String(printed).trim().replace(/\d+$/, '');
+  await using client = createClient({ url });
+  const left = () => client.query('SELECT 1 FROM pg_database WHERE starts_with(datname, $1)', [family]);
+  const useOnce = async () => {
+    await using databases = testDatabases({ url, migrations });
+    await databases.open();
+  };
+  await useOnce();
+  expect(await left()).not.toEqual([]);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  // The server learns of the end by itself.
+  await expect
+    .poll(async () => {
+      await useOnce();
+      return left();
+    })
+    .toEqual([]);
 });

@@ -48,3 +48,13 @@ test('every problem of every file is in one list, with its place', async () => {
   expect(text).toMatch(/^apps\/shop\/\.env:1/m);
   expect(text).toMatch(/^apps\/shop\/compose\.yaml:4/m);
 });
+
+test('a port that the files leave open, or 0, is a free one', async () => {
+  write(
+    'apps/shop/compose.yaml',
+    `services: { app: { image: a, ports: ["80", "\${PORT:-0}:81", "127.0.0.1:0:82"] } }`,
+  );
+  const ports = (await load()).ports.app ?? [];
+  expect(ports.map(({ container }) => container)).toEqual([80, 81, 82]);
+  expect(ports.every(({ host }) => host > 0)).toBe(true);
+});

@@ -151,7 +151,7 @@ function configurationError(variant: Variant, problems: readonly Problem[]): Sta
   );
 }
 
-/** Host ports by service. A port that the files leave open is the one of the running stack, else a free one. */
+/** Host ports by service. A port that the files leave open, or 0, is the one of the running stack, else a free one. */
 async function resolvePorts(model: ComposeModel, variant: Variant): Promise<Record<string, PortRecord[]>> {
   const ports: Record<string, PortRecord[]> = {};
   const previous = readState(variant.stateDirectory)?.services;
@@ -159,7 +159,7 @@ async function resolvePorts(model: ComposeModel, variant: Variant): Promise<Reco
     for (const { target, published, protocol } of service.ports ?? []) {
       if (protocol !== 'tcp') continue;
       const known = previous?.[name]?.ports?.find((port) => port.container === target)?.host;
-      const host = published === undefined ? (known ?? (await choosePort())) : Number.parseInt(published, 10);
+      const host = Number.parseInt(published ?? '0', 10) || (known ?? (await choosePort()));
       ports[name] = [...(ports[name] ?? []), { container: target, host }];
     }
   }

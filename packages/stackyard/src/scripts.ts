@@ -112,21 +112,15 @@ export async function runScript(
     throw new InterruptedError();
   }
   await child.drained;
-  if (exit.code !== 0) throw scriptFailed(operation, child, context.stack, true);
+  if (exit.code !== 0) throw scriptFailed(operation, child, context.stack);
 }
 
-/** The error for a script that ended by itself, with its last lines unless they are on the screen just above. */
-export function scriptFailed(
-  operation: RunScript,
-  child: ManagedProcess,
-  stack: Stack,
-  shown = false,
-): Error {
+/** The error for a script that ended by itself, with its last lines. */
+export function scriptFailed(operation: RunScript, child: ManagedProcess, stack: Stack): Error {
   const log = scriptLabel(operation.script);
   const lines = tail(logFile(stack.variant.stateDirectory, log), 12);
   return serviceDied(`the script ${operation.script}`, child.exit!, lines, {
     code: 'STACKYARD_SCRIPT_FAILED',
     log: `${stack.variant.name} ${log}`,
-    shown,
   });
 }

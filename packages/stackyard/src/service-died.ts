@@ -55,8 +55,6 @@ export interface DeathOptions {
   readonly code?: `STACKYARD_${string}`;
   /** What `stackyard logs` calls it. */
   readonly log?: string;
-  /** The last lines are on the screen already. */
-  readonly shown?: boolean;
 }
 
 /** The error for a service or script that ended by itself: how, its last words, and the likely reason. */
@@ -75,10 +73,7 @@ export function serviceDied(
     options.code ?? 'STACKYARD_SERVICE_DIED',
     `${name} ended${when} (${formatExit(exit)})`,
     {
-      details: [
-        ...(options.shown ? [] : lastLines).map((line) => `| ${line}`),
-        ...(known ? [`likely cause: ${known.cause}`] : []),
-      ],
+      details: [...lastLines.map((line) => `| ${line}`), ...(known ? [`likely cause: ${known.cause}`] : [])],
       hint: known?.hint ?? `read its whole log: stackyard logs ${options.log ?? name}`,
     },
   );

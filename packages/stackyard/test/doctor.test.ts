@@ -1,4 +1,4 @@
-import { chmodSync, utimesSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -52,6 +52,25 @@ test('what is odd is a warning with its fix, and ends with 0', async () => {
   expect(messages).toContain('.env sets SHOP_PASWORD, which nothing reads');
   expect(messages).toContain('files of this checkout are');
   expect(messages).not.toMatch(/\.env:[34]/);
+});
+
+test('a disk that only the data lie on is looked at too', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  // A memory disk, as Linux has it.
+  const memory = '/dev/shm';
+  const isOther = statSync(memory, { throwIfNoEntry: false })?.dev !== statSync(workspace.root).dev;
+  if (process.platform !== 'linux' || !isOther) return;
+  const elsewhere = mkdtempSync(path.join(memory, 'doctor-'));
+  try {
+    symlinkSync(elsewhere, path.join(workspace.root, 'data'));
+    const { stdout } = await workspace.run(['doctor', '--json']);
+    expect((JSON.parse(stdout) as Check[]).find(({ subject }) => subject === 'shop disk')?.message).toMatch(
+      /^data\/shop\/postgres: .* free$/,
+    );
+  } finally {
+    rmSync(elsewhere, { recursive: true });
+  }
 });
 
 test('what would stop a start is a failure, and ends with 1', async () => {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Entry point of `ingest`. */
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { add } from './add.ts';
 import { ApiClient, CliError } from './client.ts';
 import { formatHit } from './format.ts';
@@ -9,7 +9,8 @@ const program = new Command('ingest')
   .description('Puts documents in and finds passages in them')
   .option('--url <url>', 'address of the API', process.env.INGESTION_URL ?? 'http://127.0.0.1:4100')
   .option('--json', 'print JSON')
-  .configureOutput({ outputError: (text, write) => write(text) });
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .exitOverride();
 
 // The key comes by the environment only: arguments are visible to every process of the machine.
 const client = () => new ApiClient(program.opts().url, process.env.INGESTION_API_KEY);
@@ -129,7 +130,10 @@ function list(counts: Record<string, number>): string {
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CliError)) throw error;
-  console.error(`${error.message} (${error.code})\n${error.hint}`);
-  process.exitCode = 1;
+  // Commander has said already what is wrong with the call, or shown the help.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof CliError) {
+    console.error(`${error.message} (${error.code})\n${error.hint}`);
+    process.exitCode = 1;
+  } else throw error;
 }

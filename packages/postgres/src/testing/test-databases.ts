@@ -39,8 +39,14 @@ export interface TestDatabases extends AsyncDisposable {
  */
 export function testDatabases(options: TestDatabasesOptions): TestDatabases {
   const { url, ahead = 2 } = options;
-  const admin = createClient({ url, connections: 3, applicationName: 'test databases' });
   const owner = randomBytes(4).toString('hex');
+  const admin = createClient({
+    url,
+    connections: 3,
+    // As long as a connection of this name is open, the owner of the databases lives.
+    applicationName: ownerMark + owner,
+    idleTimeoutMs: 0,
+  });
   let supply: Promise<Supply> | undefined;
   let closing: Promise<void> | undefined;
 
@@ -72,6 +78,22 @@ export function testDatabases(options: TestDatabasesOptions): TestDatabases {
   };
 }
 
+const ownerMark = 'test databases ';
+
+/** Drops the databases of owners that were killed. */
+async function dropOrphans(admin: Client): Promise<void> {
+  const orphans = await admin.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database
+     WHERE datname ~ '^tpl_[0-9a-f]{16}_[0-9a-f]{8}_[0-9]+$' AND NOT EXISTS (
+       SELECT FROM pg_stat_activity WHERE application_name = $1 || split_part(datname, '_', 3))`,
+    [ownerMark],
+  );
+  for (const { name } of orphans) await dropDatabase(admin, name);
+}
+
+const dropDatabase = (admin: Client, name: string) =>
+  admin.execute(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+
 /** Of about 8 MB each. */
 const mostGarbage = 30;
 
@@ -92,7 +114,8 @@ function createSupply(
   let lastCopy: Promise<unknown> = Promise.resolve();
   /** A drop costs as much as a copy and helps nobody who waits: it is put off, within limits. */
   const garbage: string[] = [];
-  let swept: Promise<void> = Promise.resolve();
+  // Whose orphans they are is nobody's error here: another process may be at it, or another role own them.
+  let swept: Promise<void> = dropOrphans(admin).catch(() => {});
   let count = 0;
   let closed = false;
 
@@ -120,7 +143,7 @@ function createSupply(
 
   const sweep = async (keep: number) => {
     while (garbage.length > keep) {
-      await admin.execute(`DROP DATABASE IF EXISTS ${garbage.shift()} WITH (FORCE)`);
+      await dropDatabase(admin, garbage.shift() as string);
     }
   };
   const drop = (name: string) => {

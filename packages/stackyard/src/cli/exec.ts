@@ -73,6 +73,9 @@ async function exec(
   if (code !== 0) throw new ExitWith(code);
 }
 
+/** Sent to this process alone, or twice to the command, which does no harm. */
+const forwarded = ['SIGTERM', 'SIGHUP'] as const;
+
 /** Hands the terminal to the command. Signals reach it as they reach this process; its exit code is the answer. */
 function runInForeground(
   program: string,
@@ -83,12 +86,12 @@ function runInForeground(
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
     const ignore = () => {}; // the terminal sends Ctrl-C to the child too
-    const forward = () => void child.kill('SIGTERM');
+    const forward = (signal: NodeJS.Signals) => void child.kill(signal);
     process.on('SIGINT', ignore);
-    process.on('SIGTERM', forward);
+    for (const signal of forwarded) process.on(signal, forward);
     const done = () => {
       process.off('SIGINT', ignore);
-      process.off('SIGTERM', forward);
+      for (const signal of forwarded) process.off(signal, forward);
     };
     child.once('error', (cause) => {
       done();

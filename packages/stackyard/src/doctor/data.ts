@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
 import { embeddedField } from '../drivers/embedded/fields.ts';
@@ -9,6 +9,7 @@ import type { LoadedStack } from '../load.ts';
 import { hostAddresses } from '../plan.ts';
 import { formatBytes } from '../units.ts';
 import type { Check } from './index.ts';
+import { checkDisk } from './machine.ts';
 
 /** What the services have stored, and whether what runs them would take it. */
 export async function checkData(loaded: LoadedStack): Promise<Check[]> {
@@ -33,14 +34,31 @@ export async function checkData(loaded: LoadedStack): Promise<Check[]> {
     }
   }
   if (stack.driver === 'docker') checks.push(...(await checkContainerData(stack)));
-  return checks;
+  return [...checks, ...checkDisks(loaded)];
+}
+
+/** The disks that data lie on, or will, where they are not that of the checkout. */
+function checkDisks({ stack, driver }: LoadedStack): Check[] {
+  const { root, name } = stack.variant;
+  const seen = new Set([statSync(root).dev]);
+  return driver.data(stack).flatMap(({ folder }) => {
+    if (folder === undefined) return [];
+    let place = folder;
+    while (!existsSync(place)) place = path.dirname(place);
+    const { dev } = statSync(place);
+    if (seen.has(dev)) return [];
+    seen.add(dev);
+    const check = checkDisk(`${name} disk`, place);
+    return [{ ...check, message: `${path.relative(root, folder)}: ${check.message}` }];
+  });
 }
 
 /** What made a folder, as its stamp or PostgreSQL's own file says. */
 function made(folder: string | undefined): string | undefined {
   const file = folder && path.join(folder, 'PG_VERSION');
   if (!file || !existsSync(file)) return undefined;
-  return `PostgreSQL ${readFileSync(file, 'utf8').trim()}`;
+  const version = readFileSync(file, 'utf8').trim();
+  return /^[\d.]+$/.test(version) ? `PostgreSQL ${version}` : undefined;
 }
 
 /** Asks the engine's own checks of the stamp; throws what a start would. */

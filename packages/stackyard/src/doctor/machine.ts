@@ -8,7 +8,7 @@ const littleDisk = 1e9;
 const littleMemory = 512e6;
 
 export function checkMachine(root: string): Check[] {
-  return [checkNode(), checkRoot(root), checkDisk(root), checkMemory()];
+  return [checkNode(), checkRoot(root), checkDisk('disk', root), checkMemory()];
 }
 
 function checkNode(): Check {
@@ -37,13 +37,13 @@ function checkRoot(root: string): Check {
   }
 }
 
-function checkDisk(root: string): Check {
-  const { bavail, bsize } = statfsSync(root);
+export function checkDisk(subject: string, folder: string): Check {
+  const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   const message = `${formatBytes(free)} free`;
-  if (free >= littleDisk) return { subject: 'disk', result: 'ok', message };
+  if (free >= littleDisk) return { subject, result: 'ok', message };
   return {
-    subject: 'disk',
+    subject,
     result: 'warning',
     message,
     fix: 'free some space: a database stops when its disk is full',

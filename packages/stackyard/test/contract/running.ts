@@ -98,6 +98,11 @@ export function runningTests(driver: string): void {
     const missing = await workspace.run(['exec', 'one', '--', 'no-such-command']);
     expect(missing.code).toBe(127);
     expect(missing.stderr).toContain('STACKYARD_SPAWN');
+    const hung = workspace.start(['exec', 'one', '--', 'sh', '-c', 'echo begun; exec sleep 1000']);
+    await hung.prints('begun');
+    hung.kill('SIGHUP');
+    expect((await hung.outcome).code).toBe(129);
+    expect(workspace.leftovers()).toEqual([]);
     workspace.write('apps/one/package.json', JSON.stringify({ bin: { shop: './shop.mjs' } }));
     workspace.write('apps/one/shop.mjs', 'console.log(process.argv.slice(2).join())');
     expect((await workspace.run(['exec', 'one', '--', 'shop', '--all', 'a'])).stdout).toBe('--all,a\n');

@@ -22,6 +22,7 @@ export function troubleTests(driver: string): void {
     const setup = await workspace.run(['up', 'two']);
     expect(setup.code).toBe(1);
     expect(setup.stdout).toContain('setup | no room: ENOSPC');
+    expect(setup.stderr).toContain('| no room: ENOSPC');
     expect(setup.stderr).toContain('likely cause: the disk is full');
     expect(workspace.leftovers()).toEqual([]);
   });

@@ -259,9 +259,13 @@ export async function eventually(
   timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(otherwise());
-    await sleep(10);
+  for (;;) {
+    const before = performance.now();
+    if (await holds()) return;
+    const now = performance.now();
+    if (now > deadline) throw new Error(otherwise());
+    // A look at all processes takes as long as what is waited for needs: it must not be had all the time.
+    await sleep(Math.max(10, 2 * (now - before)));
   }
 }
 

@@ -184,10 +184,15 @@ test('another password is refused, with three ways out and without either passwo
   expect(`${refusal} ${JSON.stringify(refusal)}`).not.toMatch(/p@ss|changed/);
 });
 
-test('data of another major version, of the container image, or with a torn stamp are refused', async () => {
+test('data that are damaged, of another major version or of the container image are refused', async () => {
   const { prepare, mount } = await stack();
   await writeFile(join(mount, 'PG_VERSION'), '16\n');
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_MAJOR' });
+  await writeFile(join(mount, 'PG_VERSION'), '\0\x7f');
+  await expect(prepare()).rejects.toMatchObject({
+    code: 'ENGINE_DATA_DAMAGED',
+    message: expect.stringMatching(/PG_VERSION names no version/),
+  });
   await writeFile(join(mount, 'PG_VERSION'), '17\n');
   await writeFile(join(mount, 'stackyard.json'), '{"engine":"postgres"}');
   await expect(prepare()).rejects.toMatchObject({ code: 'ENGINE_DATA_STAMP' });
@@ -237,6 +242,14 @@ test('after a SIGKILL of the server, the next start recovers what was committed'
   await first.stop('SIGKILL');
   await run(await prepare());
   expect(await query('SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+});
+
+test('a server that still recovers is not asked, for each question would be a line of its log', async () => {
+  const { prepare, mount } = await stack();
+  const { ready } = await prepare();
+  const lines = ['1', mount, '0', '5432', '', '127.0.0.1', '', 'starting'];
+  await writeFile(join(mount, 'postmaster.pid'), lines.join('\n'));
+  await expect(ready(AbortSignal.timeout(5000))).rejects.toThrow('PostgreSQL is starting');
 });
 
 test("a lock file that names somebody else's process is cleared, and that process lives on", async () => {
@@ -291,7 +304,7 @@ test('a server whose supervisor died is stopped, and nothing is lost', async () 
 test('a checkout that only its owner can enter works, with a link at the mount where data had to go elsewhere', async () => {
   const { prepare, query, mount } = await newStack(0o700);
   const launch = await prepare();
-  releases.push(async () => launch.user && rm(join(launch.cwd, '..'), { recursive: true, force: true }));
+  releases.push(async () => launch.user && rm(launch.cwd, { recursive: true, force: true }));
   const first = await run(launch);
   await query('CREATE TABLE kept AS SELECT 42 AS answer');
   await first.stop();

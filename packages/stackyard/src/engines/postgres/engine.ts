@@ -1,6 +1,6 @@
-import { readdir, statfs } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { postgres as probe } from '@stackyard/healthchecks';
+import { HealthError, postgres as probe } from '@stackyard/healthchecks';
 import type { Engine, EngineContext, Launch } from '../../engine.ts';
 import { EngineError } from '../engine-error.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
@@ -46,7 +46,7 @@ export const postgresEngine: Engine = {
       ...(user && { user: { uid: user.uid, gid: user.gid } }),
       stopSignal: 'SIGINT',
       stopGraceMs: 60_000,
-      ready: readiness(url),
+      ready: readiness(url, dataDirectory),
       url: url.href,
       ...(notes.length > 0 && { note: notes.join('; ') }),
     };
@@ -110,8 +110,17 @@ function connectionUrl(wanted: ImageEnvironment, host: string, port: number): UR
   return url;
 }
 
-function readiness(url: URL): Launch['ready'] {
+/**
+ * Asks the server once its lock file says that it takes connections: while it recovers from a crash, each question
+ * would only be a line of its log.
+ */
+function readiness(url: URL, dataDirectory: string): Launch['ready'] {
   return async (signal) => {
+    const lock = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+    const state = lock.split('\n')[7]?.trim();
+    if (state !== 'ready') {
+      throw new HealthError('HEALTH_UNREADY', `PostgreSQL is ${state || 'not up'}, says its data directory`);
+    }
     const { default: pg } = await import('pg');
     await probe(url, pg)(signal);
   };

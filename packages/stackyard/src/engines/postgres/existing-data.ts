@@ -28,6 +28,13 @@ export async function checkExistingData(
   );
   if (found === undefined) return undefined;
   const made = found.trim();
+  if (!/^\d+(\.\d+)?$/.test(made)) {
+    throw new EngineError(
+      'ENGINE_DATA_DAMAGED',
+      `${join(dataDirectory, 'PG_VERSION')} names no version of PostgreSQL: the data are damaged`,
+      waysOut('bring the folder back from a backup', 'dump the data elsewhere and load them after a reset'),
+    );
+  }
   if (made !== major) {
     throw new EngineError(
       'ENGINE_DATA_MAJOR',

@@ -81,7 +81,7 @@ export async function placeData(
     return { dataDirectory: mount, moved: false };
   }
   const checkout = createHash('sha256').update(mount).digest('hex').slice(0, 16);
-  const target = join(shelter, 'data', checkout, randomBytes(4).toString('hex'));
+  const target = join(shelter, 'data', `${checkout}-${randomBytes(4).toString('hex')}`);
   await openFolder(dirname(target));
   if (there && (await readdir(mount)).length > 0) {
     await run('/bin/cp', ['-a', mount, target], { user: undefined, cwd: '/' });
