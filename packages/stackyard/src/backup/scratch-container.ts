@@ -3,6 +3,7 @@ import { postgres as probe, waitUntil } from '@stackyard/healthchecks';
 import type { Stack } from '../driver.ts';
 import { refuseOtherCredentials } from '../drivers/docker/clients.ts';
 import { type DockerEnvironment, docker, toolBasics } from '../drivers/docker/command.ts';
+import { repository } from '../drivers/docker/images.ts';
 import { projectLabel } from '../drivers/docker/project.ts';
 import { ContainerWatchdog } from '../drivers/docker/watchdog.ts';
 import { StackyardError } from '../errors.ts';
@@ -21,8 +22,7 @@ const images = [
 
 /** Whether a service's image is one of PostgreSQL's. */
 export function runsPostgres(stack: Stack, service: string): boolean {
-  const repository = stack.model.services[service]?.image?.replace(/[:@].*$/, '');
-  return images.includes(repository?.replace(/^.*\//, '') ?? '');
+  return images.includes(repository(stack.model.services[service]?.image ?? '').replace(/^.*\//, ''));
 }
 
 /** Where a PostgreSQL service keeps its data. */

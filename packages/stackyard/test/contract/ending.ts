@@ -120,14 +120,14 @@ export function endingTests(driver: string): void {
     },
   );
 
-  test('cleans up by itself after a supervisor that was killed together with its watchdog', async () => {
+  test('cleans up by itself after a supervisor that was killed together with its watchdogs', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
       one: { services: { store: { port: store! } } },
     });
     await workspace.run(['up', 'one']);
     const state = JSON.parse(workspace.read('.stackyard/run/one/state.json')) as { owner: { pid: number } };
-    killWithWatchdog(state.owner.pid);
+    killWithWatchdogs(state.owner.pid);
     expect((await workspace.run(['doctor', '--json'])).stdout).toContain('its supervisor died');
     const again = await workspace.run(['up', 'one']);
     expect(again).toMatchObject({ code: 0, stderr: '' });
@@ -136,10 +136,10 @@ export function endingTests(driver: string): void {
 }
 
 /** Leaves the children of a supervisor alone in the world. */
-function killWithWatchdog(supervisor: number): void {
-  const watchdog = listProcesses().find(
-    (pid) => parentOf(pid) === supervisor && commandOf(pid)?.includes('stackyard-watchdog'),
+export function killWithWatchdogs(supervisor: number): void {
+  const watchdogs = listProcesses().filter(
+    (pid) => parentOf(pid) === supervisor && /stackyard-(container-)?watchdog/.test(commandOf(pid) ?? ''),
   );
-  process.kill(watchdog!, 'SIGKILL');
+  for (const watchdog of watchdogs) process.kill(watchdog, 'SIGKILL');
   process.kill(supervisor, 'SIGKILL');
 }
