@@ -1,6 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { projectName } from '../src/drivers/docker/project.ts';
 import { findTools } from '../src/drivers/docker/tool.ts';
@@ -28,6 +31,34 @@ function database(port: number, password: string) {
       volumes: ['./data/one/postgres:/var/lib/postgresql/data'],
       healthcheck: { test: ['CMD-SHELL', 'pg_isready -q -h 127.0.0.1'], interval: '200ms', retries: 100 },
       'x-embedded': { engine: 'postgres' },
+    },
+  };
+}
+
+/** A socket that leads to the engine, until it is stopped as if the engine were. */
+async function passOn(socket: string): Promise<{ stop(): void }> {
+  const { stdout } = await promisify(execFile)('docker', [
+    'context',
+    'inspect',
+    '--format',
+    '{{.Endpoints.docker.Host}}',
+  ]);
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const engine = connect(stdout.trim().replace('unix://', ''));
+    for (const [from, to] of [
+      [client, engine],
+      [engine, client],
+    ] as const) {
+      open.add(from);
+      from.on('error', () => to.destroy()).pipe(to);
+    }
+  });
+  await once(server.listen(socket), 'listening');
+  return {
+    stop() {
+      server.close();
+      for (const end of open) end.destroy();
     },
   };
 }
@@ -106,6 +137,30 @@ describe('the docker driver', { timeout: 120_000 }, () => {
       () => workspace.leftovers().join('\n'),
     );
     expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('says that the engine stopped, and removes what it left as soon as it answers again', async () => {
+    await using workspace = workspaceOf({
+      store: { image: 'debian:bookworm-slim', command: ['sleep', '600'], init: true, healthcheck: check },
+    });
+    const socket = path.join(workspace.root, 'engine.sock');
+    const env = { DOCKER_HOST: `unix://${socket}` };
+    const engine = await passOn(socket);
+    expect(await workspace.run(['up', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    engine.stop();
+    await eventually(
+      async () => !(await workspace.status('one')).up,
+      () => 'it is still up',
+    );
+    const { stdout } = await workspace.run(['status', 'one']);
+    expect(stdout).toContain('store ended (the Docker engine stopped)');
+    const down = await workspace.run(['down', 'one'], { env });
+    expect(down.stderr).toContain('STACKYARD_DOCKER_DOWN: no Docker engine answers: containers of one-');
+    expect(workspace.leftovers()).not.toEqual([]);
+    const again = await passOn(socket);
+    expect(await workspace.run(['down', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    expect(workspace.leftovers()).toEqual([]);
+    again.stop();
   });
 
   test('gives up on a service that its restart policy brings back again and again', async () => {
