@@ -21,6 +21,24 @@ export function endingTests(driver: string): void {
     expect((await workspace.run(['up', 'one'])).code).toBe(0);
   });
 
+  test('leaves nothing after dev was killed while it starts', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store!, environment: { HEALTHY_AFTER: '-1' } } } },
+    });
+    const dev = workspace.start(['dev', 'one']);
+    await eventually(
+      () => workspace.events().at(-1) === 'store starts',
+      () => dev.output,
+    );
+    dev.kill('SIGKILL');
+    await dev.outcome;
+    await eventually(
+      () => workspace.leftovers().length === 0,
+      () => workspace.leftovers().join('\n'),
+    );
+  });
+
   test('stops dev in order when the command that launched it was killed', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
