@@ -1,7 +1,7 @@
 // `stackyard backup` and `stackyard restore` of a PostgreSQL of 1 GB, which start and count both copies, against
 // `cp -a` of the same files there and back, each waited for on the disk.
 //
-//   node bench/backup.ts [--gigabytes 1]
+//   node bench/backup.ts [--gigabytes 1] [--driver docker]
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,10 @@ import pg from 'pg';
 import { choosePort } from '../src/ports.ts';
 
 const target = 1.5;
-const { values } = parseArgs({ options: { gigabytes: { type: 'string', default: '1' } } });
+const { values } = parseArgs({
+  options: { gigabytes: { type: 'string', default: '1' }, driver: { type: 'string', default: 'embedded' } },
+});
+const { driver } = values;
 const gigabytes = Number(values.gigabytes);
 const bin = path.join(import.meta.dirname, '..', 'src', 'bin', 'stackyard.js');
 const root = mkdtempSync(path.join(tmpdir(), 'stackyard-bench-'));
@@ -19,7 +22,10 @@ chmodSync(root, 0o755); // the server's user has to reach its data
 const port = await choosePort();
 mkdirSync(path.join(root, 'infra'));
 mkdirSync(path.join(root, 'apps', 'shop'), { recursive: true });
-writeFileSync(path.join(root, 'infra', 'compose.yaml'), 'services: {}\n');
+writeFileSync(
+  path.join(root, 'infra', 'compose.yaml'),
+  'services:\n  base: { image: postgres:17, profiles: [never] }\n',
+);
 writeFileSync(path.join(root, 'apps', 'shop', 'package.json'), '{ "name": "shop" }');
 writeFileSync(
   path.join(root, 'apps', 'shop', 'compose.yaml'),
@@ -28,14 +34,23 @@ writeFileSync(
     image: postgres:17
     environment: { POSTGRES_PASSWORD: secret, POSTGRES_DB: shop }
     ports: ["127.0.0.1:${port}:5432"]
+    command: ["postgres", "-c", "max_wal_size=4GB"]
     volumes: ["./data/shop/postgres:/var/lib/postgresql/data"]
-    x-embedded: { engine: postgres, settings: { max_wal_size: 4GB } }
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -q -h 127.0.0.1 -d shop"]
+      interval: 1s
+      retries: 60
+    x-embedded: { engine: postgres }
 `,
 );
 
 function cli(...args: string[]): number {
   return timed(() =>
-    execFileSync(process.execPath, [bin, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }),
+    execFileSync(process.execPath, [bin, ...args], {
+      cwd: root,
+      env: { ...process.env, STACKYARD_DRIVER: driver },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
   );
 }
 
@@ -87,7 +102,7 @@ try {
   console.log(`backup ${seconds(backup)}, cp there ${seconds(raw)}`);
   console.log(`restore ${seconds(restore)}, cp back ${seconds(rawBack)}`);
   console.log(
-    `backup + verified restore of ${gigabytes} GB: ${seconds(backup + restore)}; cp there and back ${seconds(raw + rawBack)}; ` +
+    `backup + verified restore of ${gigabytes} GB, ${driver}: ${seconds(backup + restore)}; cp there and back ${seconds(raw + rawBack)}; ` +
       `${ratio.toFixed(2)} x; ${ratio <= target ? 'reached' : 'MISSED'} <= ${target} x`,
   );
   if (ratio > target) process.exitCode = 1;

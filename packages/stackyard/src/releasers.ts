@@ -1,8 +1,11 @@
+/** Undoes one thing; told whether something before it could not be undone. */
+type Release = (failed: boolean) => Promise<void> | void;
+
 /** Things to undo, in the reverse of the order in which they were done. */
 export class Releasers {
-  readonly #stack: { readonly name: string; readonly release: () => Promise<void> | void }[] = [];
+  readonly #stack: { readonly name: string; readonly release: Release }[] = [];
 
-  push(name: string, release: () => Promise<void> | void): void {
+  push(name: string, release: Release): void {
     this.#stack.push({ name, release });
   }
 
@@ -11,7 +14,7 @@ export class Releasers {
     const failures: unknown[] = [];
     for (let entry = this.#stack.pop(); entry; entry = this.#stack.pop()) {
       try {
-        await entry.release();
+        await entry.release(failures.length > 0);
       } catch (error) {
         failures.push(error);
       }

@@ -1,8 +1,18 @@
 import { StackyardError } from './errors.ts';
 import { type Exit, formatExit } from './supervisor/managed-process.ts';
 
-/** What the last lines of a log give away, and what to do about it. First match wins. */
+/** What the last lines of a log, or the reason of an end, give away, and what to do about it. First match wins. */
 const causes: readonly { readonly pattern: RegExp; readonly cause: string; readonly hint: string }[] = [
+  {
+    pattern: /^the Docker engine stopped$/,
+    cause: 'somebody stopped the engine, or it crashed',
+    hint: 'start it (sudo systemctl start docker, or Docker Desktop), then start again',
+  },
+  {
+    pattern: /^its container was removed$/,
+    cause: 'somebody removed it, as docker rm does',
+    hint: 'start again; the data are where they were',
+  },
   {
     pattern: /no space left on device|ENOSPC/i,
     cause: 'the disk is full',
@@ -66,7 +76,7 @@ export function serviceDied(
 ): StackyardError {
   const known =
     outOfMemory(exit) ??
-    causes.find(({ pattern }) => lastLines.some((line) => pattern.test(line))) ??
+    causes.find(({ pattern }) => [exit.reason ?? '', ...lastLines].some((line) => pattern.test(line))) ??
     killed(exit);
   const when = options.beforeHealthy ? ' before it was healthy' : '';
   return new StackyardError(

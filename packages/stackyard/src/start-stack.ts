@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Driver, DriverContext, Stack } from './driver.ts';
+import { loadDriver } from './drivers/index.ts';
 import { describeError, type ErrorReport, InterruptedError, StackyardError } from './errors.ts';
 import { type HostAddresses, hostEnvironment } from './host-environment.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -18,6 +19,7 @@ import {
   acquireLock,
   readState,
   type ServiceRecord,
+  type StackState,
   StateFile,
   writeJson,
 } from './state.ts';
@@ -82,11 +84,14 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
   };
   try {
     const previous = readState(variant.stateDirectory);
-    if (previous) await driver.recover(previous);
+    if (previous) await recover(previous, driver);
     await endLeftovers(abandonedScripts(variant.stateDirectory));
     rmSync(failureFile(variant.stateDirectory), { force: true });
     const state = openState(options);
-    releasers.push('state', () => state.remove());
+    // What could not be stopped is left to the next start, or to `down`, which learn of it from the state.
+    releasers.push('state', (failed) => {
+      if (!failed) state.remove();
+    });
     const { root, name, stateDirectory } = variant;
     const entry = { root, variant: name, stateDirectory, owner: state.current.owner };
     const registered = registerStack(entry, options.processEnvironment);
@@ -130,6 +135,14 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     await stop(failure);
     throw failure;
   }
+}
+
+/** Has the driver of a dead owner remove what that one left; where it is another driver, as far as it can. */
+async function recover(previous: StackState, driver: Driver): Promise<void> {
+  const owner = await loadDriver(previous.driver);
+  await owner.recover(previous).catch((error: unknown) => {
+    if (owner.name === driver.name) throw error;
+  });
 }
 
 /** Runs the package script `setup`, if there is one, to its end. */

@@ -47,8 +47,11 @@ async function shop(image = 'postgres:17') {
   return { workspace, server };
 }
 
-const scratchContainers = () =>
-  docker(['ps', '--all', '--filter', 'name=stackyard-check-', '--format', '{{.Names}}']);
+const scratchContainers = ({ root }: ContractWorkspace) => {
+  const ofWorkspace = `label=com.docker.compose.project.working_dir=${root}`;
+  const filters = ['--filter', ofWorkspace, '--filter', 'name=stackyard-check-'];
+  return docker(['ps', '--all', ...filters, '--format', '{{.Names}}']);
+};
 
 describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
   test('is a dump that brings back databases, roles and rows, under the password of today', async () => {
@@ -95,7 +98,7 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     const reset = await workspace.run(['reset', 'shop', '--yes']);
     expect(reset).toMatchObject({ code: 0, stderr: '' });
     expect(reset.stdout).toContain('a backup is in ');
-    expect(scratchContainers()).toBe('');
+    expect(scratchContainers(workspace)).toBe('');
     expect(workspace.leftovers()).toEqual([]);
   });
 
@@ -149,8 +152,8 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
       backup.kill(signal);
       await backup.outcome;
       await eventually(
-        async () => !(await dumping()) && scratchContainers() === '',
-        () => `still there: ${scratchContainers()}`,
+        async () => !(await dumping()) && scratchContainers(workspace) === '',
+        () => `still there: ${scratchContainers(workspace)}`,
       );
     }
     await blocker.end();
@@ -166,6 +169,6 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     const refused = await workspace.run(['restore', 'shop.tar']);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_BACKUP_DAMAGED') });
     expect(existsSync(path.join(workspace.root, 'data/shop/postgres/PG_VERSION'))).toBe(true);
-    expect(scratchContainers()).toBe('');
+    expect(scratchContainers(workspace)).toBe('');
   });
 });

@@ -1,9 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { projectName } from '../src/drivers/docker/project.ts';
 import { findTools } from '../src/drivers/docker/tool.ts';
-import { ContractWorkspace, freePorts } from './contract/workspace.ts';
+import { killWithWatchdogs } from './contract/ending.ts';
+import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
 beforeAll(async () => {
   await findTools(process.env);
@@ -30,13 +35,44 @@ function database(port: number, password: string) {
   };
 }
 
+/** A socket that leads to the engine, until it is stopped as if the engine were. */
+async function passOn(socket: string): Promise<{ stop(): void }> {
+  const { stdout } = await promisify(execFile)('docker', [
+    'context',
+    'inspect',
+    '--format',
+    '{{.Endpoints.docker.Host}}',
+  ]);
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const engine = connect(stdout.trim().replace('unix://', ''));
+    for (const [from, to] of [
+      [client, engine],
+      [engine, client],
+    ] as const) {
+      open.add(from);
+      from.on('error', () => to.destroy()).pipe(to);
+    }
+  });
+  await once(server.listen(socket), 'listening');
+  return {
+    stop() {
+      server.close();
+      for (const end of open) end.destroy();
+    },
+  };
+}
+
 describe('the docker driver', { timeout: 120_000 }, () => {
   test('names an image that is not here and cannot be pulled, and the command that builds it', async () => {
     await using workspace = workspaceOf({ store: { image: '127.0.0.1:1/no/such:1' } });
     const { code, stderr } = await workspace.run(['up', 'one']);
     expect(code).toBe(1);
     expect(stderr).toContain('STACKYARD_IMAGE_MISSING: the image 127.0.0.1:1/no/such:1 is not here');
-    expect(stderr).toContain('./pnpmw images');
+    expect(stderr).not.toContain('./pnpmw images');
+    workspace.write('infra/images/127.0.0.1:1/no/such/Dockerfile', 'FROM scratch\n');
+    const known = await workspace.run(['up', 'one']);
+    expect(known.stderr).toContain('build a stand-in (./pnpmw images 127.0.0.1:1/no/such)');
     expect(workspace.leftovers()).toEqual([]);
   });
 
@@ -57,6 +93,74 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(stderr).toContain('likely cause: it needed more memory than its limit');
     expect(stderr).toContain('raise mem_limit');
     expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('tells a container that somebody removed from one that ended, and one that is in the way', async () => {
+    await using workspace = workspaceOf({
+      store: { image: 'debian:bookworm-slim', command: ['sleep', '600'], healthcheck: check },
+    });
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0 });
+    const [name] = docker(
+      'ps',
+      '--filter',
+      `name=${projectName(workspace.root, 'one')}`,
+      '--format',
+      '{{.Names}}',
+    ).split('\n');
+    docker('rm', '--force', name!);
+    await eventually(
+      async () => !(await workspace.status('one')).up,
+      () => 'it is still up',
+    );
+    expect((await workspace.run(['status', 'one'])).stdout).toContain(
+      'store ended (its container was removed)',
+    );
+    docker('create', '--name', name!, 'debian:bookworm-slim');
+    const refused = await workspace.run(['up', 'one']);
+    docker('rm', name!);
+    expect(refused.stderr).toContain(`STACKYARD_COMPOSE: another container has the name ${name}`);
+    expect(refused.stderr).toContain(`docker rm --force ${name}`);
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('names a container whose stack has lost its state, and how to stop it', async () => {
+    const [port] = await freePorts(1);
+    await using workspace = workspaceOf(database(port!, 'secret'));
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0 });
+    rmSync(path.join(workspace.root, '.stackyard', 'run'), { recursive: true });
+    const { stderr } = await workspace.run(['up', 'one']);
+    const stop = /"(docker stop) (one-\w+[-_]postgres[-_]1)" stops it/.exec(stderr);
+    expect(stop, stderr).not.toBeNull();
+    docker('stop', stop![2]!);
+    await eventually(
+      () => workspace.leftovers().length === 0,
+      () => workspace.leftovers().join('\n'),
+    );
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('says that the engine stopped, and removes what it left as soon as it answers again', async () => {
+    await using workspace = workspaceOf({
+      store: { image: 'debian:bookworm-slim', command: ['sleep', '600'], init: true, healthcheck: check },
+    });
+    const socket = path.join(workspace.root, 'engine.sock');
+    const env = { DOCKER_HOST: `unix://${socket}` };
+    const engine = await passOn(socket);
+    expect(await workspace.run(['up', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    engine.stop();
+    await eventually(
+      async () => !(await workspace.status('one')).up,
+      () => 'it is still up',
+    );
+    const { stdout } = await workspace.run(['status', 'one']);
+    expect(stdout).toContain('store ended (the Docker engine stopped)');
+    const down = await workspace.run(['down', 'one'], { env });
+    expect(down.stderr).toContain('STACKYARD_DOCKER_DOWN: no Docker engine answers: containers of one-');
+    expect(workspace.leftovers()).not.toEqual([]);
+    const again = await passOn(socket);
+    expect(await workspace.run(['down', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    expect(workspace.leftovers()).toEqual([]);
+    again.stop();
   });
 
   test('gives up on a service that its restart policy brings back again and again', async () => {
@@ -109,6 +213,20 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(embedded.stderr).toContain('ENGINE_DATA_FOREIGN');
   });
 
+  test('leaves no container of a dead start to the other driver', async () => {
+    const [port] = await freePorts(1);
+    await using workspace = new ContractWorkspace('docker', {
+      one: { services: { store: { port: port! } } },
+    });
+    await workspace.run(['up', 'one']);
+    const state = JSON.parse(workspace.read('.stackyard/run/one/state.json')) as { owner: { pid: number } };
+    killWithWatchdogs(state.owner.pid);
+    expect(workspace.leftovers()).not.toEqual([]);
+    expect(await workspace.run(['up', 'one', '--driver', 'embedded'])).toMatchObject({ code: 0, stderr: '' });
+    await workspace.run(['down', 'one']);
+    expect(workspace.leftovers()).toEqual([]);
+  });
+
   test('refuses data that the embedded engine made, before it starts anything', async () => {
     const [port] = await freePorts(1);
     await using workspace = workspaceOf(database(port!, 'secret'));
@@ -139,6 +257,13 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     const unconfirmed = await workspace.run(['reset', 'one']);
     const volume = /volume (one-\w+_kept)/.exec(unconfirmed.stdout)?.[1];
     expect(docker('volume', 'ls', '--quiet')).toContain(volume);
+    const nobody = { env: { DOCKER_HOST: 'unix:///nowhere.sock' } };
+    for (const command of [
+      ['reset', 'one', '--yes'],
+      ['backup', 'one'],
+    ]) {
+      expect((await workspace.run(command, nobody)).stderr).toContain('STACKYARD_DOCKER_DOWN');
+    }
     expect(await workspace.run(['reset', 'one', '--yes', '--no-backup'])).toMatchObject({
       code: 0,
       stderr: '',
@@ -165,12 +290,14 @@ describe('the docker driver', { timeout: 120_000 }, () => {
       web: redis(['outside'], 'api'),
     });
     const file = 'apps/one/compose.yaml';
+    // Another run on this machine has its own.
+    const net = `10.213.${process.pid % 256}`;
     const networks = {
       outside: {},
-      inside: { internal: true, ipam: { config: [{ subnet: '10.213.77.0/24' }] } },
+      inside: { internal: true, ipam: { config: [{ subnet: `${net}.0/24` }] } },
     };
     const model = JSON.parse(workspace.read(file));
-    model.services.store.networks = { inside: { ipv4_address: '10.213.77.9' } };
+    model.services.store.networks = { inside: { ipv4_address: `${net}.9` } };
     workspace.write(file, JSON.stringify({ ...model, networks }));
     expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
     const store = docker(
@@ -179,7 +306,7 @@ describe('the docker driver', { timeout: 120_000 }, () => {
       '--filter',
       `name=${projectName(workspace.root, 'one')}.store`,
     ).trim();
-    expect(docker('exec', store, 'hostname', '-I').trim()).toBe('10.213.77.9');
+    expect(docker('exec', store, 'hostname', '-I').trim()).toBe(`${net}.9`);
   });
 
   test('gives generated secrets and both env files to Compose, and none of them on a command line', async () => {

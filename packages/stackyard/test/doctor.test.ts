@@ -38,7 +38,10 @@ test('a sound checkout passes, each check on its line', async () => {
 test('what is odd is a warning with its fix, and ends with 0', async () => {
   const [port] = await freePorts(1);
   await using workspace = await workspaceOn(port!);
-  workspace.write('.env', "SHOP_PASSWORD=pa$$wo#rd\nSHOP_PASWORD=`x`\n# a comment with $\nQUOTED='$#`'\n");
+  workspace.write(
+    '.env',
+    "SHOP_PASSWORD=pa$$wo#rd\nSHOP_PASWORD=`x`\n# a comment with $\nQUOTED='$#`'\nCUT=ab$cd\nMEANT=$CUT$PATH\n",
+  );
   chmodSync(path.join(workspace.root, '.env'), 0o644);
   utimesSync(path.join(workspace.root, 'package.json'), 4e9, 4e9);
   const { code, stdout } = await workspace.run(['doctor', '--json']);
@@ -51,7 +54,8 @@ test('what is odd is a warning with its fix, and ends with 0', async () => {
   expect(messages).toContain('.env:2 has an unquoted `');
   expect(messages).toContain('.env sets SHOP_PASWORD, which nothing reads');
   expect(messages).toContain('files of this checkout are');
-  expect(messages).not.toMatch(/\.env:[34]/);
+  expect(messages).toContain('.env:5 has an unquoted $');
+  expect(messages).not.toMatch(/\.env:[346]/);
 });
 
 test('a disk that only the data lie on is looked at too', async () => {

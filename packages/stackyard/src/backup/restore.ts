@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
+import type { Stack } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
 import type { LoadedStack } from '../load.ts';
 import type { Reporter } from '../reporter.ts';
@@ -13,7 +14,7 @@ import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
 import { type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
 import { loadDumps } from './postgres-dump.ts';
-import { differences } from './row-counts.ts';
+import { countRows, differences } from './row-counts.ts';
 import { ScratchContainer } from './scratch-container.ts';
 
 export interface RestoreOptions {
@@ -65,17 +66,10 @@ export async function restoreStack(
       copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
     }
     const relocated = await onCopies(stack, copies, releases);
-    if (service.method === 'dump') {
-      reporter.progress(name, 'loading the dump');
-      await using scratch = await ScratchContainer.start(relocated, name, signal);
-      await loadDumps(scratch.tools, archive, service.files, signal);
-    } else await archive.extract(service, [...copies.values()], signal);
-    if (canBeStarted(stack, name)) {
-      const checked = await checkCopy(relocated, name, reporter, signal);
-      const wrong = differences(service.rows ?? {}, checked.rows ?? {});
-      if (wrong.length > 0) throw rowsDiffer(name, wrong);
-      rows += Object.values(checked.rows ?? {}).reduce((sum, count) => sum + count, 0);
-    }
+    const found = await writeCopies(relocated, service, [...copies.values()], archive, options);
+    const wrong = found ? differences(service.rows ?? {}, found) : [];
+    if (wrong.length > 0) throw rowsDiffer(name, wrong);
+    rows += Object.values(found ?? {}).reduce((sum, count) => sum + count, 0);
     for (const [to, from] of copies) {
       await syncFolder(realFolder(from));
       moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
@@ -90,6 +84,31 @@ export async function restoreStack(
   signal.throwIfAborted();
   await exchange(moves);
   return { services: manifest.services.map(({ service }) => service), rows, ...(replaced && { replaced }) };
+}
+
+/**
+ * Writes what a backup holds of a service into folders, and counts the rows of what came of it.
+ *
+ * @param stack on those folders: see `relocate`
+ * @returns undefined for what cannot be started
+ */
+async function writeCopies(
+  stack: Stack,
+  service: ServiceManifest,
+  folders: readonly string[],
+  archive: ArchiveReader,
+  { reporter, signal }: RestoreOptions,
+): Promise<Readonly<Record<string, number>> | undefined> {
+  const name = service.service;
+  if (service.method === 'dump') {
+    reporter.progress(name, 'loading the dump');
+    await using scratch = await ScratchContainer.start(stack, name, signal);
+    await loadDumps(scratch.tools, archive, service.files, signal);
+    return await countRows(scratch.url);
+  }
+  await archive.extract(service, folders, signal);
+  if (!canBeStarted(stack, name)) return undefined;
+  return (await checkCopy(stack, name, reporter, signal)).rows ?? {};
 }
 
 /** The folders of this machine that each service of the backup goes to, in the order of the manifest. */

@@ -3,7 +3,8 @@ import { postgres as probe, waitUntil } from '@stackyard/healthchecks';
 import type { Stack } from '../driver.ts';
 import { refuseOtherCredentials } from '../drivers/docker/clients.ts';
 import { type DockerEnvironment, docker, toolBasics } from '../drivers/docker/command.ts';
-import { projectLabel } from '../drivers/docker/project.ts';
+import { repository } from '../drivers/docker/images.ts';
+import { folderLabel, projectLabel } from '../drivers/docker/project.ts';
 import { ContainerWatchdog } from '../drivers/docker/watchdog.ts';
 import { StackyardError } from '../errors.ts';
 import { ContainerTools } from './container-tools.ts';
@@ -21,8 +22,7 @@ const images = [
 
 /** Whether a service's image is one of PostgreSQL's. */
 export function runsPostgres(stack: Stack, service: string): boolean {
-  const repository = stack.model.services[service]?.image?.replace(/[:@].*$/, '');
-  return images.includes(repository?.replace(/^.*\//, '') ?? '');
+  return images.includes(repository(stack.model.services[service]?.image ?? '').replace(/^.*\//, ''));
 }
 
 /** Where a PostgreSQL service keeps its data. */
@@ -75,7 +75,8 @@ export class ScratchContainer implements AsyncDisposable {
     releases.use(new ContainerWatchdog(name, stack.variant.stateDirectory, environment));
     releases.defer(async () => void (await docker(['rm', '--force', '--volumes', name], environment)));
     const run = [
-      ...['run', '--detach', '--pull', 'never', '--name', name, '--label', `${projectLabel}=${name}`],
+      ...['run', '--detach', '--pull', 'never', '--name', name],
+      ...['--label', `${projectLabel}=${name}`, '--label', `${folderLabel}=${stack.variant.root}`],
       ...(user === undefined ? [] : ['--user', String(user)]),
       ...Object.keys(variables).flatMap((variable) => ['--env', variable]), // the values are in the environment
       ...['--volume', `${data?.source}:${data?.target}`, '--publish', '127.0.0.1::5432', image],

@@ -16,11 +16,11 @@ export async function checkData(loaded: LoadedStack): Promise<Check[]> {
   const { stack, driver } = loaded;
   const checks: Check[] = [];
   for (const data of driver.data(stack)) {
-    const bytes = data.size();
-    if (bytes === undefined) continue;
     const subject = `${stack.variant.name} data`;
-    const message = `${data.label}: ${[formatBytes(bytes), made(data.folder)].filter(Boolean).join(', ')}`;
     try {
+      const bytes = data.size();
+      if (bytes === undefined) continue;
+      const message = `${data.label}: ${[formatBytes(bytes), made(data.folder)].filter(Boolean).join(', ')}`;
       if (data.folder && stack.driver === 'embedded') await verify(loaded, data.service, data.folder);
       checks.push({ subject, result: 'ok', message });
     } catch (error) {

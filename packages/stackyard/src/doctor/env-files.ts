@@ -4,11 +4,14 @@ import { describeVariant, type Workspace } from '../workspace.ts';
 import type { Check } from './index.ts';
 
 /** Values that readers of env files understand differently, and files that others may read. */
-export function checkEnvFiles({ root, variants }: Workspace): Check[] {
+export function checkEnvFiles(
+  { root, variants }: Workspace,
+  environment: Readonly<Record<string, string | undefined>>,
+): Check[] {
   const files = [...new Set(variants.flatMap((name) => describeVariant(root, name).envFiles))];
   const checks = [
     ...[...files, ...secretFiles(root)].flatMap((file) => checkMode(root, file)),
-    ...files.flatMap((file) => checkValues(root, file)),
+    ...files.flatMap((file) => checkValues(root, file, environment)),
   ];
   if (checks.length > 0) return checks;
   const names = files.map((file) => path.relative(root, file)).join(', ');
@@ -36,23 +39,31 @@ function checkMode(root: string, file: string): Check[] {
   ];
 }
 
-function checkValues(root: string, file: string): Check[] {
+function checkValues(
+  root: string,
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Check[] {
   const name = path.relative(root, file);
-  return readFileSync(file, 'utf8')
-    .split(/\r?\n/)
-    .flatMap((line, index): Check[] => {
-      const value = /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*([^'"\s].*)$/.exec(line)?.[1];
-      // A reference to a variable and a comment are meant; what is left is taken for one by some readers.
-      const plain = value?.replaceAll(/\$\{?[A-Za-z_]\w*/g, '').replace(/\s#.*$/, '');
-      const odd = plain && /[$#`]/.exec(plain)?.[0];
-      if (!odd) return [];
-      return [
-        {
-          subject: 'env files',
-          result: 'warning',
-          message: `${name}:${index + 1} has an unquoted ${odd}, which tools read differently`,
-          fix: 'put the value in single quotes',
-        },
-      ];
-    });
+  const text = readFileSync(file, 'utf8');
+  const assigned = [...text.matchAll(/^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/gm)].map((match) => match[1]);
+  const isMeant = (reference: string) =>
+    reference.startsWith('${') || assigned.includes(reference.slice(1)) || reference.slice(1) in environment;
+  return text.split(/\r?\n/).flatMap((line, index): Check[] => {
+    const value = /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*([^'"\s].*)$/.exec(line)?.[1];
+    // A reference to a variable that is set and a comment are meant; what is left is taken for one by some readers.
+    const plain = value
+      ?.replaceAll(/\$\{?[A-Za-z_]\w*/g, (reference) => (isMeant(reference) ? '' : reference))
+      .replace(/\s#.*$/, '');
+    const odd = plain && /[$#`]/.exec(plain)?.[0];
+    if (!odd) return [];
+    return [
+      {
+        subject: 'env files',
+        result: 'warning',
+        message: `${name}:${index + 1} has an unquoted ${odd}, which tools read differently`,
+        fix: 'put the value in single quotes',
+      },
+    ];
+  });
 }

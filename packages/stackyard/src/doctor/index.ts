@@ -34,7 +34,7 @@ export async function checkup(
   for (const name of workspace.variants) {
     checks.push(...(await checkVariant(describeVariant(workspace.root, name), environment)));
   }
-  checks.push(...checkEnvFiles(workspace), ...checkEnvNames(workspace));
+  checks.push(...checkEnvFiles(workspace, environment), ...checkEnvNames(workspace));
   return checks;
 }
 

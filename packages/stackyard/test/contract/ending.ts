@@ -21,6 +21,24 @@ export function endingTests(driver: string): void {
     expect((await workspace.run(['up', 'one'])).code).toBe(0);
   });
 
+  test('leaves nothing after dev was killed while it starts', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store!, environment: { HEALTHY_AFTER: '-1' } } } },
+    });
+    const dev = workspace.start(['dev', 'one']);
+    await eventually(
+      () => workspace.events().at(-1) === 'store starts',
+      () => dev.output,
+    );
+    dev.kill('SIGKILL');
+    await dev.outcome;
+    await eventually(
+      () => workspace.leftovers().length === 0,
+      () => workspace.leftovers().join('\n'),
+    );
+  });
+
   test('stops dev in order when the command that launched it was killed', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
@@ -120,14 +138,14 @@ export function endingTests(driver: string): void {
     },
   );
 
-  test('cleans up by itself after a supervisor that was killed together with its watchdog', async () => {
+  test('cleans up by itself after a supervisor that was killed together with its watchdogs', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {
       one: { services: { store: { port: store! } } },
     });
     await workspace.run(['up', 'one']);
     const state = JSON.parse(workspace.read('.stackyard/run/one/state.json')) as { owner: { pid: number } };
-    killWithWatchdog(state.owner.pid);
+    killWithWatchdogs(state.owner.pid);
     expect((await workspace.run(['doctor', '--json'])).stdout).toContain('its supervisor died');
     const again = await workspace.run(['up', 'one']);
     expect(again).toMatchObject({ code: 0, stderr: '' });
@@ -136,10 +154,10 @@ export function endingTests(driver: string): void {
 }
 
 /** Leaves the children of a supervisor alone in the world. */
-function killWithWatchdog(supervisor: number): void {
-  const watchdog = listProcesses().find(
-    (pid) => parentOf(pid) === supervisor && commandOf(pid)?.includes('stackyard-watchdog'),
+export function killWithWatchdogs(supervisor: number): void {
+  const watchdogs = listProcesses().filter(
+    (pid) => parentOf(pid) === supervisor && /stackyard-(container-)?watchdog/.test(commandOf(pid) ?? ''),
   );
-  process.kill(watchdog!, 'SIGKILL');
+  for (const watchdog of watchdogs) process.kill(watchdog, 'SIGKILL');
   process.kill(supervisor, 'SIGKILL');
 }

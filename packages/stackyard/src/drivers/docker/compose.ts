@@ -93,6 +93,13 @@ export class Compose {
         hint: 'stackyard doctor names the owner',
       });
     }
+    const name = /container name "\/?([^"]+)" is already in use/.exec(text)?.[1];
+    if (name !== undefined) {
+      return new StackyardError('STACKYARD_COMPOSE', `another container has the name ${name}`, {
+        details,
+        hint: `remove it, if nobody needs it: docker rm --force ${name}`,
+      });
+    }
     const tool = await withVersion(this.#tool, this.#stack.environment);
     const version = [tool.program, ...tool.prefix, tool.version].join(' ');
     return new StackyardError(

@@ -12,6 +12,7 @@ import { connectionUrl, refuseOtherCredentials } from './clients.ts';
 import { docker } from './command.ts';
 import type { ContainerEvent } from './events.ts';
 import { type Inspected, inspect } from './inspect.ts';
+import { engineAnswers } from './tool.ts';
 
 /** As Docker's own. */
 const defaultGraceMs = 10_000;
@@ -91,7 +92,7 @@ export class Container implements Running {
   async look(): Promise<void> {
     if (this.#exit || this.#stopping) return;
     const seen = await inspect(this.#id, this.#environment);
-    if (!seen) return this.#end({ code: null, signal: null, reason: 'the engine no longer has it' });
+    if (!seen) return this.#vanish();
     this.#seen = seen;
     if (!seen.running && !seen.restarting && seen.finished) return this.#die(seen.exitCode);
     if (seen.health === 'healthy' || (seen.health === undefined && seen.running)) this.#becomeHealthy();
@@ -178,8 +179,9 @@ export class Container implements Running {
   async #die(code: number | null): Promise<void> {
     if (this.#exit || this.#stopping) return;
     const seen = await inspect(this.#id, this.#environment);
-    const outOfMemory = seen?.outOfMemory ? { outOfMemory: true } : {};
-    if (seen?.restarts(code)) {
+    if (!seen) return this.#vanish();
+    const outOfMemory = seen.outOfMemory ? { outOfMemory: true } : {};
+    if (seen.restarts(code)) {
       const now = performance.now();
       this.#deaths = [...this.#deaths.filter((time) => now - time < loopMs), now];
       if (this.#deaths.length < deathsOfALoop) return;
@@ -189,6 +191,13 @@ export class Container implements Running {
     }
     await this.#drain();
     this.#end({ code, signal: code === 137 ? 'SIGKILL' : null, ...outOfMemory });
+  }
+
+  async #vanish(): Promise<void> {
+    const reason = (await engineAnswers(this.#environment))
+      ? 'its container was removed'
+      : 'the Docker engine stopped';
+    this.#end({ code: null, signal: null, reason });
   }
 
   #end(exit: Exit): void {

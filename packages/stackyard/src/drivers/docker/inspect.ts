@@ -22,6 +22,7 @@ export interface Inspected {
 
 interface Raw {
   readonly State: {
+    readonly Status: string;
     readonly Running: boolean;
     readonly Restarting: boolean;
     readonly OOMKilled: boolean;
@@ -42,12 +43,13 @@ interface Raw {
   };
 }
 
-/** Undefined when there is no such container, or no engine to ask. */
+/** Undefined when there is no such container, when it is being removed, or when there is no engine to ask. */
 export async function inspect(id: string, environment: DockerEnvironment): Promise<Inspected | undefined> {
   const { code, stdout } = await docker(['container', 'inspect', id], environment);
   if (code !== 0) return undefined;
   const [raw] = JSON.parse(stdout) as [Raw];
   const { State: state, HostConfig: host } = raw;
+  if (['removing', 'dead'].includes(state.Status)) return undefined;
   const { Name: policy, MaximumRetryCount: limit } = host.RestartPolicy;
   return {
     running: state.Running,

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { StackReference } from '../../port-owner.ts';
+import { readState } from '../../state.ts';
+import { describeVariant } from '../../workspace.ts';
 import { docker, toolBasics } from './command.ts';
 import { folderLabel, projectLabel, projectName, serviceLabel } from './project.ts';
 
@@ -30,7 +32,7 @@ export async function findContainerOwner(port: number): Promise<ContainerOwner |
   );
   const [name, project, service, folder] = stdout.split('\n')[0]?.split('\t') ?? [];
   if (code !== 0 || !name) return undefined;
-  const stack = project && folder ? stackOf(project, folder) : undefined;
+  const stack = project && folder ? stackOf(project, folder, port) : undefined;
   return {
     name,
     ...(project ? { project } : {}),
@@ -38,10 +40,14 @@ export async function findContainerOwner(port: number): Promise<ContainerOwner |
   };
 }
 
-function stackOf(project: string, root: string): StackReference | undefined {
+function stackOf(project: string, root: string, port: number): StackReference | undefined {
   try {
     const variant = readdirSync(path.join(root, 'apps')).find((name) => projectName(root, name) === project);
-    return variant === undefined ? undefined : { root, variant };
+    const state =
+      variant === undefined ? undefined : readState(describeVariant(root, variant).stateDirectory);
+    // Where its state is lost, "stackyard down" knows nothing of the container.
+    const ports = Object.values(state?.services ?? {}).flatMap((service) => service.ports ?? []);
+    return state && ports.some(({ host }) => host === port) ? { root, variant: state.variant } : undefined;
   } catch {
     return undefined; // no checkout of this kind
   }

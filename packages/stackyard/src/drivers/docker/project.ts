@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { normalizeProjectName } from '@stackyard/compose';
+import { StackyardError } from '../../errors.ts';
 import { type DockerEnvironment, docker } from './command.ts';
 
 export const projectLabel = 'com.docker.compose.project';
@@ -32,16 +34,39 @@ export async function listContainers(
   );
 }
 
-/** Removes the containers and networks of a project at once; volumes stay. Quiet about what is gone already. */
+/** How often a removal is tried: what the engine is removing already, for somebody else, it refuses to remove. */
+const removals = 50;
+
+/**
+ * Removes the containers and networks of a project at once; volumes stay. Quiet about what is gone already.
+ *
+ * @throws StackyardError when no engine answers
+ */
 export async function removeProject(project: string, environment: DockerEnvironment): Promise<void> {
-  const [containers, networks] = await Promise.all([
-    docker(['ps', '--all', '--quiet', ...ofProject(project)], environment),
-    docker(['network', 'ls', '--quiet', ...ofProject(project)], environment),
-  ]);
-  const ids = words(containers.stdout);
-  if (ids.length > 0) await docker(['rm', '--force', ...ids], environment);
-  const nets = words(networks.stdout);
-  if (nets.length > 0) await docker(['network', 'rm', ...nets], environment);
+  for (let tries = 0; tries < removals; tries += 1) {
+    const [containers, networks] = await Promise.all([
+      docker(['ps', '--all', '--quiet', ...ofProject(project)], environment),
+      docker(['network', 'ls', '--quiet', ...ofProject(project)], environment),
+    ]);
+    if (containers.code !== 0) throw maybeLeft(project, containers.stderr);
+    const ids = words(containers.stdout);
+    const removed = ids.length === 0 || (await docker(['rm', '--force', ...ids], environment)).code === 0;
+    const nets = words(networks.stdout);
+    const gone = nets.length === 0 || (await docker(['network', 'rm', ...nets], environment)).code === 0;
+    if (removed && gone) return;
+    await sleep(100);
+  }
+}
+
+function maybeLeft(project: string, said: string): StackyardError {
+  return new StackyardError(
+    'STACKYARD_DOCKER_DOWN',
+    `no Docker engine answers: containers of ${project} may be left`,
+    {
+      details: said.trim().split('\n').slice(0, 3),
+      hint: 'start it (sudo systemctl start docker, or Docker Desktop); the next start, or stackyard down, removes them',
+    },
+  );
 }
 
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);

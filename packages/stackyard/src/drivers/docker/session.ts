@@ -4,14 +4,14 @@ import type { ComposeModel } from '@stackyard/compose';
 import type { DriverContext, DriverSession, Running } from '../../driver.ts';
 import { StackyardError } from '../../errors.ts';
 import type { ManagedProcess } from '../../supervisor/managed-process.ts';
-import { type DockerEnvironment, docker } from './command.ts';
+import type { DockerEnvironment } from './command.ts';
 import { Compose } from './compose.ts';
 import { Container } from './container.ts';
 import { watchEvents } from './events.ts';
 import { refuseForeignData } from './existing-data.ts';
 import { missingImages, provideImages } from './images.ts';
 import { listContainers, projectName, removeProject } from './project.ts';
-import { findToolsQuickly } from './tool.ts';
+import { engineAnswers, findToolsQuickly } from './tool.ts';
 import { ContainerWatchdog } from './watchdog.ts';
 
 /** Checks tools, images and data, then has Compose create every container; each is started by itself later. */
@@ -91,8 +91,8 @@ class DockerSession implements DriverSession {
     this.#closed = true;
     await this.#events?.stop();
     await Promise.all([...this.#containers.values()].map((container) => container.close()));
+    using _ = this.#watchdog;
     await removeProject(this.#project, this.#environment);
-    this.#watchdog[Symbol.dispose]();
   }
 
   /** Follows the engine's events; when they end by themselves, the engine has stopped or was restarted. */
@@ -104,8 +104,7 @@ class DockerSession implements DriverSession {
     void this.#events.exited.then(async () => {
       if (this.#closed) return;
       await Promise.all([...this.#containers.values()].map((container) => container.look()));
-      const { code } = await docker(['version'], this.#environment);
-      if (this.#closed || code !== 0) return;
+      if (!(await engineAnswers(this.#environment)) || this.#closed) return;
       await this.#listen();
     });
   }

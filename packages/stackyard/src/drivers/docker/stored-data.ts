@@ -6,6 +6,7 @@ import type { Stack, StoredData } from '../../driver.ts';
 import { folderSize } from '../embedded/folder-size.ts';
 import { type DockerEnvironment, docker } from './command.ts';
 import { projectName } from './project.ts';
+import { engineError } from './tool.ts';
 
 /** Where a service of a stack stores something. */
 export interface Storage {
@@ -86,10 +87,13 @@ function storedVolume(stack: Stack, service: string, volume: string, image: stri
       try {
         execFileSync('docker', ['volume', 'inspect', volume], {
           env: { ...stack.environment },
-          stdio: 'ignore',
+          encoding: 'utf8',
+          stdio: ['ignore', 'ignore', 'pipe'],
         });
-      } catch {
-        return undefined; // there is none
+      } catch (error) {
+        const stderr = (error as { stderr: string | null }).stderr ?? '';
+        if (/no such volume/i.test(stderr)) return undefined;
+        throw engineError(stderr, stack.environment); // there may be one, and it cannot be told
       }
       return sizeInside(stack, image, `${volume}:/stored`);
     },

@@ -43,6 +43,11 @@ export async function findToolsQuickly(
   return { engine: version, compose: { program: 'docker-compose', prefix: [] } };
 }
 
+/** Whether there is an engine to ask. */
+export async function engineAnswers(environment: DockerEnvironment): Promise<boolean> {
+  return (await docker(['version'], environment, { timeoutMs: 15_000 })).code === 0;
+}
+
 /** Asks Compose for its version; refuses one that is too old. */
 export async function withVersion(
   tool: Omit<ComposeTool, 'version'>,
@@ -100,7 +105,7 @@ function tooOld(what: string, version: string, oldest: string): StackyardError {
 }
 
 /** What the client says when the engine does not answer, in words of this package. */
-function engineError(stderr: string, environment: DockerEnvironment): StackyardError {
+export function engineError(stderr: string, environment: DockerEnvironment): StackyardError {
   const said = stderr.trim().split('\n').slice(0, 3);
   const at = environment.DOCKER_HOST ? ` at ${environment.DOCKER_HOST}` : '';
   if (/permission denied/i.test(stderr)) {
