@@ -15,10 +15,13 @@ import type {
 import { timeoutMessage } from '../engine/runner.ts';
 
 interface Ping {
+  /** The engine's processor time when it was sent. */
   readonly cpuMs: number;
-  lastCheck: number;
+  checked: { readonly at: number; readonly cpuMs: number };
   /** Time without an answer. A pause of the whole process counts as one check. */
   silentMs: number;
+  /** The latest part of it in which the engine used no processor. */
+  asleepMs: number;
 }
 
 interface PendingCall {
@@ -40,8 +43,8 @@ const CHECK_MS = 100;
 const MAX_HEAP_MB = 4096;
 /** Id of the calls that only ask for a sign of life. */
 const PING = 0;
-/** A thread that uses less of its time than this sleeps; one that waits for a processor gets more. */
-const SLEEPING_SHARE = 0.01;
+/** A thread that uses less of its time than this sleeps. */
+const SLEEPING_SHARE = 0.02;
 const BLOCKED = 'a function blocked the engine';
 
 /** Processor time of everything in this process but the server's own thread. */
@@ -134,7 +137,8 @@ export class EngineHost {
     if (this.#pending.size === 0 && this.#busy.read() === undefined) {
       this.#ping = undefined;
     } else if (this.#ping === undefined) {
-      this.#ping = { cpuMs: engineCpuMs(), lastCheck: performance.now(), silentMs: 0 };
+      const cpuMs = engineCpuMs();
+      this.#ping = { cpuMs, checked: { at: performance.now(), cpuMs }, silentMs: 0, asleepMs: 0 };
       worker.postMessage({ id: PING, method: 'ping', params: undefined } satisfies ToEngine);
     } else if (this.#silentTooLong(this.#ping) && this.#runsUserCode()) {
       this.#died(worker, BLOCKED);
@@ -142,15 +146,20 @@ export class EngineHost {
     }
   }
 
-  /** Counts the time that the engine had on a processor, so that a machine with too much to do ends nothing. */
+  /**
+   * Counts the time that the engine had on a processor, so that a machine with too much to do ends nothing; code that
+   * waits for a processor gets some now and then, unlike code that sleeps.
+   */
   #silentTooLong(ping: Ping): boolean {
-    const now = performance.now();
-    ping.silentMs += Math.min(now - ping.lastCheck, CHECK_MS * 2);
-    ping.lastCheck = now;
     const { hangAfterMs } = this.#options;
-    const busyMs = engineCpuMs() - ping.cpuMs;
-    const asleep = busyMs < ping.silentMs * SLEEPING_SHARE;
-    return ping.silentMs >= hangAfterMs && (busyMs >= hangAfterMs || asleep);
+    const { checked } = ping;
+    ping.checked = { at: performance.now(), cpuMs: engineCpuMs() };
+    const passedMs = Math.min(ping.checked.at - checked.at, CHECK_MS * 2);
+    const slept = ping.checked.cpuMs - checked.cpuMs < passedMs * SLEEPING_SHARE;
+    ping.silentMs += passedMs;
+    ping.asleepMs = slept ? ping.asleepMs + passedMs : 0;
+    const busyMs = ping.checked.cpuMs - ping.cpuMs;
+    return (ping.silentMs >= hangAfterMs && busyMs >= hangAfterMs) || ping.asleepMs >= hangAfterMs;
   }
 
   /** The engine's own long work, such as writing a snapshot, is no reason to end it. */
