@@ -4,7 +4,7 @@ import path from 'node:path';
 import { generateInstanceSecret } from '@stackyard/convex-selfhost';
 import { WebSocketServer } from 'ws';
 import { Access } from './server/access.ts';
-import type { CheckKey } from './server/admin-key.ts';
+import { type CheckKey, keysIssuedFor } from './server/admin-key.ts';
 import { Authenticator } from './server/authenticator.ts';
 import { applyCors } from './server/cors.ts';
 import { EngineHost } from './server/engine-host.ts';
@@ -23,10 +23,10 @@ export interface ConvexLocalOptions {
   /** Port of HTTP actions; 0 takes a free one. */
   readonly sitePort: number;
   readonly instanceName: string;
-  /** Seals the urls of uploads, 64 hexadecimal digits; a new one at each start unless given. */
+  /** Admin keys and the urls of uploads come from it: 64 hexadecimal digits, new ones at each start unless given. */
   readonly instanceSecret?: string;
-  /** Says whether an admin key was issued for this instance. */
-  readonly checkKey: CheckKey;
+  /** Says whether an admin key is good here; those issued from the instance's name and secret unless told. */
+  readonly checkKey?: CheckKey;
   /** Address to listen on, `127.0.0.1` by default. */
   readonly host?: string;
   /** Origins that clients use from outside, where they differ from the addresses listened on. */
@@ -94,6 +94,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     functionTimeoutMs = 1000,
     actionTimeoutMs = 600_000,
   } = options;
+  const instance = { instanceName: options.instanceName, instanceSecret };
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   await using releasers = new AsyncDisposableStack();
   const notReady: Handler = async (_, response) => void response.writeHead(503).end('starting');
@@ -110,7 +111,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
 
   const engine = new EngineHost({
     dataDirectory: path.resolve(options.dataDirectory),
-    instance: { instanceName: options.instanceName, instanceSecret },
+    instance,
     cloudUrl: url,
     siteUrl,
     functionTimeoutMs,
@@ -120,7 +121,7 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
   });
   releasers.defer(() => engine.close());
   const authenticator = new Authenticator();
-  const access = new Access(options.checkKey, authenticator, engine, log);
+  const access = new Access(options.checkKey ?? keysIssuedFor(instance), authenticator, engine, log);
   const registry = new LiveRegistry();
   const logs = new FunctionLogs();
   const sessions = new Set<SyncSession>();

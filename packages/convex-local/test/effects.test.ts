@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { issueUploadToken } from '@stackyard/convex-selfhost';
 import { ConvexHttpClient } from 'convex/browser';
@@ -9,6 +10,7 @@ import { ADMIN_KEY, INSTANCE, Project, startDeployment, temporaryFolder } from '
 
 const folder = temporaryFolder();
 let deployment: RunningConvexLocal;
+let project: Project;
 let client: ConvexHttpClient;
 const notes = anyApi.notes!;
 const calls = anyApi.calls!;
@@ -18,7 +20,8 @@ const tools = anyApi['node/tools']!;
 
 beforeAll(async () => {
   deployment = await startDeployment(path.join(folder.path, 'data'));
-  await new Project(path.join(folder.path, 'app'), FEATURE_APP).push(deployment.url);
+  project = new Project(path.join(folder.path, 'app'), FEATURE_APP);
+  await project.push(deployment.url);
   client = new ConvexHttpClient(deployment.url, { logger: false });
 });
 
@@ -220,7 +223,19 @@ describe('HTTP actions', () => {
   });
 });
 
+test('code generation knows the functions of a component', async () => {
+  await project.convex(deployment.url, 'codegen', '--typecheck', 'disable');
+  const generated = readFileSync(path.join(project.root, 'tally', '_generated', 'component.ts'), 'utf8');
+  expect(generated).toMatch(
+    /ops: \{\s*bump: FunctionReference<\s*"mutation",\s*"internal",\s*\{ by: number \}/,
+  );
+});
+
 describe('Node actions', () => {
+  test('may require what their bundle leaves out', async () => {
+    expect(await client.action(tools.required!, {})).toBe('b');
+  });
+
   test('use Node, and show their frames as Convex does', async () => {
     expect(await client.action(tools.platform!, {})).toBe(process.platform);
     expect(await client.action(tools.stack!, {})).toContain('at inner (convex:/user/node/tools.js:');

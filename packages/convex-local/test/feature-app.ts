@@ -148,6 +148,8 @@ export default http;
 import fs from 'node:fs';
 import os from 'node:os';
 import { actionGeneric as action } from 'convex/server';
+const path = require('node:path');
+export const required = action({ args: {}, handler: async () => path.posix.join('a', '..', 'b') });
 export const platform = action({ args: {}, handler: async () => os.platform() });
 export const crash = action({ args: {}, handler: async () => await new Promise(() => { fs.exists('/', () => { throw new Error('thrown in a callback'); }); }) });
 export const deadlock = action({ args: {}, handler: async () => await new Promise(() => setTimeout(() => {}, 100)) });

@@ -21,6 +21,7 @@ export const list = query({ args: {}, handler: async (ctx) => (await ctx.db.quer
 export const add = mutation({ args: { text: v.string() }, handler: async (ctx, { text }) => { await ctx.db.insert('items', { text }); } });
 export const hang = mutation({ args: {}, handler: async (ctx) => { await ctx.db.insert('items', { text: 'never kept' }); for (;;); } });
 export const hangingQuery = query({ args: {}, handler: async () => { for (;;); } });
+export const sleepingQuery = query({ args: { again: v.optional(v.boolean()) }, handler: async () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); } });
 export const hangingAction = action({ args: {}, handler: async () => { for (;;); } });
 export const hangLater = mutation({ args: {}, handler: async (ctx) => await ctx.scheduler.runAfter(0, anyApi.items.hang, {}) });
 export const job = query({ args: { id: v.id('_scheduled_functions') }, handler: async (ctx, { id }) => (await ctx.db.system.get(id)).state });
@@ -72,6 +73,12 @@ describe('functions that do not end', () => {
     const list: string[] = await client.query(items.list!, {});
     expect(list.toSorted()).toEqual(['before', 'beside 0', 'beside 1', 'beside 2', 'beside 3', 'beside 4']);
   });
+
+  test('a query that blocks without using a processor is ended about as soon, right after another one too', async () => {
+    await expect(client.query(items.sleepingQuery!, {})).rejects.toThrow('execution timed out');
+    await expect(client.query(items.sleepingQuery!, { again: true })).rejects.toThrow('execution timed out');
+    expect(await client.query(items.list!, {})).toContain('before');
+  }, 6000);
 
   test('an action that blocks is ended', async () => {
     await expect(client.action(items.hangingAction!, {})).rejects.toThrow('was ended before it was done');

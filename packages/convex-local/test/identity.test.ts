@@ -35,6 +35,7 @@ const issuer = createServer((request, response) => {
     '/keys': { keys: [jwk] },
   };
   response.setHeader('content-type', 'application/json');
+  if (request.url === '/gone') response.statusCode = 503;
   response.end(JSON.stringify(answers[request.url ?? ''] ?? {}));
 }).listen(0, '127.0.0.1');
 await once(issuer, 'listening');
@@ -46,6 +47,7 @@ const APP = {
   { domain: '${OIDC}', applicationID: 'app' },
   { type: 'customJwt', applicationID: 'app', issuer: '${ISSUER}', jwks: '${jwks}', algorithm: 'RS256' },
   { type: 'customJwt', issuer: 'https://issuer.test/any-audience', jwks: '${jwks}', algorithm: 'RS256' },
+  { type: 'customJwt', applicationID: 'app', issuer: 'https://issuer.test/gone', jwks: '${OIDC}/gone', algorithm: 'RS256' },
   { type: 'customJwt', applicationID: 'app', issuer: 'https://issuer.test/broken', jwks: 'data:invalid,not-json', algorithm: 'RS256' },
 ] };`,
 } as const;
@@ -159,6 +161,12 @@ describe('identity', () => {
       'Invalid JWKS response body',
     ],
     [
+      'keys that cannot be fetched',
+      async () => await token({}, { iss: 'https://issuer.test/gone' }),
+      'InvalidAuthHeader',
+      `JWKS of ${OIDC}/gone could not be fetched: check that the URL is accessible`,
+    ],
+    [
       'another signature',
       async () => `${(await token()).split('.').slice(0, 2).join('.')}.${'A'.repeat(342)}`,
       'InvalidAuthHeader',
@@ -168,6 +176,16 @@ describe('identity', () => {
     const { code: found, message } = await refusal(await make());
     expect(found).toBe(code);
     expect(message).toContain(reason);
+  });
+
+  test('code may ask why nobody is signed in', async () => {
+    const client = new ConvexHttpClient(deployment.url, { logger: false });
+    expect(await client.query(chat.whyNobody!, {})).toEqual([null, null]);
+    client.setAuth('not.a.token');
+    expect(await client.query(chat.whyNobody!, {})).toEqual([
+      expect.objectContaining({ code: 'InvalidAuthHeader', details: expect.any(String) }),
+      null,
+    ]);
   });
 
   test('a token that is not good stops only a function that asks who calls', async () => {

@@ -17,6 +17,8 @@ export const conflicting = mutation({ args: {}, handler: async (ctx) => { if ((a
 export const nothing = mutation({ args: {}, handler: async () => 'done' });
 export const slow = action({ args: { ms: v.number() }, handler: async (_ctx, { ms }) => { await new Promise((resolve) => setTimeout(resolve, ms)); return ms; } });
 export const me = query({ args: {}, handler: async (ctx) => await ctx.auth.getUserIdentity() });
+const ask = async (name) => JSON.parse(await Convex.asyncSyscall(name, '{}'));
+export const whyNobody = query({ args: {}, handler: async () => [await ask('1.0/getUserIdentityDebug'), await ask('1.0/getUserIdentityInsecure')] });
 export const meOrNobody = query({ args: {}, handler: async (ctx) => { try { return await ctx.auth.getUserIdentity(); } catch { return null; } } });
 export const sign = mutation({ args: { claims: v.any(), expiresInSeconds: v.number() }, handler: async (ctx, args) => await ctx.auth.signJwt(args) });
 export const broken = query({ args: {}, handler: async () => { throw new Error('broken for good'); } });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startConvexLocal } from '@stackyard/convex-local';
-import { generateInstanceSecret, inspectAdminKey, issueAdminKey } from '@stackyard/convex-selfhost';
+import { generateInstanceSecret, issueAdminKey } from '@stackyard/convex-selfhost';
 
 /** A deployment of its own, with the functions of a project. */
 export interface TestConvex extends AsyncDisposable {
@@ -31,8 +31,7 @@ export async function startConvex(options: ConvexOptions): Promise<TestConvex> {
     dataDirectory: join(folder, 'data'),
     port: 0,
     sitePort: 0,
-    instanceName: instance.instanceName,
-    checkKey: (key) => ({ valid: inspectAdminKey(key, instance).verdict === 'valid' }),
+    ...instance,
   });
   cleanup.use(deployment);
   const adminKey = issueAdminKey(instance);

@@ -1,4 +1,4 @@
-import { type Caller, identityOf } from './caller.ts';
+import { type Caller, identityOf, identityOrRefusal } from './caller.ts';
 import { FunctionError, type RequestError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
 
@@ -116,6 +116,10 @@ export class ActionScope {
         return services.createHandle(this.component, address);
       case '1.0/getUserIdentity':
         return identityOf(this.caller);
+      case '1.0/getUserIdentityDebug':
+        return identityOrRefusal(this.caller);
+      case '1.0/getUserIdentityInsecure':
+        return null;
       case '1.0/storageGenerateUploadUrl':
         return services.uploadUrl(this.component);
       case '1.0/storageGetUrl':

@@ -92,7 +92,7 @@ export async function analyzeModules(
       continue;
     }
     try {
-      const analyzed = await evaluate(module.path, () => analyzeModule(loader, directory, module.path));
+      const analyzed = await evaluate(module.path, () => analyzeModule(loader, directory, module));
       records[module.path] = { ...base, ...analyzed };
     } catch (error) {
       if (missingPackages === undefined || module.environment !== 'node') throw error;
@@ -102,8 +102,8 @@ export async function analyzeModules(
   return records;
 }
 
-async function analyzeModule(loader: ModuleLoader, directory: string, path: string) {
-  const exports = await loader.load(directory, path);
+async function analyzeModule(loader: ModuleLoader, directory: string, { path, environment }: PushedModule) {
+  const exports = await loader.load(directory, path, environment);
   const functions: FunctionRecord[] = [];
   for (const [name, value] of Object.entries(exports)) {
     const record = isObject(value) ? analyzeFunction(name, value as RegisteredFunction) : undefined;

@@ -29,6 +29,11 @@ export function identityOf({ identity, identityError }: Caller): Identity | null
   return identity;
 }
 
+/** The same where code asks why nobody is signed in: the refusal of the token instead of an error. */
+export function identityOrRefusal({ identity, identityError }: Caller): unknown {
+  return identityError === undefined ? identity : { ...identityError, details: identityError.message };
+}
+
 /** The caller without the person: a component does not see who signed in to the app that uses it. */
 export function withoutIdentity({ identityError: _, ...caller }: Caller): Caller {
   return { ...caller, identity: null };

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { ActionScope } from './action-scope.ts';
 import { RequestError } from './function-error.ts';
+import { installRequire } from './module-loader.ts';
 import type { TransactionScope } from './transaction-scope.ts';
 
 /** The call that the code running now belongs to. */
@@ -100,6 +101,7 @@ function nameUserFiles(modulesRoot: string): void {
  */
 export function installEnvironment(modulesRoot: string): void {
   nameUserFiles(modulesRoot);
+  installRequire();
   const call = () => {
     const scope = currentCall.getStore();
     if (scope === undefined)

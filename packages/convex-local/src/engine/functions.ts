@@ -118,7 +118,8 @@ export class Functions {
     let result: string;
     try {
       result = await currentCall.run(scope, async () => {
-        const exports = await this.#loader.load(directory, `${module}.js`);
+        const environment = this.#deployment().module(component, module)?.environment;
+        const exports = await this.#loader.load(directory, `${module}.js`, environment);
         const registered = exports[name] as Registered;
         if (found.udfType === 'Query') return await registered.invokeQuery!(argsText);
         if (found.udfType === 'Mutation') return await registered.invokeMutation!(argsText);

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
-import { SourceMap } from 'node:module';
+import { createRequire, SourceMap } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -22,6 +23,14 @@ export interface PushedModule {
   readonly source: string;
   readonly sourceMap?: string;
   readonly environment: 'isolate' | 'node';
+}
+
+/** The `require` of the Node module that is being loaded: its bundle calls it for packages kept out of the bundle. */
+const nodeRequire = new AsyncLocalStorage<NodeJS.Require>();
+
+/** Gives Node modules the global `require` they have on Convex. Other modules have none. */
+export function installRequire(): void {
+  Object.defineProperty(globalThis, 'require', { configurable: true, get: () => nodeRequire.getStore() });
 }
 
 /** The hash the CLI compares: of the source and its map. */
@@ -125,7 +134,13 @@ export class ModuleLoader {
     };
   }
 
-  async load(directory: string, module: string): Promise<Record<string, unknown>> {
-    return (await import(pathToFileURL(this.file(directory, module)).href)) as Record<string, unknown>;
+  async load(
+    directory: string,
+    module: string,
+    environment: PushedModule['environment'] = 'isolate',
+  ): Promise<Record<string, unknown>> {
+    const { href } = pathToFileURL(this.file(directory, module));
+    const load = async () => (await import(href)) as Record<string, unknown>;
+    return environment === 'node' ? await nodeRequire.run(createRequire(href), load) : await load();
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { analyzeAuth, analyzeDefinition, analyzeModules, analyzeSchema } from './analysis.ts';
+import { definitionExports, mountExports, publicTree } from './component-exports.ts';
 import {
   type AuthProvider,
   type DefinitionRecord,
@@ -226,34 +227,11 @@ function evaluatedDefinition(record: DefinitionRecord, version: string): unknown
     .filter(([path]) => !path.startsWith('_deps/'))
     .map(([path, module]) => [path, analyzedModule(module)]);
   return {
-    definition: record.definition,
+    definition: { ...record.definition, exports: definitionExports(publicTree(record)) },
     schema: record.schema === null ? null : JSON.parse(record.schema),
     functions: Object.fromEntries(functions),
     udfConfig,
   };
-}
-
-type Exports = { [name: string]: unknown };
-
-/** The public functions of a component as a tree, the way its parent reaches them. */
-function exportsOf(component: string, definition: DefinitionRecord): Exports {
-  const root: Exports = {};
-  for (const [path, module] of Object.entries(definition.modules)) {
-    const udfModule = path.replace(/\.js$/, '');
-    for (const { name, visibility } of module.functions) {
-      if (visibility.kind !== 'public') continue;
-      let branch = root;
-      for (const step of udfModule.split('/')) {
-        branch[step] ??= { type: 'branch', children: {} };
-        branch = (branch[step] as { children: Exports }).children;
-      }
-      branch[name] = {
-        type: 'leaf',
-        resource: { type: 'function', path: { component, udfPath: `${udfModule}:${name}` } },
-      };
-    }
-  }
-  return root;
 }
 
 function checkedComponent(component: string, record: DeploymentRecord): unknown {
@@ -273,7 +251,7 @@ function checkedComponent(component: string, record: DeploymentRecord): unknown 
       httpModuleRoutes: routes?.map(({ route }) => route) ?? null,
       mounts: Object.keys(definition.definition.httpMounts),
     },
-    exports: exportsOf(component, definition),
+    exports: mountExports(component, publicTree(definition)),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { StoredDocument } from '../storage/document.ts';
 import type { Store } from '../storage/store.ts';
-import { type Caller, identityOf } from './caller.ts';
+import { type Caller, identityOf, identityOrRefusal } from './caller.ts';
 import { checkDocument, checkFieldName, checkTableName, fieldsOf } from './document-rules.ts';
 import { FunctionError, type RequestError, TransientError } from './function-error.ts';
 import type { FunctionAddress } from './function-reference.ts';
@@ -184,6 +184,11 @@ export class TransactionScope {
       case '1.0/getUserIdentity':
         this.reads.identity = true;
         return identityOf(this.caller);
+      case '1.0/getUserIdentityDebug':
+        this.reads.identity = true;
+        return identityOrRefusal(this.caller);
+      case '1.0/getUserIdentityInsecure':
+        return null;
       case '1.0/signJwt':
         this.#assertWritable();
         return this.#services.signToken(this.component, args);

@@ -1,7 +1,7 @@
 import type { CommitLog, CommitRecord } from '../storage/commit-log.ts';
 import type { Store, Write } from '../storage/store.ts';
 import { host } from './environment.ts';
-import { RequestError } from './function-error.ts';
+import { RequestError, TransientError } from './function-error.ts';
 
 export interface RequestKey {
   readonly session: string;
@@ -113,11 +113,14 @@ export class Transactions {
     answer?: (ts: number) => string,
     dropped: readonly number[] = [],
   ): { ts: number; writes: Write[] } {
-    const { writes, created } = this.store.commit();
-    if (writes.length === 0 && created.length === 0 && dropped.length === 0) return { ts: this.#ts, writes };
+    const { writes, created } = this.store.changes();
+    if (writes.length === 0 && created.length === 0 && dropped.length === 0) {
+      this.store.commit();
+      return { ts: this.#ts, writes };
+    }
     const ts = Math.max(host.now() * 1000, this.#ts + 1);
     const text = request === undefined ? undefined : answer?.(ts);
-    this.#log.append({
+    this.#append({
       ts,
       ...(created.length === 0
         ? {}
@@ -126,12 +129,23 @@ export class Transactions {
       ...(dropped.length === 0 ? {} : { dropped }),
       ...(text === undefined ? {} : { request: { ...request!, answer: text } }),
     });
+    this.store.commit();
     this.#ts = ts;
     if (text !== undefined) this.#remember(request!, text);
     this.#keep(ts, writes);
     this.onCommit(writes, ts);
     if (this.#log.wantsFolding) this.#log.fold(this.#everything());
     return { ts, writes };
+  }
+
+  #append(record: CommitRecord): void {
+    try {
+      this.#log.append(record);
+    } catch (error) {
+      this.store.rollback();
+      const why = `The commit could not be written, nothing of it is kept: ${(error as Error).message}`;
+      throw new TransientError('CommitFailed', why);
+    }
   }
 
   #keep(ts: number, writes: readonly Write[]): void {

@@ -1,3 +1,4 @@
+import { type Instance, inspectAdminKey } from '@stackyard/convex-selfhost';
 import type { Identity } from '../engine/caller.ts';
 import { RequestError } from '../engine/function-error.ts';
 import { isObject, parseJson } from './http-body.ts';
@@ -12,6 +13,18 @@ export interface AdminKeyCheck {
 
 /** Says whether an admin key belongs to this instance. */
 export type CheckKey = (key: string) => AdminKeyCheck | Promise<AdminKeyCheck>;
+
+/** Accepts the keys that were issued from this name and secret, as the backend does. */
+export function keysIssuedFor(instance: Instance): CheckKey {
+  return (key) => {
+    const { verdict, message } = inspectAdminKey(key, instance);
+    return {
+      valid: verdict === 'valid' || verdict === 'read-only',
+      readOnly: verdict === 'read-only',
+      reason: message,
+    };
+  };
+}
 
 /** Takes the deployment type off that the CLI may put before a key: `prod:name|…`. */
 export function bareKey(key: string): string {

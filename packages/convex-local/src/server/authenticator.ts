@@ -31,6 +31,8 @@ const CLAIM_NAMES: Readonly<Record<string, string>> = {
   locale: 'language',
   updated_at: 'updatedAt',
 };
+/** What jose throws when the keys did not arrive. */
+const unfetched = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC']);
 const HIDDEN_CLAIMS = new Set(['sub', 'iss', 'aud', 'exp', 'nbf', 'iat', 'jti']);
 
 function normalizeIssuer(domain: string): string {
@@ -103,7 +105,13 @@ export class Authenticator {
           `Could not decode token. The JWT's 'kid' (key ID) header "${header.kid}" matches no key of the provider's JWKS.`,
         );
       }
-      throw invalid(`Could not decode token. ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof errors.JOSEError) || unfetched.has(error.code)) {
+        const url = custom ? provider.jwks : issuer;
+        throw invalid(
+          `Could not decode token. The JWKS of ${url} could not be fetched: check that the URL is accessible from the deployment (${(error as Error).message}).`,
+        );
+      }
+      throw invalid(`Could not decode token. ${error.message}`);
     }
   }
 

@@ -14,6 +14,16 @@ import type {
 } from '../engine/messages.ts';
 import { timeoutMessage } from '../engine/runner.ts';
 
+interface Ping {
+  /** The engine's processor time when it was sent. */
+  readonly cpuMs: number;
+  checked: { readonly at: number; readonly cpuMs: number };
+  /** Time without an answer. A pause of the whole process counts as one check. */
+  silentMs: number;
+  /** The latest part of it in which the engine used no processor. */
+  asleepMs: number;
+}
+
 interface PendingCall {
   readonly method: EngineMethod;
   readonly params: unknown;
@@ -33,8 +43,16 @@ const CHECK_MS = 100;
 const MAX_HEAP_MB = 4096;
 /** Id of the calls that only ask for a sign of life. */
 const PING = 0;
-const SLEEPING_FACTOR = 10;
+/** A thread that uses less of its time than this sleeps. */
+const SLEEPING_SHARE = 0.02;
 const BLOCKED = 'a function blocked the engine';
+
+/** Processor time of everything in this process but the server's own thread. */
+function engineCpuMs(): number {
+  const all = process.cpuUsage();
+  const own = process.threadCpuUsage();
+  return (all.user + all.system - own.user - own.system) / 1000;
+}
 
 /**
  * Runs the engine in a worker thread and keeps it running. User code that blocks the thread is ended with the whole
@@ -49,9 +67,8 @@ export class EngineHost {
   #worker: Worker | undefined;
   #nextId = 1;
   #ready: Promise<void> = Promise.resolve();
-  /** When the ping that is under way was sent; 0 without one. */
-  #asked = 0;
-  #askedCpu = process.cpuUsage();
+  /** The ping that is under way, if any. */
+  #ping: Ping | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #closing = false;
   /** Called when a worker died and the next one has not started yet. */
@@ -103,7 +120,7 @@ export class EngineHost {
       for (const listener of this.#listeners) listener(message);
       return;
     }
-    if (message.id === PING) this.#asked = 0;
+    if (message.id === PING) this.#ping = undefined;
     const call = this.#pending.get(message.id);
     if (call === undefined) return;
     this.#pending.delete(message.id);
@@ -116,34 +133,33 @@ export class EngineHost {
   /** Asks for a sign of life. A thread that user code blocks cannot answer, however it came to be blocked. */
   #check(): void {
     const worker = this.#worker;
-    if (worker === undefined || this.#pending.size === 0) {
-      if (this.#busy.read() === undefined) {
-        this.#asked = 0;
-        return;
-      }
-    }
     if (worker === undefined) return;
-    if (this.#asked === 0) {
-      this.#asked = performance.now();
-      this.#askedCpu = process.cpuUsage();
+    if (this.#pending.size === 0 && this.#busy.read() === undefined) {
+      this.#ping = undefined;
+    } else if (this.#ping === undefined) {
+      const cpuMs = engineCpuMs();
+      this.#ping = { cpuMs, checked: { at: performance.now(), cpuMs }, silentMs: 0, asleepMs: 0 };
       worker.postMessage({ id: PING, method: 'ping', params: undefined } satisfies ToEngine);
-      return;
+    } else if (this.#silentTooLong(this.#ping) && this.#runsUserCode()) {
+      this.#died(worker, BLOCKED);
+      void worker.terminate();
     }
-    if (!this.#silentTooLong() || !this.#runsUserCode()) return;
-    this.#died(worker, BLOCKED);
-    void worker.terminate();
   }
 
   /**
-   * Counts the time that this process had on a processor, so that a machine with too much to do ends nothing; code
-   * that sleeps without using any is given far longer.
+   * Counts the time that the engine had on a processor, so that a machine with too much to do ends nothing; code that
+   * waits for a processor gets some now and then, unlike code that sleeps.
    */
-  #silentTooLong(): boolean {
-    const { user, system } = process.cpuUsage(this.#askedCpu);
+  #silentTooLong(ping: Ping): boolean {
     const { hangAfterMs } = this.#options;
-    const busyMs = (user + system) / 1000;
-    const silentMs = performance.now() - this.#asked;
-    return silentMs >= hangAfterMs && (busyMs >= hangAfterMs || silentMs >= hangAfterMs * SLEEPING_FACTOR);
+    const { checked } = ping;
+    ping.checked = { at: performance.now(), cpuMs: engineCpuMs() };
+    const passedMs = Math.min(ping.checked.at - checked.at, CHECK_MS * 2);
+    const slept = ping.checked.cpuMs - checked.cpuMs < passedMs * SLEEPING_SHARE;
+    ping.silentMs += passedMs;
+    ping.asleepMs = slept ? ping.asleepMs + passedMs : 0;
+    const busyMs = ping.checked.cpuMs - ping.cpuMs;
+    return (ping.silentMs >= hangAfterMs && busyMs >= hangAfterMs) || ping.asleepMs >= hangAfterMs;
   }
 
   /** The engine's own long work, such as writing a snapshot, is no reason to end it. */
@@ -158,7 +174,7 @@ export class EngineHost {
     const label = this.#busy.read();
     if (label !== undefined) this.#blockingCalls.add(label.key);
     this.#worker = undefined;
-    this.#asked = 0;
+    this.#ping = undefined;
     worker.removeAllListeners();
     worker.on('error', () => {});
     const calls = [...this.#pending.values()];

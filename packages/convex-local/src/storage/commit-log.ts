@@ -3,6 +3,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -42,6 +43,9 @@ export interface Damage {
 const FOLD_AFTER_BYTES = 32 * 1024 * 1024;
 const SYNC_INTERVAL_MS = 100;
 
+/** Writes bytes from an offset on, as `writeSync` does, and returns how many. */
+export type WriteBytes = (file: number, bytes: Buffer, at: number) => number;
+
 /**
  * Commits on disk: one snapshot and the log that follows it. A commit is in the operating system's hands before
  * it is acknowledged (so killing the process loses nothing) and on the disk within 100 ms (so a power cut loses at
@@ -49,15 +53,18 @@ const SYNC_INTERVAL_MS = 100;
  */
 export class CommitLog {
   readonly #directory: string;
+  readonly #write: WriteBytes;
   #file = -1;
   #bytes = 0;
+  #foldAt = FOLD_AFTER_BYTES;
   #generation = 0;
   #dirty = false;
   #syncing = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, write: WriteBytes = writeSync) {
     this.#directory = directory;
+    this.#write = write;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
@@ -111,40 +118,57 @@ export class CommitLog {
     damage.push({ file: this.#path(name), soundBytes: sound, lostBytes: bytes.length - sound, keptAs });
   }
 
+  #writeAll(file: number, bytes: Buffer): void {
+    let written = 0;
+    while (written < bytes.length) written += this.#write(file, bytes, written);
+  }
+
+  /** Writes a record as a whole. Where that fails, as on a full disk, the log is as it was before. */
   append(record: CommitRecord): void {
     const frame = encodeFrame(record);
-    let written = 0;
-    while (written < frame.length) written += writeSync(this.#file, frame, written);
+    try {
+      this.#writeAll(this.#file, frame);
+    } catch (error) {
+      ftruncateSync(this.#file, this.#bytes);
+      throw error;
+    }
     this.#bytes += frame.length;
     this.#dirty = true;
   }
 
   get wantsFolding(): boolean {
-    return this.#bytes > FOLD_AFTER_BYTES;
+    return this.#bytes > this.#foldAt;
   }
 
-  /** Replaces the log by a snapshot of the given records. */
+  /** Replaces the log by a snapshot of the given records. Without room for one, the log goes on until later. */
   fold(records: Iterable<CommitRecord>): void {
     const next = this.#generation + 1;
     const part = this.#path(`snapshot-${next}.part`);
-    const file = openSync(part, 'w', 0o600);
     try {
-      for (const record of records) {
-        const frame = encodeFrame(record);
-        let written = 0;
-        while (written < frame.length) written += writeSync(file, frame, written);
-      }
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+      this.#writeSnapshot(part, records);
+    } catch {
+      rmSync(part, { force: true });
+      this.#foldAt = this.#bytes + FOLD_AFTER_BYTES;
+      return;
     }
     renameSync(part, this.#path(`snapshot-${next}`));
     const previous = this.#generation;
     closeSync(this.#file);
     this.#generation = next;
+    this.#foldAt = FOLD_AFTER_BYTES;
     this.#open();
     rmSync(this.#path(`log-${previous}`), { force: true });
     rmSync(this.#path(`snapshot-${previous}`), { force: true });
+  }
+
+  #writeSnapshot(name: string, records: Iterable<CommitRecord>): void {
+    const file = openSync(name, 'w', 0o600);
+    try {
+      for (const record of records) this.#writeAll(file, encodeFrame(record));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   #sync(): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compareValues } from 'convex/values';
@@ -132,7 +132,7 @@ describe('the store', () => {
     const gone = store.insert(table, { n: 1 }, 0);
     store.remove(table, gone);
     const kept = store.insert(table, { n: 2 }, 0);
-    expect(store.commit().writes.map(({ id }) => id)).toEqual([kept]);
+    expect(store.changes().writes.map(({ id }) => id)).toEqual([kept]);
   });
 
   test('forgets a table whose transaction was undone', () => {
@@ -168,6 +168,31 @@ describe('the log', () => {
     again.close();
     expect([records, damage]).toEqual([[3, 4], []]);
     expect(readdirSync(folder).sort()).toEqual(['log-1', 'snapshot-1']);
+  });
+
+  test('a record that did not fit on the disk leaves no trace, and the ones after it are kept', () => {
+    let free = Number.POSITIVE_INFINITY;
+    const log = new CommitLog(folder, (file, bytes, at) => {
+      if (free === 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      const length = Math.min(free, bytes.length - at);
+      free -= length;
+      return writeSync(file, bytes, at, length);
+    });
+    log.recover(() => {});
+    log.append(record(1));
+    free = 10;
+    expect(() => log.append(record(2))).toThrow('no space left');
+    free = Number.POSITIVE_INFINITY;
+    log.append(record(3));
+    free = 0;
+    log.fold([record(3)]);
+    free = Number.POSITIVE_INFINITY;
+    log.append(record(4));
+    log.close();
+    const { log: again, records, damage } = read();
+    again.close();
+    expect([records, damage]).toEqual([[1, 3, 4], []]);
+    expect(readdirSync(folder)).toEqual(['log-0']);
   });
 
   test('a record is read whole or not at all, wherever it was cut', () => {

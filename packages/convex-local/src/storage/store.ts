@@ -218,20 +218,23 @@ export class Store {
     return this.#undo.length;
   }
 
-  /** Ends the transaction and returns its net effect: one write for each document that changed. */
-  commit(): { writes: Write[]; created: Table[] } {
+  /** The net effect of the open transaction: one write for each document that changed. */
+  changes(): { writes: Write[]; created: Table[] } {
     const net = new Map<string, Write>();
     for (const write of this.#undo) {
       const first = net.get(write.id);
       net.set(write.id, first === undefined ? write : { ...write, before: first.before });
     }
-    const result = {
+    return {
       writes: [...net.values()].filter(({ before, after }) => before !== after),
       created: this.#created,
     };
+  }
+
+  /** Ends the transaction: from here on it cannot be undone. */
+  commit(): void {
     this.#undo = [];
     this.#created = [];
-    return result;
   }
 
   /** Makes the table's indexes those given besides Convex's own; new ones are filled from the documents. */

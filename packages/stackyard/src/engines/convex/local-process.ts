@@ -1,5 +1,4 @@
 import { startConvexLocal } from '@stackyard/convex-local';
-import { inspectAdminKey } from '@stackyard/convex-selfhost';
 
 /** The child process of the embedded engine. Everything arrives through the environment, the secret above all. */
 function required(name: string): string {
@@ -8,7 +7,6 @@ function required(name: string): string {
   return value;
 }
 
-const instance = { instanceName: required('INSTANCE_NAME'), instanceSecret: required('INSTANCE_SECRET') };
 const seconds = (name: string) => (process.env[name] ? Number(process.env[name]) * 1000 : undefined);
 const functionTimeoutMs = seconds('DATABASE_UDF_USER_TIMEOUT_SECONDS');
 const actionTimeoutMs = seconds('ACTIONS_USER_TIMEOUT_SECS');
@@ -18,20 +16,13 @@ const running = await startConvexLocal({
   host: required('CONVEX_LOCAL_HOST'),
   port: Number(required('CONVEX_LOCAL_PORT')),
   sitePort: Number(required('CONVEX_LOCAL_SITE_PORT')),
-  ...instance,
+  instanceName: required('INSTANCE_NAME'),
+  instanceSecret: required('INSTANCE_SECRET'),
   ...(process.env.CONVEX_CLOUD_ORIGIN ? { cloudOrigin: process.env.CONVEX_CLOUD_ORIGIN } : {}),
   ...(process.env.CONVEX_SITE_ORIGIN ? { siteOrigin: process.env.CONVEX_SITE_ORIGIN } : {}),
   ...(functionTimeoutMs === undefined ? {} : { functionTimeoutMs }),
   ...(actionTimeoutMs === undefined ? {} : { actionTimeoutMs }),
   log: (line) => console.log(line),
-  checkKey: (key) => {
-    const { verdict, message } = inspectAdminKey(key, instance);
-    return {
-      valid: verdict === 'valid' || verdict === 'read-only',
-      readOnly: verdict === 'read-only',
-      reason: message,
-    };
-  },
 });
 console.log(`serving ${running.url} and ${running.siteUrl}`);
 
