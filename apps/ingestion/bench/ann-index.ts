@@ -11,7 +11,7 @@ import { setup } from '../src/setup.ts';
 import { ensureAnnIndex } from '../src/store/ann-index.ts';
 import type { ChunkOwner } from '../src/store/chunk-rows.ts';
 import { ensureModel, partitionOf, type StoredModel } from '../src/store/models.ts';
-import { addDocuments, loadChunks } from './passages.ts';
+import { addDocuments, loadChunks } from './support/passages.ts';
 
 const url = process.env.DATABASE_URL;
 const CHUNKS = Number(process.env.CHUNKS ?? 20_000);

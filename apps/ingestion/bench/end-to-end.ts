@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -15,6 +14,7 @@ import { report } from '@stackyard/testing/bench';
 import { startPgvector } from 'stackyard/engines/pgvector';
 import { setup } from '../src/setup.ts';
 import { article } from '../test/documents.ts';
+import { freePort } from './support/free-port.ts';
 
 const COUNT = Number(process.env.DOCUMENTS ?? 500);
 const BYTES = 10_000;
@@ -27,15 +27,6 @@ const native = process.env.DATABASE_URL;
 const databaseUrl =
   native ?? stack.use(await startPgvector({ dataDirectory: join(folder, 'data'), database: 'bench' })).url;
 await setup({ databaseUrl, anonymousTenant: 'default' });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function start(script: string, environment: Record<string, string>, ready: string): Promise<void> {
   const child = spawn(process.execPath, [fileURLToPath(new URL(`../src/${script}`, import.meta.url))], {

@@ -19,8 +19,8 @@ import { asService } from '../src/store/database.ts';
 import { ensureModel, liveModels, partitionOf, type StoredModel } from '../src/store/models.ts';
 import { search } from '../src/store/search.ts';
 import { wordsOf } from '../src/store/search-words.ts';
-import { question, randomOf, TENANTS, vectorsOf } from './corpus.ts';
-import { addDocuments, loadChunks } from './passages.ts';
+import { question, randomOf, TENANTS, vectorsOf } from './support/corpus.ts';
+import { addDocuments, loadChunks } from './support/passages.ts';
 
 const native = process.env.DATABASE_URL;
 const CHUNKS = Number(process.env.CHUNKS ?? (native === undefined ? 5000 : 100_000));

@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { report } from '@stackyard/testing/bench';
+import { freePort } from './support/free-port.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const root = resolve(import.meta.dirname, '../../..');
@@ -17,15 +17,6 @@ const ports = {
   INGESTION_WORKER_PORT: await freePort(),
   INGESTION_WEB_PORT: await freePort(),
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** The page is served, and so is what it asks for. */
 async function usable(): Promise<boolean> {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@stackyard/postgres';
-import { binaryCopy } from '../src/store/binary-copy.ts';
-import { type ChunkOwner, chunkColumns, writeChunks } from '../src/store/chunk-rows.ts';
-import { asService } from '../src/store/database.ts';
-import { partitionOf, type StoredModel } from '../src/store/models.ts';
-import { saveTenant } from '../src/store/tenants.ts';
+import { binaryCopy } from '../../src/store/binary-copy.ts';
+import { type ChunkOwner, chunkColumns, writeChunks } from '../../src/store/chunk-rows.ts';
+import { asService } from '../../src/store/database.ts';
+import { partitionOf, type StoredModel } from '../../src/store/models.ts';
+import { saveTenant } from '../../src/store/tenants.ts';
 import { passage, randomOf, TENANTS, tenantOf, vectorsOf } from './corpus.ts';
 
-export const PER_DOCUMENT = 10;
+const PER_DOCUMENT = 10;
 
 /** Makes ready documents without chunks, ten chunks' worth for each. */
 export async function addDocuments(client: Client, chunks: number): Promise<ChunkOwner[]> {
