@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +15,7 @@ import { report } from '@stackyard/testing/bench';
 import { type RunningPgvector, startPgvector } from 'stackyard/engines/pgvector';
 import { setup } from '../src/setup.ts';
 import { startRedis } from '../test/redis.ts';
+import { freePort } from './support/free-port.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 200);
 const PER_ROUND = 3;
@@ -35,15 +35,6 @@ stack.defer(() => database[Symbol.asyncDispose]());
 await setup({ databaseUrl: database.url, queueUrl: redis?.url, anonymousTenant: 'default' });
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: free } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return free;
-}
 
 function start(script: string): ChildProcess {
   return spawn(process.execPath, [fileURLToPath(new URL(`../src/${script}`, import.meta.url))], {

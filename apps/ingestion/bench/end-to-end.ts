@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -15,6 +14,7 @@ import { report } from '@stackyard/testing/bench';
 import { startPgvector } from 'stackyard/engines/pgvector';
 import { setup } from '../src/setup.ts';
 import { article } from '../test/documents.ts';
+import { freePort } from './support/free-port.ts';
 
 const COUNT = Number(process.env.DOCUMENTS ?? 500);
 const BYTES = 10_000;
@@ -27,15 +27,6 @@ const native = process.env.DATABASE_URL;
 const databaseUrl =
   native ?? stack.use(await startPgvector({ dataDirectory: join(folder, 'data'), database: 'bench' })).url;
 await setup({ databaseUrl, anonymousTenant: 'default' });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function start(script: string, environment: Record<string, string>, ready: string): Promise<void> {
   const child = spawn(process.execPath, [fileURLToPath(new URL(`../src/${script}`, import.meta.url))], {
@@ -65,7 +56,7 @@ await start(
 );
 const client = stack.use(createClient({ url: databaseUrl, connections: 1 }));
 
-async function run(from: number, count: number): Promise<void> {
+function requestsOf(from: number, count: number): FormData[] {
   const batches: FormData[] = [];
   for (let at = from; at < from + count; at += PER_REQUEST) {
     const form = new FormData();
@@ -74,6 +65,10 @@ async function run(from: number, count: number): Promise<void> {
     }
     batches.push(form);
   }
+  return batches;
+}
+
+async function run(batches: FormData[]): Promise<void> {
   await Promise.all(
     [1, 2].map(async () => {
       for (let body = batches.shift(); body; body = batches.shift()) {
@@ -91,9 +86,10 @@ async function run(from: number, count: number): Promise<void> {
   }
 }
 
-await run(0, 50); // the processes warm up
+await run(requestsOf(0, 50)); // the processes warm up
+const requests = requestsOf(50, COUNT);
 const began = performance.now();
-await run(50, COUNT);
+await run(requests);
 const seconds = (performance.now() - began) / 1000;
 const { ready } = await client.one<{ ready: number }>(
   `SELECT count(*)::int AS ready FROM version WHERE status = 'ready'`,

@@ -1,11 +1,27 @@
 import type { Client } from '@stackyard/postgres';
+import { asService } from './database.ts';
 import { partitionOf, type StoredModel } from './models.ts';
 
 /** Chunks from which an approximate index pays; fewer are searched exactly within milliseconds. */
 const ANN_FROM = 20_000;
 
+/** A bulk load is one that has more documents waiting than this part of those that are there. */
+const BULK = 0.1;
+
 /** Keeps two workers from building the same index. */
 const LOCK = 7_301_456;
+
+/** Whether so much waits to be stored that the index would better come after it. */
+export async function isBulkLoading(client: Client): Promise<boolean> {
+  const { bulk } = await asService(client, (tx) =>
+    tx.one<{ bulk: boolean }>(
+      `SELECT (SELECT count(*) FROM job WHERE state IN ('queued', 'active'))
+         > $1::float8 * (SELECT coalesce(sum(documents), 0) FROM tenant) AS bulk`,
+      [BULK],
+    ),
+  );
+  return bulk;
+}
 
 /**
  * Builds the HNSW index of a model's vectors, once there are `from` chunks: after a bulk load, which an index that is

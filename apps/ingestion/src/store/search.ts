@@ -1,7 +1,8 @@
 import type { Client, Transaction } from '@stackyard/postgres';
 import type { JsonValue, Vector } from '../pipeline/index.ts';
 import { halfvecText } from './chunk-rows.ts';
-import { partitionOf, type StoredModel } from './models.ts';
+import type { StoredModel } from './models.ts';
+import { type Words, wordsOf } from './search-words.ts';
 
 export interface SearchRequest {
   /** The question; already free of NUL and lone surrogates. */
@@ -56,8 +57,14 @@ const CANDIDATES = 100;
 const MARK_START = '\u{F8F0}';
 const MARK_END = '\u{F8F1}';
 
-/** A word in more passages than this share is too common to find passages by; it still weighs in their order. */
-const COMMON = 0.02;
+/** A passage that belongs to the best of the question. */
+interface Candidate {
+  readonly version_id: string;
+  readonly ordinal: number;
+  readonly score: number;
+  readonly vector_rank: number | null;
+  readonly text_rank: number | null;
+}
 
 /**
  * Finds chunks by meaning, by words, or by both, fused in SQL. A chunk that is missing in one list earns nothing there.
@@ -72,62 +79,58 @@ export async function search(
   model: StoredModel,
   request: SearchRequest,
 ): Promise<SearchHit[]> {
-  const rows = await client.tx(
+  return client.tx(
     async (tx) => {
-      const words = await wordsOf(tx, model, request.text);
+      const words = await wordsOf(tx, tenantId, model, request.mode === 'vector' ? '' : request.text);
       const { text, values } = candidates(tenantId, model, request, words);
       if (text === undefined) return [];
-      const found = await tx.query(text, values);
-      if (found.length === 0) return [];
-      await tx.query(
-        `SELECT set_config('role', 'ingestion_tenant', true), set_config('app.tenant', $1, true)`,
-        [tenantId],
-      );
-      return tx.query<Row>(hits(model), [JSON.stringify(found), words.any]);
+      return readHits(tx, tenantId, model, await tx.query<Candidate>(text, values), words);
     },
     {
       readOnly: true,
+      // Both statements see the same: what was found cannot be gone, or be another version, when it is read.
+      isolation: 'repeatable read',
       settings: {
         role: 'ingestion_service',
         'hnsw.iterative_scan': 'relaxed_order',
         'hnsw.ef_search': CANDIDATES,
+        // The lists are short and end early: what prepares for long ones costs more than it saves, or changes their order.
+        jit: false,
+        max_parallel_workers_per_gather: 0,
+        synchronize_seqscans: false,
       },
     },
   );
-  return rows.map(toHit);
 }
 
-/** The question's words as queries for the full-text index, in PostgreSQL's notation. */
-interface Words {
-  /** Every word; what matches them all ranks first. */
-  readonly any: string;
-  /** What a passage must match: one of the words that are not too common, and none that was excluded. */
-  readonly match: string;
+/** Reads what was found, as the tenant; from here to its end the transaction sees nothing else. */
+export async function readHits(
+  tx: Transaction,
+  tenantId: string,
+  model: StoredModel,
+  found: readonly Candidate[],
+  words: Words,
+): Promise<SearchHit[]> {
+  if (found.length === 0) return [];
+  await tx.query(`SELECT set_config('role', 'ingestion_tenant', true), set_config('app.tenant', $1, true)`, [
+    tenantId,
+  ]);
+  const marked = words.weighed.map(({ word }) => word).join(' | ');
+  return (await tx.query<Row>(hits(model), [JSON.stringify(found), marked])).map(toHit);
 }
 
-async function wordsOf(tx: Transaction, model: StoredModel, text: string): Promise<Words> {
-  const { query } = await tx.one<{ query: string }>(
-    `SELECT websearch_to_tsquery('english', $1)::text AS query`,
-    [text],
-  );
-  // What stands in quotes holds together with `<->` and is one operand.
-  const operands = query === '' ? [] : query.split(/ [&|] /);
-  const wanted = operands.filter((operand) => !operand.startsWith('!'));
-  if (wanted.length === 0) return { any: '', match: '' };
-  const frequencies = await tx.query<{ word: string; share: number }>(
-    `SELECT word, share FROM pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS f(word, share)
-     WHERE s.schemaname = current_schema() AND s.tablename = $1 AND s.attname = 'search' AND word = ANY ($2)`,
-    [partitionOf(model.id), wanted.map(lexemeOf)],
-  );
-  const shares = new Map(frequencies.map(({ word, share }) => [word, share]));
-  const share = (operand: string) => shares.get(lexemeOf(operand)) ?? 0;
-  const rarest = Math.min(...wanted.map(share));
-  const finding = wanted.filter((operand) => share(operand) <= Math.max(COMMON, rarest));
-  const excluded = operands.filter((operand) => operand.startsWith('!'));
-  return { any: wanted.join(' | '), match: [`(${finding.join(' | ')})`, ...excluded].join(' & ') };
-}
+/** One row that the index of vectors gives takes as long as this many that are read one after the other. */
+const INDEXED_ROW = 12;
 
-const lexemeOf = (operand: string) => operand.slice(1, -1).replaceAll("''", "'");
+/**
+ * The index gives the nearest of all tenants, so the smaller a tenant's part, the more it gives for nothing: looking at
+ * all of the tenant's own rows is faster then, and exact.
+ */
+function fewAreOwn(passages: Words['passages']): boolean {
+  if (passages === undefined) return false;
+  const { own, all } = passages;
+  return own < INDEXED_ROW * CANDIDATES * (all / own);
+}
 
 /** A statement for the best of both lists; without text where there is nothing to look for. */
 function candidates(
@@ -155,17 +158,30 @@ function candidates(
   if (mode !== 'text' && vector) {
     const type = `halfvec(${model.dimensions})`;
     const distance = `c.embedding::${type} <=> ${parameter(halfvecText(vector))}::${type}`;
+    const approximate = model.indexed && filters.length === 0 && !fewAreOwn(words.passages);
     // The outer rank is over `distance + 0`: a relaxed index scan may give the nearest out of order.
     parts.push(`near AS MATERIALIZED (SELECT c.version_id, c.ordinal, ${distance} AS distance FROM chunk c
-      WHERE ${own} AND ${model.indexed && filters.length === 0 ? one : all} ORDER BY ${distance} LIMIT ${CANDIDATES})`);
+      WHERE ${own} AND ${approximate ? one : all} ORDER BY ${approximate ? distance : `0 + (${distance})`} LIMIT ${CANDIDATES})`);
     lists.push(`SELECT version_id, ordinal, 'vector' AS list,
       row_number() OVER (ORDER BY distance + 0, version_id, ordinal) AS rank FROM near WHERE distance <> 'NaN'`);
   }
-  if (mode !== 'vector' && words.match !== '') {
-    const weight = `ts_rank_cd(c.search, ${parameter(words.any)}::tsquery, 1)`;
-    parts.push(`worded AS MATERIALIZED (SELECT c.version_id, c.ordinal, ${weight} AS weight FROM chunk c
-      WHERE ${own} AND c.search @@ ${parameter(words.match)}::tsquery AND ${one}
-      ORDER BY weight DESC, c.version_id, c.ordinal LIMIT ${CANDIDATES})`);
+  if (mode !== 'vector' && words.finds.length > 0) {
+    // One after the other, and only until there are enough.
+    const finds = words.finds.map(
+      (query) => `(SELECT c.version_id, c.ordinal, c.search FROM chunk c
+        WHERE ${own} AND c.search @@ ${parameter(query)}::tsquery AND ${one})`,
+    );
+    const weight = words.weighed.map(
+      (each) => `${parameter(each.weight)}::float8 * ts_rank(u.search, ${parameter(each.word)}::tsquery, 1)`,
+    );
+    parts.push(
+      `found AS MATERIALIZED (${finds.join(' UNION ALL ')} ${words.limit === undefined ? '' : `LIMIT ${words.limit}`})`,
+    );
+    // `|| ''` unpacks what all the ranks then look at.
+    parts.push(`worded AS MATERIALIZED (SELECT f.version_id, f.ordinal, ${weight.join(' + ')} AS weight
+      FROM (SELECT DISTINCT ON (version_id, ordinal) * FROM found) AS f,
+      LATERAL (SELECT f.search || '' AS search OFFSET 0) AS u
+      ORDER BY weight DESC, f.version_id, f.ordinal LIMIT ${CANDIDATES})`);
     lists.push(`SELECT version_id, ordinal, 'text' AS list,
       row_number() OVER (ORDER BY weight DESC, version_id, ordinal) AS rank FROM worded`);
   }

@@ -13,7 +13,7 @@ import {
 } from '../pipeline/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { ContentStore } from '../storage/index.ts';
-import { ensureAnnIndex } from '../store/ann-index.ts';
+import { ensureAnnIndex, isBulkLoading } from '../store/ann-index.ts';
 import { commit, type Finished } from '../store/commit.ts';
 import {
   type ClaimedJob,
@@ -228,6 +228,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 
   async function index(): Promise<void> {
+    if (await isBulkLoading(client)) return;
     for (const { model } of models) {
       if (model.state === 'active') await ensureAnnIndex(client, model, { signal: stopping.signal });
     }

@@ -2,9 +2,13 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
+import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { advisoryLocks } from './advisory-locks.ts';
 import { create, inspect, lock, POSTGRES_MAJOR, type Stamp } from './data-directory.ts';
+
+/** What `CREATE EXTENSION` finds. */
+const extensions = { vector, btree_gin };
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -33,7 +37,7 @@ export async function openDatabase({
     dataDir: directory,
     username: user,
     database: name,
-    extensions: { vector },
+    extensions,
   });
   stack.defer(() => database.close());
   await database.exec(advisoryLocks);
@@ -42,7 +46,7 @@ export async function openDatabase({
 }
 
 async function fill(path: string, user: string, database: string): Promise<void> {
-  const pglite = await PGlite.create({ dataDir: path, extensions: { vector } });
+  const pglite = await PGlite.create({ dataDir: path, extensions });
   try {
     const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
     if (user !== 'postgres') await pglite.exec(`CREATE ROLE ${quote(user)} SUPERUSER LOGIN`);

@@ -85,7 +85,7 @@ describe('the engine pgvector', () => {
     expect([launch.command, ...launch.args].join(' ')).not.toContain('secret');
     const first = start(launch);
     const one = await client(launch, where);
-    await one.query('CREATE EXTENSION vector; CREATE TABLE kept (n int)');
+    await one.query('CREATE EXTENSION vector; CREATE EXTENSION btree_gin; CREATE TABLE kept (n int)');
     await one.query('INSERT INTO kept SELECT generate_series(1, 1000)');
     await one.query('BEGIN; INSERT INTO kept VALUES (-1)');
     const second = start({ ...launch, environment: { ...launch.environment, PGVECTOR_PORT: '0' } });
