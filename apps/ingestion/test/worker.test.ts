@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
   createOpenAiEmbedder,
@@ -15,16 +15,20 @@ import { sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { requests } from './requests.ts';
-import { openStack, type StackOptions, type TestStack, template } from './stack.ts';
+import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
 const stacks: TestStack[] = [];
-// Made once for each state of the migrations, which no test should have to wait for.
-beforeAll(template, 120_000);
+let database: TestDatabase;
+// The data directory is made once for each state of the migrations, which may take a while.
+beforeAll(async () => {
+  database = await openDatabase();
+}, 120_000);
+afterAll(() => database?.[Symbol.asyncDispose]());
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
 });
 async function open(options?: StackOptions) {
-  const stack = await openStack(options);
+  const stack = await openStack({ database, ...options });
   stacks.push(stack);
   return { stack, api: requests(stack.url) };
 }
@@ -173,7 +177,10 @@ describe('the worker', () => {
     const ids: string[] = [];
     for (let index = 0; index < 30; index += 1) {
       ids.push((await api.add(`d${index}.txt`, `document number ${index}`)).body.documents[0].documentId);
-      if (index === 15) await stack.crashDatabase(500);
+      if (index === 15) {
+        await database.kill();
+        await database.start();
+      }
     }
     for (const id of ids) expect((await api.settled(id, 40_000)).latest.status).toBe('ready');
     const { chunks } = await stack.client.one<{ chunks: number }>(
@@ -246,7 +253,9 @@ test('what is past its time goes, with its content, and nothing else does', asyn
 test('only what can be helped by waiting is tried again, ever more slowly', () => {
   const code = 'INGEST_EMBED_UNAVAILABLE';
   const error = new PipelineError(code, 'x', { hint: 'x' });
-  const delays = [1, 2, 3, 10].map((attempt) => failureOf(error, attempt, 0.999).retryAfterMs ?? 0);
+  const delays = [1, 2, 3, 10].map(
+    (attempt) => failureOf(error, attempt, { random: 0.999 }).retryAfterMs ?? 0,
+  );
   expect(delays).toEqual(delays.toSorted((a, b) => a - b));
   expect(failureOf(error, retryPolicies[code]?.attempts ?? 0).retryAfterMs).toBeUndefined();
   expect(

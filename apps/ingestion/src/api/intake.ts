@@ -1,6 +1,8 @@
+import type { FastifyRequest } from 'fastify';
 import { Batcher } from '../batcher.ts';
 import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
+import type { StoredContent } from '../storage/content-store.ts';
 import { asTenant } from '../store/database.ts';
 import { type NewDocument, type Registered, registerDocuments } from '../store/documents.ts';
 import { traced } from '../tracing.ts';
@@ -25,6 +27,12 @@ export interface Arrival {
   readonly trace?: string | undefined;
 }
 
+/** Repeating a request with the same key is safe. */
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  return typeof key === 'string' ? key : undefined;
+}
+
 /** Takes documents in: bytes to storage first, then document, version, job and queue in one transaction. */
 export class Intake {
   readonly #context: ApiContext;
@@ -44,6 +52,11 @@ export class Intake {
     const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
     try {
       await incoming.keep();
+    } catch (error) {
+      await incoming.discard().catch(this.#context.onError);
+      throw error;
+    }
+    try {
       const registered = await this.#batcher(tenantId).add({
         ...rest,
         name: displayName(name).slice(0, 1000) || 'unnamed',
@@ -56,9 +69,20 @@ export class Intake {
       this.#context.metrics?.received.inc(incoming.bytes);
       return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
     } catch (error) {
-      await incoming.discard().catch(this.#context.onError);
+      await this.#disown(tenantId, incoming).catch(this.#context.onError);
       throw error;
     }
+  }
+
+  /** Content that no document names: noted as such, retention removes it. It may be that of another document, too. */
+  async #disown(tenantId: string, { hash, bytes }: StoredContent): Promise<void> {
+    await asTenant(this.#context.client, tenantId, (tx) =>
+      tx.query('INSERT INTO object (tenant_id, hash, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+        tenantId,
+        hash,
+        bytes,
+      ]),
+    );
   }
 
   #batcher(tenantId: string): Batcher<NewDocument, Registered> {

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { tenantOf } from './auth.ts';
 import { parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
-import type { Arrival, Intake } from './intake.ts';
+import { type Arrival, type Intake, idempotencyKeyOf } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
-import { answers, idParameter } from './schemas.ts';
+import { answers, idempotencyHeaders, idParameter } from './schemas.ts';
 import { traceOf } from './trace.ts';
 
 const MAX_FILES = 1000;
@@ -63,10 +63,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ApiContext, in
           'Idempotency-Key a request may be repeated safely. In multipart bodies, fields come before the files they are for.',
         tags: ['documents'],
         querystring: uploadQuery,
-        headers: {
-          type: 'object',
-          properties: { 'idempotency-key': { type: 'string', minLength: 1, maxLength: 200 } },
-        },
+        headers: idempotencyHeaders,
         response: answers({
           202: {
             type: 'object',
@@ -92,6 +89,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ApiContext, in
         tags: ['documents'],
         params: idParameter,
         querystring: uploadQuery,
+        headers: idempotencyHeaders,
         response: answers({
           202: {
             type: 'object',
@@ -112,14 +110,13 @@ function commonOf(
   fields: UploadQuery,
 ): Omit<Arrival, 'name' | 'body'> {
   const { key, metadata, priority, expires } = { ...request.query, ...fields };
-  const idempotencyKey = request.headers['idempotency-key'];
   return {
     tenantId: tenantOf(request),
     key,
     metadata: parseMetadata(metadata),
     priority: priority === undefined ? undefined : Number(priority),
     expiresAt: expires === undefined ? undefined : new Date(expires),
-    idempotencyKey: typeof idempotencyKey === 'string' ? idempotencyKey : undefined,
+    idempotencyKey: idempotencyKeyOf(request),
     trace: traceOf(),
   };
 }
@@ -163,7 +160,6 @@ async function takeParts(
 ): Promise<object[]> {
   const results: Promise<object>[] = [];
   const fields: Record<string, string> = {};
-  const repeated = request.headers['idempotency-key'] !== undefined;
   try {
     for await (const part of request.parts()) {
       if (part.type === 'field') {
@@ -173,7 +169,7 @@ async function takeParts(
       const { filename: name, mimetype, file } = part;
       // One key stands for one document, so each file gets its own derived from it.
       const common = commonOf(request, fields);
-      const idempotencyKey = repeated ? `${common.idempotencyKey}#${results.length}` : undefined;
+      const idempotencyKey = common.idempotencyKey && `${common.idempotencyKey}#${results.length}`;
       const taken = intake
         .take({ ...common, idempotencyKey, name, body: unbroken(file), declaredType: typeOf(mimetype) })
         .then(

@@ -13,13 +13,15 @@ const PREFIX = '{ingestion}';
 const LOCK_MS = 10_000;
 
 const RETRY_MS = 500;
+/** A Redis that takes commands and answers nothing is away as well. */
+const COMMAND_MS = 2000;
 
 /** The queue on Redis. It may lose everything: the database knows what is to be done. */
 export async function openBullQueue(url: URL, onError: (error: unknown) => void): Promise<Queue> {
   const connection = connectionOf(url);
   const queue = new BullQueue(NAME, {
     // Fails at once while Redis is away, instead of holding an upload up until it is back.
-    connection: { ...connection, enableOfflineQueue: false },
+    connection: { ...connection, enableOfflineQueue: false, commandTimeout: COMMAND_MS },
     prefix: PREFIX,
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1000 },
   });

@@ -120,11 +120,13 @@ describe.each(['file', 's3'] as const)('content in %s storage', (kind) => {
   });
 
   test('of an upload in pieces is read in their order, and swept when it was abandoned', async () => {
-    await store.writePiece('u1', 0, pieces('one '));
-    await store.writePiece('u1', 1, pieces('never'));
-    await store.writePiece('u1', 1, pieces('two'));
+    const piece = async (content: string, upload: string, number: number) =>
+      (await store.receivePiece(pieces(content))).keep(upload, number);
+    await piece('one ', 'u1', 0);
+    await piece('never', 'u1', 1);
+    await piece('two', 'u1', 1);
     expect(await text(store.readPieces('u1', 2))).toBe('one two');
-    await store.writePiece('u2', 0, pieces('left'));
+    await piece('left', 'u2', 0);
     await store.removePieces('u1');
     await (await store.receive('a', pieces('left too'), 100)).hash;
     expect(await store.sweep(new Date(Date.now() - 60_000))).toBe(0);

@@ -38,11 +38,7 @@ export function useDocuments() {
       if (settled || !known.current.has(event.document)) void refresh(event.document);
       else setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
     };
-    const onConnected = (now: boolean) => {
-      setConnected(now);
-      if (now) void reload();
-    };
-    void watch(onEvent, onConnected, aborter.signal);
+    void watch(onEvent, { onConnected: setConnected, onReload: () => void reload() }, aborter.signal);
     return () => aborter.abort();
   }, [refresh, reload]);
 
