@@ -3,7 +3,7 @@ import { Batcher } from '../batcher.ts';
 import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
 import type { StoredContent } from '../storage/content-store.ts';
-import { asTenant } from '../store/database.ts';
+import { asTenant, isOutage } from '../store/database.ts';
 import { type NewDocument, type Registered, registerDocuments } from '../store/documents.ts';
 import { traced } from '../tracing.ts';
 import type { ApiContext } from './context.ts';
@@ -24,7 +24,6 @@ export interface Arrival {
   readonly expiresAt?: Date | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly priority?: number | undefined;
-  readonly trace?: string | undefined;
 }
 
 /** Repeating a request with the same key is safe. */
@@ -43,12 +42,12 @@ export class Intake {
   }
 
   take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
-    return traced('intake', { tenant: arrival.tenantId }, () => this.#take({ ...arrival, trace: traceOf() }));
+    return traced('intake', { tenant: arrival.tenantId }, () => this.#take(arrival));
   }
 
   async #take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
     const { storage, maxDocumentBytes } = this.#context;
-    const { tenantId, body, name, metadata, key, ...rest } = arrival;
+    const { tenantId, body, name, metadata, key, declaredType, ...rest } = arrival;
     const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
     try {
       await incoming.keep();
@@ -61,10 +60,12 @@ export class Intake {
         ...rest,
         name: displayName(name).slice(0, 1000) || 'unnamed',
         key: key === undefined ? undefined : cleanText(key),
+        declaredType: declaredType && cleanText(declaredType),
         metadata: metadata ?? {},
         hash: incoming.hash,
         bytes: incoming.bytes,
         priority: arrival.priority ?? 0,
+        trace: traceOf(),
       });
       this.#context.metrics?.received.inc(incoming.bytes);
       return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
@@ -88,7 +89,11 @@ export class Intake {
   #batcher(tenantId: string): Batcher<NewDocument, Registered> {
     let batcher = this.#batchers.get(tenantId);
     if (!batcher) {
-      batcher = new Batcher({ run: (documents) => this.#register(tenantId, documents), capacity: 64 });
+      batcher = new Batcher({
+        run: (documents) => this.#register(tenantId, documents),
+        capacity: 64,
+        isShared: isOutage,
+      });
       this.#batchers.set(tenantId, batcher);
     }
     return batcher;

@@ -6,7 +6,6 @@ import { parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import type { Intake } from './intake.ts';
 import { Problem } from './problem.ts';
-import { traceOf } from './trace.ts';
 
 const VERSION = '1.0.0';
 
@@ -200,7 +199,6 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
       key: details.key,
       metadata: parseMetadata(details.metadata),
       idempotencyKey: `upload ${id}`,
-      trace: traceOf(),
     });
     await asTenant(client, tenant, (tx) =>
       tx.query('UPDATE upload SET document_id = $2 WHERE id = $1', [id, documentId]),

@@ -4,7 +4,7 @@ import { cleanText } from '../pipeline/text/clean.ts';
 import { liveModels } from '../store/models.ts';
 import { search } from '../store/search.ts';
 import { tenantOf } from './auth.ts';
-import { metadataOf } from './clean.ts';
+import { dateOf, metadataOf } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
 import { answers, searchBody } from './schemas.ts';
@@ -89,8 +89,4 @@ async function embed(
       retryAfterSeconds: 5,
     });
   }
-}
-
-function dateOf(text: string | undefined): Date | undefined {
-  return text === undefined ? undefined : new Date(text);
 }

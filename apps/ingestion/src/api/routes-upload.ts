@@ -1,12 +1,11 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { tenantOf } from './auth.ts';
-import { parseMetadata } from './clean.ts';
+import { dateOf, parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import { type Arrival, type Intake, idempotencyKeyOf } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
 import { answers, idempotencyHeaders, idParameter } from './schemas.ts';
-import { traceOf } from './trace.ts';
 
 const MAX_FILES = 1000;
 
@@ -109,16 +108,26 @@ function commonOf(
   request: FastifyRequest<{ Querystring: UploadQuery }>,
   fields: UploadQuery,
 ): Omit<Arrival, 'name' | 'body'> {
-  const { key, metadata, priority, expires } = { ...request.query, ...fields };
+  const { key, metadata, priority, expires } = { ...request.query, ...checked(request, fields) };
   return {
     tenantId: tenantOf(request),
     key,
     metadata: parseMetadata(metadata),
-    priority: priority === undefined ? undefined : Number(priority),
-    expiresAt: expires === undefined ? undefined : new Date(expires),
+    priority,
+    expiresAt: dateOf(expires),
     idempotencyKey: idempotencyKeyOf(request),
-    trace: traceOf(),
   };
+}
+
+/** Fields of a form, which come as text, by the schema of the query. */
+function checked(request: FastifyRequest, fields: object): UploadQuery {
+  const validate = request.compileValidationSchema(uploadQuery);
+  const own = { ...fields };
+  if (validate(own)) return own;
+  const [first] = validate.errors ?? [];
+  throw new Problem('API_INVALID', `The form's ${first?.instancePath.slice(1)} ${first?.message}`, {
+    details: validate.errors,
+  });
 }
 
 async function takeBody(
@@ -188,6 +197,9 @@ async function takeParts(
   } catch (cause) {
     await Promise.all(results);
     if (cause instanceof Problem) throw cause;
+    if ((cause as { code?: string }).code === 'FST_FILES_LIMIT') {
+      throw new Problem('API_TOO_LARGE', `One request takes ${MAX_FILES} files at most`, { cause });
+    }
     throw new Problem('API_MALFORMED_MULTIPART', 'The multipart body is damaged or cut off', { cause });
   }
   if (results.length === 0) throw new Problem('API_INVALID', 'The request holds no file');

@@ -6,7 +6,6 @@ import type { ApiContext } from './context.ts';
 import { type Intake, idempotencyKeyOf } from './intake.ts';
 import { safeFetch } from './safe-fetch.ts';
 import { answers, idempotencyHeaders } from './schemas.ts';
-import { traceOf } from './trace.ts';
 
 interface UrlBody {
   url: string;
@@ -56,7 +55,6 @@ export function urlRoutes(app: FastifyInstance, context: ApiContext, intake: Int
         sourceUrl: fetched.url,
         metadata: metadata && metadataOf(metadata),
         idempotencyKey: idempotencyKeyOf(request),
-        trace: traceOf(),
       });
       return reply.code(202).send({ documents: [{ name, ...taken }] });
     },

@@ -103,6 +103,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       return [];
     },
     capacity: COMMIT_CHUNKS,
+    isShared: isOutage,
     // A job without chunks costs its row updates.
     weigh: ({ result }) => result.chunks.length + 20,
   });

@@ -94,8 +94,12 @@ export const api = {
       `/v1/documents?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
     ),
   get: (id: string) => call<{ document: DocumentItem }>(`/v1/documents/${id}`),
-  text: (id: string) => call<{ text: string; length: number }>(`/v1/documents/${id}/text`),
+  text: (id: string, start: number, end: number) =>
+    call<{ text: string; start: number; length: number }>(
+      `/v1/documents/${id}/text?start=${start}&end=${end}`,
+    ),
   retry: (id: string) => call<DocumentItem>(`/v1/documents/${id}/reprocess`, { method: 'POST' }),
+  retryAll: () => call<unknown>('/v1/dead-letters/redrive', { method: 'POST', headers: json, body: '{}' }),
   remove: (id: string) => call<unknown>(`/v1/documents/${id}`, { method: 'DELETE' }),
   restore: (id: string) => call<DocumentItem>(`/v1/documents/${id}/restore`, { method: 'POST' }),
   search: (query: string, signal: AbortSignal) =>
@@ -106,6 +110,17 @@ export const api = {
       signal,
     }),
 };
+
+/** Saves the bytes as they were sent. A link would not do: it cannot carry the API key. */
+export async function download(id: string, name: string): Promise<void> {
+  const response = await fetch(`/v1/documents/${id}/content`, { headers: headers() }).catch(() => undefined);
+  if (!response?.ok) throw new ApiError(await (response?.json() ?? {}));
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name.slice(name.lastIndexOf('/') + 1);
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
 
 /** Sends one file; only XMLHttpRequest tells how far the bytes have come. */
 export function upload(file: File, name: string, onProgress: (share: number) => void): Promise<string> {
