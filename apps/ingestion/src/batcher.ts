@@ -4,6 +4,8 @@ export interface BatcherOptions<Item, Result> {
   /** Most that one batch may weigh; a single item may weigh more. */
   readonly capacity: number;
   readonly weigh?: (item: Item) => number;
+  /** True for failures, such as outages, that no single item is to blame for: all of the batch fail with them. */
+  readonly isShared?: (error: unknown) => boolean;
 }
 
 interface Entry<Item, Result> {
@@ -14,7 +16,7 @@ interface Entry<Item, Result> {
 
 /**
  * Group commit: while one batch runs, the next gathers, so a transaction's cost is shared by all that came in the
- * meantime and an idle system waits for nothing. When a batch fails, its items are tried one by one.
+ * meantime and an idle system waits for nothing. When a batch fails because of one of them, its items are tried one by one.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
@@ -44,7 +46,8 @@ export class Batcher<Item, Result> {
       const results = await this.#options.run(batch.map(({ item }) => item));
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result);
     } catch (error) {
-      if (batch.length === 1) batch[0]?.reject(error);
+      if (batch.length === 1 || this.#options.isShared?.(error))
+        for (const { reject } of batch) reject(error);
       else for (const entry of batch) await this.#runBatch([entry]);
     }
   }

@@ -13,7 +13,10 @@ export interface Metrics {
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Makes the metrics of one program. With a client, the state of the queue is read when somebody asks. */
+/**
+ * Makes the metrics of one program. With a client, the state of the queue is read when somebody asks; while the
+ * database is away, what depends on it is left out.
+ */
 export function createMetrics(client?: Client): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -30,7 +33,8 @@ export function createMetrics(client?: Client): Metrics {
             `SELECT s.state, count(j.id)::int AS count FROM unnest('{queued,active,dead}'::job_state[]) AS s(state)
              LEFT JOIN job j ON j.state = s.state GROUP BY 1`,
           ),
-        );
+        ).catch(() => []);
+        this.reset();
         for (const { state, count } of rows) this.set({ state }, count);
       },
     });
@@ -44,7 +48,7 @@ export function createMetrics(client?: Client): Metrics {
             `SELECT coalesce(extract(epoch FROM now() - min(run_after)), 0)::float8 AS age FROM job
              WHERE state = 'queued' AND run_after <= now()`,
           ),
-        );
+        ).catch(() => ({ age: Number.NaN }));
         this.set(age);
       },
     });

@@ -18,6 +18,13 @@ const form = (...files: [name: string, content: string][]) => {
   return body;
 };
 
+const withField = (name: string, value: string) => {
+  const body = new FormData();
+  body.append(name, value);
+  body.append('files', new Blob(['x']), 'x.txt');
+  return api.call('/v1/documents', { method: 'POST', body });
+};
+
 describe('a document', () => {
   test('sent as the body is found a moment later, with its place and what matched', async () => {
     const document = await api.ingest(
@@ -140,6 +147,31 @@ describe('a request', () => {
     expect(other.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });
 
+  test('sent many times at once is one document, whether with the same Idempotency-Key or with others', async () => {
+    const send = (content: string, key: (index: number) => string) =>
+      Promise.all(
+        Array.from({ length: 6 }, (_, index) =>
+          api.add('at once.txt', content, {}, { 'idempotency-key': key(index) }),
+        ),
+      );
+    for (const answers of [
+      await send('all with one key', () => 'the same'),
+      await send('each with its own key', (index) => `own ${index}`),
+    ]) {
+      const entries = answers.map(({ body }) => body.documents[0]);
+      expect(new Set(entries.map(({ documentId }) => documentId)).size).toBe(1);
+      expect(entries.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+    }
+  });
+
+  test('with a wrong key is refused, and shuts nobody else out', async () => {
+    const wrong = (authorization: string) => api.call('/v1/documents', { headers: { authorization } });
+    for (const header of ['Bearer', 'Bearer sy_wrong', 'Basic eDp5', 'sy_wrong']) {
+      expect((await wrong(header)).body.code).toBe('API_UNAUTHENTICATED');
+      expect((await api.call('/v1/documents')).status).toBe(200);
+    }
+  });
+
   test('that is wrong is answered with a code and what to do', async () => {
     const cases: [Promise<{ status: number; body: object }>, number, string][] = [
       [api.post('/v1/search', { query: '' }), 400, 'API_INVALID'],
@@ -152,6 +184,10 @@ describe('a request', () => {
       [api.call('/v1/documents?cursor=nonsense'), 400, 'API_INVALID'],
       [api.call('/nowhere'), 404, 'API_NOT_FOUND'],
       [api.add('x.txt', 'x', { metadata: '[1]' }), 400, 'API_INVALID'],
+      [api.add('x.txt', 'x', { expires: '2030-12-31T23:59:60Z' }), 400, 'API_INVALID'],
+      [withField('priority', 'high'), 400, 'API_INVALID'],
+      [withField('expires', 'tomorrow'), 400, 'API_INVALID'],
+      [withField('key', 'k'.repeat(2000)), 400, 'API_INVALID'],
       [api.add('x.txt', 'x', { metadata: '{' }), 400, 'API_INVALID'],
     ];
     for (const [answer, status, code] of cases) {
@@ -218,6 +254,34 @@ test('progress is told as server-sent events, from queued to ready', async () =>
   await reading;
   aborter.abort();
   expect([...new Set(statuses)].toSorted()).toEqual(['queued', 'ready']);
+});
+
+test('who lost the connection gets the events that were missed, or is told to ask for everything', async () => {
+  const watch = async (lastId: string) => {
+    const aborter = new AbortController();
+    const headers = { 'last-event-id': lastId };
+    const response = await fetch(`${stack.url}/v1/events`, { headers, signal: aborter.signal });
+    const reader = (response.body as ReadableStream<Uint8Array>)
+      .pipeThrough(new TextDecoderStream())
+      .getReader();
+    const { value = '' } = await reader.read();
+    aborter.abort();
+    return value;
+  };
+  const first = await watch('');
+  expect(first).toContain('event: reload');
+  const lastId = /^id: (.*)$/m.exec(first)?.[1] as string;
+  const document = await api.ingest('missed.txt', 'nobody was looking');
+  const missed = await watch(lastId);
+  expect(missed).not.toContain('event: reload');
+  const events = [...missed.matchAll(/^id: (.*)\nevent: version\ndata: (.*)$/gm)];
+  expect(events.map(([, , data]) => JSON.parse(data as string))).toEqual([
+    expect.objectContaining({ document: document.id, status: 'queued' }),
+    expect.objectContaining({ document: document.id, status: 'ready', chunks: 1 }),
+  ]);
+  expect(await watch(events.at(-1)?.[1] as string)).toBe(': \n\n');
+  for (const unknown of ['x', `${lastId}0`, '00000000-0000-4000-8000-000000000000.1'])
+    expect(await watch(unknown)).toContain('event: reload');
 });
 
 test('the OpenAPI description is the committed one', async () => {

@@ -38,7 +38,10 @@ test('a folder is added, its failures are named, and what it says is found', asy
   expect(JSON.parse((await ingest('--json', 'search', 'kiwi')).out)[0]).toMatchObject({
     name: 'in/kiwi.txt',
   });
-  expect((await ingest('dead')).out).toContain('bad.pdf');
+  const dead = await ingest('dead');
+  expect(dead.out).toMatch(/^[0-9a-f-]{36} {2}in\/bad\.pdf: .* \(INGEST_MALFORMED, 1 attempt\)\n$/);
+  const again = await ingest('dead', '--redrive', dead.out.slice(0, 36));
+  expect(again.out).toBe('1 are tried again\n');
   const status = await ingest('status');
   expect(status.out).toMatch(/documents {2}.*1 failed/);
   expect(status.out).toContain('model      hashing-v1, 64 dimensions, active');

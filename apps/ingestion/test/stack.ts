@@ -6,13 +6,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createHealth } from '@stackyard/healthchecks';
 import { type Client, createClient } from '@stackyard/postgres';
 import type { FastifyInstance } from 'fastify';
-import { type RunningPgvector, startPgvector } from 'stackyard/engines/pgvector';
+import { startPgvector } from 'stackyard/engines/pgvector';
 import type { ApiContext } from '../src/api/context.ts';
 import { createApi } from '../src/api/server.ts';
 import {
   createHashingEmbedder,
   type Embedder,
   type Extractor,
+  type Limits,
   openExtractor,
 } from '../src/pipeline/index.ts';
 import { openQueue, type Queue } from '../src/queue/index.ts';
@@ -23,10 +24,9 @@ import { type RunningWorker, startWorker, type WorkerOptions } from '../src/work
 
 const cache = fileURLToPath(new URL('../node_modules/.cache/ingestion', import.meta.url));
 const password = 'test';
-const anonymousTenant = 'default';
 
 /** A data directory with the schema in it, made once per state of the migrations and copied for each test file. */
-async function template(): Promise<string> {
+export async function template(): Promise<string> {
   const hash = createHash('sha256');
   for (const name of (await readdir(migrations)).toSorted())
     hash.update(await readFile(join(migrations, name)));
@@ -41,30 +41,55 @@ async function template(): Promise<string> {
       database: 'ingestion',
       password,
     });
-    await setup({ databaseUrl: database.url, anonymousTenant });
+    await setup({ databaseUrl: database.url, anonymousTenant: 'default' });
   }
   await rename(join(part, 'data'), path).catch(() => undefined); // another run was first
   await rm(part, { recursive: true, force: true });
   return path;
 }
 
-/** A database of one's own with the schema in it. */
-export async function startDatabase(folder: string): Promise<RunningPgvector> {
-  const dataDirectory = join(folder, 'database');
-  await cp(await template(), dataDirectory, { recursive: true });
-  return startPgvector({ dataDirectory, database: 'ingestion', password });
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string;
+  /** As it was at the beginning. */
+  clear(): Promise<void>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again, at the same address. */
+  start(): Promise<void>;
 }
 
-/** Makes a database as `setup` left it, for tests that share one. */
-export async function emptyDatabase(url: string): Promise<void> {
-  await using client = createClient({ url, connections: 1 });
-  const partitions = await client.query<{ name: string }>(
-    `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'chunk'::regclass`,
-  );
-  for (const { name } of partitions) await client.query(`DROP TABLE ${name}`);
-  await client.query('TRUNCATE tenant, embedding_model, control, pgboss.job RESTART IDENTITY CASCADE');
-  await client.query('INSERT INTO control DEFAULT VALUES');
-  await saveTenant(client, anonymousTenant);
+/** A database of one's own with the schema in it. Starting one takes a second; `clear` milliseconds. */
+export async function openDatabase(): Promise<TestDatabase> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'ingestion database-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  const dataDirectory = join(folder, 'data');
+  await cp(await template(), dataDirectory, { recursive: true });
+  const options = { dataDirectory, database: 'ingestion', password };
+  let running = await startPgvector(options);
+  stack.defer(() => running[Symbol.asyncDispose]());
+  const { url, port } = running;
+  const owned = stack.move();
+  return {
+    url,
+    async clear() {
+      await using client = createClient({ url, connections: 1 });
+      const tables = await client.query<{ name: string; part: boolean }>(
+        `SELECT relname AS name, relispartition AS part FROM pg_class
+         WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'control'`,
+      );
+      const parts = tables.filter(({ part }) => part).map(({ name }) => `DROP TABLE ${name};`);
+      const whole = tables.filter(({ part }) => !part).map(({ name }) => name);
+      await client.query(`${parts.join('')} TRUNCATE ${whole.join()} RESTART IDENTITY; DELETE FROM pgboss.job;
+        UPDATE control SET paused = false, last_turn = 0`);
+      await saveTenant(client, 'default');
+    },
+    kill: () => running.kill(),
+    async start() {
+      running = await startPgvector({ ...options, port });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 export interface StackOptions {
@@ -73,27 +98,26 @@ export interface StackOptions {
   readonly storageUrl?: URL;
   readonly api?: Partial<ApiContext>;
   readonly worker?: Partial<WorkerOptions> | false;
-  /** A database that runs already, such as a native one. */
-  readonly databaseUrl?: string;
+  /** One that tests share: it is cleared at the beginning and goes on at the end. */
+  readonly database?: TestDatabase;
+  /** What reading one document may use. */
+  readonly limits?: Partial<Limits>;
 }
 
 export interface TestStack extends AsyncDisposable {
   readonly folder: string;
   readonly url: string;
-  readonly databaseUrl: string;
   readonly client: Client;
   readonly queue: Queue;
   readonly storage: ContentStore;
   readonly extractor: Extractor;
   readonly embedder: Embedder;
   readonly api: FastifyInstance;
-  readonly database: RunningPgvector | undefined;
+  readonly database: TestDatabase;
   readonly worker: RunningWorker | undefined;
   /** What the programs reported as unforeseen. */
   readonly errors: unknown[];
   startWorker(options?: Partial<WorkerOptions>): Promise<RunningWorker>;
-  /** Kills the database and starts it again at the same address after `downMs`. */
-  crashDatabase(downMs?: number): Promise<void>;
 }
 
 /** API and worker in this process over an embedded database in its own. */
@@ -101,16 +125,15 @@ export async function openStack(options: StackOptions = {}): Promise<TestStack> 
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'ingestion test-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-  let database = options.databaseUrl === undefined ? await startDatabase(folder) : undefined;
-  stack.defer(() => database?.[Symbol.asyncDispose]());
-  const databaseUrl = options.databaseUrl ?? (database as RunningPgvector).url;
+  await options.database?.clear();
+  const database = options.database ?? stack.use(await openDatabase());
   const errors: unknown[] = [];
   const onError = (error: unknown) => void errors.push(error);
-  const client = stack.use(createClient({ url: databaseUrl, connections: 8 }));
+  const client = stack.use(createClient({ url: database.url, connections: 8 }));
   const storage = stack.use(await openStorage(options.storageUrl ?? pathToFileURL(join(folder, 'objects'))));
   const url = options.queueUrl === undefined ? undefined : new URL(options.queueUrl);
   const queue = stack.use(await openQueue({ url, client, onError }));
-  const extractor = stack.use(openExtractor({ processes: 1 }));
+  const extractor = stack.use(openExtractor({ processes: 1, limits: options.limits }));
   const embedder = options.embedder ?? createHashingEmbedder({ dimensions: 64 });
   const shared = { client, queue, storage, extractor, embedder, onError };
   const start = async (own: Partial<WorkerOptions> = {}) =>
@@ -121,7 +144,7 @@ export async function openStack(options: StackOptions = {}): Promise<TestStack> 
     ...shared,
     health: createHealth(),
     maxDocumentBytes: 1024 ** 3,
-    anonymousTenant,
+    anonymousTenant: 'default',
     ...options.api,
   });
   stack.defer(() => api.close());
@@ -131,28 +154,14 @@ export async function openStack(options: StackOptions = {}): Promise<TestStack> 
     ...shared,
     folder,
     url: address,
-    databaseUrl,
     api,
-    get database() {
-      return database;
-    },
+    database,
     worker,
     errors,
     startWorker: async (own) => {
       const started = await startWorker({ ...shared, reconcileMs: 500, leaseMs: 3000, ...own });
       owned.defer(() => started.stop());
       return started;
-    },
-    async crashDatabase(downMs = 0) {
-      const { port } = database as RunningPgvector;
-      await (database as RunningPgvector).kill();
-      await new Promise((resolve) => setTimeout(resolve, downMs));
-      database = await startPgvector({
-        dataDirectory: join(folder, 'database'),
-        database: 'ingestion',
-        password,
-        port,
-      });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -1,10 +1,3 @@
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { RunningPgvector } from 'stackyard/engines/pgvector';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
@@ -18,28 +11,22 @@ import { ensureModel, liveModels } from '../src/store/models.ts';
 import { sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
+import { startEmbeddingService, vectors } from './embedding-service.ts';
 import { requests } from './requests.ts';
-import { emptyDatabase, openStack, type StackOptions, startDatabase, type TestStack } from './stack.ts';
+import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
 const stacks: TestStack[] = [];
-let folder: string;
-let shared: RunningPgvector;
+let database: TestDatabase;
+// The data directory is made once for each state of the migrations, which may take a while.
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'worker test-'));
-  shared = await startDatabase(folder);
+  database = await openDatabase();
 }, 120_000);
+afterAll(() => database?.[Symbol.asyncDispose]());
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
-  await emptyDatabase(shared.url);
 });
-afterAll(async () => {
-  await shared[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-/** With a database of its own where it has to crash; else the one of the file, empty. */
-async function open({ alone = false, ...options }: StackOptions & { alone?: boolean } = {}) {
-  const stack = await openStack(alone ? options : { ...options, databaseUrl: shared.url });
+async function open(options?: StackOptions) {
+  const stack = await openStack({ database, ...options });
   stacks.push(stack);
   return { stack, api: requests(stack.url) };
 }
@@ -142,53 +129,43 @@ describe('an embedder', () => {
         return embedder.embed(texts, options);
       },
     };
-    const { api } = await open({ embedder: flaky });
+    const quick = { attempts: 5, firstDelayMs: 1, longestDelayMs: 1 };
+    const worker = { retries: { INGEST_EMBED_UNAVAILABLE: quick }, reconcileMs: 100 };
+    const { api } = await open({ embedder: flaky, worker });
     const document = await api.ingest('flaky.txt', 'patience');
     expect(document.latest).toMatchObject({ status: 'ready', error: null });
   });
 
   test('over HTTP that answers too few or too short vectors fails the document for good', async () => {
-    let answer: object = { data: [] };
-    const server = createServer((_request, response) => {
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(answer));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    try {
-      const { port } = server.address() as AddressInfo;
-      const http = createOpenAiEmbedder({
-        baseUrl: `http://127.0.0.1:${port}/v1`,
-        model: 'm',
-        dimensions: 64,
+    await using service = await startEmbeddingService(vectors([]));
+    const { baseUrl } = service;
+    const { api } = await open({ embedder: createOpenAiEmbedder({ baseUrl, model: 'm', dimensions: 64 }) });
+    for (const data of [
+      [],
+      [{ index: 0, embedding: [1, 2, 3] }],
+      [{ index: 0, embedding: Array(64).fill(null) }],
+    ]) {
+      service.answer = vectors(data);
+      const document = await api.ingest('bad.txt', `bad vectors ${JSON.stringify(data).length}`);
+      expect(document.latest).toMatchObject({
+        status: 'failed',
+        error: { code: 'INGEST_EMBED_INVALID' },
+        chunks: null,
       });
-      const { api } = await open({ embedder: http });
-      for (const data of [
-        [],
-        [{ index: 0, embedding: [1, 2, 3] }],
-        [{ index: 0, embedding: Array(64).fill(null) }],
-      ]) {
-        answer = { data };
-        const document = await api.ingest('bad.txt', `bad vectors ${JSON.stringify(data).length}`);
-        expect(document.latest).toMatchObject({
-          status: 'failed',
-          error: { code: 'INGEST_EMBED_INVALID' },
-          chunks: null,
-        });
-      }
-    } finally {
-      server.closeAllConnections();
-      server.close();
     }
   });
 });
 
 describe('the worker', () => {
   test('goes on by itself after the database was killed in the middle', { timeout: 60_000 }, async () => {
-    const { stack, api } = await open({ alone: true });
+    const { stack, api } = await open();
     const ids: string[] = [];
     for (let index = 0; index < 30; index += 1) {
       ids.push((await api.add(`d${index}.txt`, `document number ${index}`)).body.documents[0].documentId);
-      if (index === 15) await stack.crashDatabase(500);
+      if (index === 15) {
+        await database.kill();
+        await database.start();
+      }
     }
     for (const id of ids) expect((await api.settled(id, 40_000)).latest.status).toBe('ready');
     const { chunks } = await stack.client.one<{ chunks: number }>(
@@ -226,6 +203,7 @@ describe('the worker', () => {
     await stack.startWorker({ embedderOf, reconcileMs: 100 });
     expect(await api.post('/v1/work/reindex', { model: 'x', dimensions: 1 })).toMatchObject({ status: 400 });
     await api.ingest('old.txt', 'an old walrus');
+    expect(await api.post('/v1/work/reindex', { model: 'hashing-v1' })).toMatchObject({ status: 400 });
     const reindex = await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
     expect(reindex).toMatchObject({ status: 202, body: { jobs: 1 } });
     await api.ingest('new.txt', 'a new walrus');
@@ -236,6 +214,12 @@ describe('the worker', () => {
       const hits = await api.find('walrus', { mode });
       expect(hits.map(({ name }) => name).toSorted()).toEqual(['new.txt', 'old.txt']);
     }
+    const anew = await api.post('/v1/work/reindex', {});
+    expect(anew).toMatchObject({ status: 202, body: { jobs: 2 } });
+    await expect
+      .poll(() => stack.client.one(`SELECT count(*)::int AS open FROM job WHERE state <> 'done'`))
+      .toEqual({ open: 0 });
+    expect(await api.find('walrus')).toHaveLength(2);
     // The worker's own settings still name the model before; that changes nothing.
     await api.ingest('later.txt', 'a later walrus');
     expect(await liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
@@ -261,7 +245,9 @@ test('what is past its time goes, with its content, and nothing else does', asyn
 test('only what can be helped by waiting is tried again, ever more slowly', () => {
   const code = 'INGEST_EMBED_UNAVAILABLE';
   const error = new PipelineError(code, 'x', { hint: 'x' });
-  const delays = [1, 2, 3, 10].map((attempt) => failureOf(error, attempt, 0.999).retryAfterMs ?? 0);
+  const delays = [1, 2, 3, 10].map(
+    (attempt) => failureOf(error, attempt, { random: 0.999 }).retryAfterMs ?? 0,
+  );
   expect(delays).toEqual(delays.toSorted((a, b) => a - b));
   expect(failureOf(error, retryPolicies[code]?.attempts ?? 0).retryAfterMs).toBeUndefined();
   expect(

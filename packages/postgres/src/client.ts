@@ -40,7 +40,7 @@ export interface Client extends Queryable, AsyncDisposable {
   tx<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Listens to notifications on a connection of its own, which comes back after it was lost. */
   listen(channels: string | readonly string[], options: ListenOptions): Promise<Listener>;
-  /** Lends a connection of the driver, for what this interface does not cover; its errors are the driver's. */
+  /** Lends a connection of the driver, for what this interface does not cover; its errors are the driver's, see `toPostgresError`. */
   connection<T>(use: (connection: ClientBase) => Promise<T>): Promise<T>;
   /** Waits for what runs, and closes every connection. Later calls change nothing. */
   close(options?: CloseOptions): Promise<void>;

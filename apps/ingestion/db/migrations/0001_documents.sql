@@ -174,6 +174,8 @@ CREATE TABLE job (
   -- Fair order: each tenant's jobs take consecutive turns, so tenants alternate however many jobs one has.
   turn bigint NOT NULL,
   attempts int NOT NULL DEFAULT 0,
+  -- How often its worker went silent. Other failures do not count: they are not the document's fault.
+  losses int NOT NULL DEFAULT 0,
   -- Grows with each claim. Results count only with the number of the latest one.
   fence int NOT NULL DEFAULT 0,
   run_after timestamptz NOT NULL DEFAULT now(),

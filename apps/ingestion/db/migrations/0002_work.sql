@@ -225,16 +225,17 @@ BEGIN
   RETURN true;
 END $$;
 
--- Jobs whose worker has gone silent wait again; after p_attempts times the document is taken for the culprit.
-CREATE FUNCTION release_expired(p_attempts int) RETURNS int LANGUAGE plpgsql AS $$
+-- Jobs whose worker has gone silent wait again; after p_losses times the document is taken for the culprit.
+CREATE FUNCTION release_expired(p_losses int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   j job;
   n int := 0;
 BEGIN
-  FOR j IN SELECT * FROM job WHERE state = 'active' AND lease_until < now() FOR UPDATE SKIP LOCKED LOOP
+  FOR j IN UPDATE job SET losses = losses + 1 WHERE id IN (
+      SELECT id FROM job WHERE state = 'active' AND lease_until < now() FOR UPDATE SKIP LOCKED) RETURNING * LOOP
     PERFORM fail_job(j.id, j.fence, 'INGEST_WORKER_LOST', 'The worker went away while it had the document',
       'Look for workers that end unexpectedly, for example for lack of memory; then redrive.',
-      CASE WHEN j.attempts < p_attempts THEN interval '0' END);
+      CASE WHEN j.losses < p_losses THEN interval '0' END);
     n := n + 1;
   END LOOP;
   RETURN n;
@@ -253,7 +254,7 @@ BEGIN
   IF NOT FOUND THEN RETURN NULL; END IF;
   UPDATE document SET latest_version = v.id, hash = v.hash, updated_at = now() WHERE id = v.document_id;
   PERFORM announce(v);
-  UPDATE job SET state = 'queued', attempts = 0, run_after = now(), updated_at = now()
+  UPDATE job SET state = 'queued', attempts = 0, losses = 0, run_after = now(), updated_at = now()
     WHERE id = (SELECT id FROM job WHERE version_id = p_version AND model_id IS NULL AND state = 'dead' LIMIT 1)
     RETURNING id INTO existing;
   RETURN coalesce(existing, add_job(p_tenant, p_version, NULL, 0::smallint, p_trace));

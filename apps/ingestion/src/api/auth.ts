@@ -14,7 +14,7 @@ const REMEMBER_MS = 5000;
 
 /** Finds out whose request it is, and holds each tenant to its requests per minute. */
 export function authentication(app: FastifyInstance, { client, anonymousTenant }: ApiContext): void {
-  const known = new Map<string, { identity: Identity | undefined; until: number }>();
+  const known = new Map<string | undefined, { identity: Identity | undefined; until: number }>();
   const buckets = new Map<string, { tokens: number; at: number }>();
   app.decorateRequest('identity', undefined);
 
@@ -25,11 +25,11 @@ export function authentication(app: FastifyInstance, { client, anonymousTenant }
   }
 
   async function remembered(key: string | undefined): Promise<Identity | undefined> {
-    const entry = known.get(key ?? '');
+    const entry = known.get(key);
     if (entry && entry.until > Date.now()) return entry.identity;
     const identity = await lookUp(key);
     if (known.size > 10_000) known.clear();
-    known.set(key ?? '', { identity, until: Date.now() + REMEMBER_MS });
+    known.set(key, { identity, until: Date.now() + REMEMBER_MS });
     return identity;
   }
 
@@ -55,7 +55,7 @@ export function authentication(app: FastifyInstance, { client, anonymousTenant }
   });
 }
 
-/** From the header; server-sent events of a browser cannot set one, and use the query there. */
+/** Undefined where none came; a header without a key is a wrong one. */
 function keyOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.headers;
   if (authorization !== undefined) return /^Bearer\s+(\S+)$/i.exec(authorization)?.[1] ?? '';

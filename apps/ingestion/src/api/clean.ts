@@ -26,3 +26,11 @@ export function parseMetadata(text: string | undefined): { [key: string]: JsonVa
   }
   return metadataOf(value);
 }
+
+/** A time whose form was checked already; the 61st second of a minute, for one, is none for a Date. */
+export function dateOf(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) throw new Problem('API_INVALID', `There is no such time as ${text}`);
+  return date;
+}

@@ -1,7 +1,9 @@
+import type { FastifyRequest } from 'fastify';
 import { Batcher } from '../batcher.ts';
 import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
-import { asTenant } from '../store/database.ts';
+import type { StoredContent } from '../storage/content-store.ts';
+import { asTenant, isOutage } from '../store/database.ts';
 import { type NewDocument, type Registered, registerDocuments } from '../store/documents.ts';
 import { traced } from '../tracing.ts';
 import type { ApiContext } from './context.ts';
@@ -22,7 +24,12 @@ export interface Arrival {
   readonly expiresAt?: Date | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly priority?: number | undefined;
-  readonly trace?: string | undefined;
+}
+
+/** Repeating a request with the same key is safe. */
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  return typeof key === 'string' ? key : undefined;
 }
 
 /** Takes documents in: bytes to storage first, then document, version, job and queue in one transaction. */
@@ -35,36 +42,58 @@ export class Intake {
   }
 
   take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
-    return traced('intake', { tenant: arrival.tenantId }, () => this.#take({ ...arrival, trace: traceOf() }));
+    return traced('intake', { tenant: arrival.tenantId }, () => this.#take(arrival));
   }
 
   async #take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
     const { storage, maxDocumentBytes } = this.#context;
-    const { tenantId, body, name, metadata, key, ...rest } = arrival;
+    const { tenantId, body, name, metadata, key, declaredType, ...rest } = arrival;
     const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
     try {
       await incoming.keep();
-      const registered = await this.#batcher(tenantId).add({
-        ...rest,
-        name: displayName(name).slice(0, 1000) || 'unnamed',
-        key: key === undefined ? undefined : cleanText(key),
-        metadata: metadata ?? {},
-        hash: incoming.hash,
-        bytes: incoming.bytes,
-        priority: arrival.priority ?? 0,
-      });
-      this.#context.metrics?.received.inc(incoming.bytes);
-      return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
     } catch (error) {
       await incoming.discard().catch(this.#context.onError);
       throw error;
     }
+    try {
+      const registered = await this.#batcher(tenantId).add({
+        ...rest,
+        name: displayName(name).slice(0, 1000) || 'unnamed',
+        key: key === undefined ? undefined : cleanText(key),
+        declaredType: declaredType && cleanText(declaredType),
+        metadata: metadata ?? {},
+        hash: incoming.hash,
+        bytes: incoming.bytes,
+        priority: arrival.priority ?? 0,
+        trace: traceOf(),
+      });
+      this.#context.metrics?.received.inc(incoming.bytes);
+      return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
+    } catch (error) {
+      await this.#disown(tenantId, incoming).catch(this.#context.onError);
+      throw error;
+    }
+  }
+
+  /** Content that no document names: noted as such, retention removes it. It may be that of another document, too. */
+  async #disown(tenantId: string, { hash, bytes }: StoredContent): Promise<void> {
+    await asTenant(this.#context.client, tenantId, (tx) =>
+      tx.query('INSERT INTO object (tenant_id, hash, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+        tenantId,
+        hash,
+        bytes,
+      ]),
+    );
   }
 
   #batcher(tenantId: string): Batcher<NewDocument, Registered> {
     let batcher = this.#batchers.get(tenantId);
     if (!batcher) {
-      batcher = new Batcher({ run: (documents) => this.#register(tenantId, documents), capacity: 64 });
+      batcher = new Batcher({
+        run: (documents) => this.#register(tenantId, documents),
+        capacity: 64,
+        isShared: isOutage,
+      });
       this.#batchers.set(tenantId, batcher);
     }
     return batcher;

@@ -1,5 +1,6 @@
 import { PostgresError } from '@stackyard/postgres';
 import { StorageError } from '../storage/index.ts';
+import { isOutage } from '../store/database.ts';
 
 /** Every code that the API answers with, its status and what to do next. */
 export const problems = {
@@ -113,8 +114,8 @@ const bySqlState: Readonly<Record<string, ProblemCode>> = {
 function ofDatabase(error: PostgresError): Problem {
   const known = bySqlState[error.sqlState ?? ''];
   if (known) return new Problem(known, error.message.replace(/^.*?: /, ''), { cause: error });
-  if (error.sqlState === undefined || /^(08|53|57)/.test(error.sqlState)) {
-    return new Problem('API_UNAVAILABLE', 'The database does not answer', {
+  if (isOutage(error)) {
+    return new Problem('API_UNAVAILABLE', 'The database cannot take this now', {
       cause: error,
       retryAfterSeconds: 5,
     });

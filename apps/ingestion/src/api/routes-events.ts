@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { tenantOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
+import { EventLog, type LoggedEvent } from './event-log.ts';
 
 /** What `announce` of the migrations sends. */
 interface Announcement {
@@ -9,26 +10,34 @@ interface Announcement {
 }
 
 const HEARTBEAT_MS = 15_000;
+/** Enough for a connection that is made again within seconds while a folder comes in. */
+const REMEMBERED = 10_000;
+/** A reader that is this many bytes behind is sent away; it comes back and says what it has. */
+const MAX_BEHIND = 1024 * 1024;
+
+interface Watcher {
+  readonly tenant: string;
+  readonly document: string | undefined;
+  readonly send: (text: string) => void;
+}
 
 /** Server-sent events: each document's way through the stages, as it happens. */
 export async function eventRoutes(app: FastifyInstance, { client, onError }: ApiContext): Promise<void> {
-  const watchers = new Set<{
-    tenant: string;
-    document: string | undefined;
-    send: (event: string, data: string) => void;
-  }>();
+  const watchers = new Set<Watcher>();
+  const log = new EventLog(REMEMBERED);
+  const concerns = ({ tenant, document }: Watcher, event: LoggedEvent) =>
+    tenant === event.tenant && (document === undefined || document === event.document);
+
   const listener = await client.listen('ingestion', {
     onNotification: ({ payload }) => {
       const { tenant, document } = JSON.parse(payload) as Announcement;
-      for (const watcher of watchers) {
-        if (watcher.tenant !== tenant || (watcher.document !== undefined && watcher.document !== document))
-          continue;
-        watcher.send('version', payload);
-      }
+      const event = log.add({ tenant, document, data: payload });
+      for (const watcher of watchers) if (concerns(watcher, event)) watcher.send(version(event));
     },
     // What was said meanwhile is lost: who watches asks again.
     onReconnect: () => {
-      for (const { send } of watchers) send('reload', '{}');
+      log.gap();
+      for (const { send } of watchers) send(reload(log.lastId));
     },
     onError,
   });
@@ -45,14 +54,17 @@ export async function eventRoutes(app: FastifyInstance, { client, onError }: Api
         operationId: 'watch',
         summary: 'Progress as server-sent events',
         description:
-          'Events "version" carry status, stage, done and total of a version; "reload" says that some were missed.',
+          'Events "version" carry status, stage, done and total of a version. "reload" says that what was known is not ' +
+          'enough, as at the beginning. With Last-Event-ID, what came since then is sent, where it is still known.',
         tags: ['documents'],
         querystring: { type: 'object', properties: { document: { type: 'string', format: 'uuid' } } },
+        headers: { type: 'object', properties: { 'last-event-id': { type: 'string', maxLength: 100 } } },
         response: { 200: { type: 'string', description: 'text/event-stream' }, '4xx': { $ref: 'Problem#' } },
       },
     },
     (request, reply) => {
       const tenant = tenantOf(request);
+      const lastId = request.headers['last-event-id'];
       reply.hijack();
       const { raw } = reply;
       raw.writeHead(200, {
@@ -60,15 +72,17 @@ export async function eventRoutes(app: FastifyInstance, { client, onError }: Api
         'cache-control': 'no-store',
         'x-accel-buffering': 'no',
       });
-      raw.write('event: hello\ndata: {}\n\n');
-      const watcher = {
+      const watcher: Watcher = {
         tenant,
         document: request.query.document,
-        // A reader that does not keep up misses events rather than filling the memory.
-        send: (event: string, data: string) => {
-          if (raw.writableLength < 1024 * 1024) raw.write(`event: ${event}\ndata: ${data}\n\n`);
+        send: (text) => {
+          if (raw.writableLength < MAX_BEHIND) raw.write(text);
+          else raw.destroy();
         },
       };
+      const missed = typeof lastId === 'string' ? log.since(lastId) : undefined;
+      const known = missed?.filter((event) => concerns(watcher, event));
+      raw.write(known ? `: \n\n${known.map(version).join('')}` : reload(log.lastId));
       watchers.add(watcher);
       const heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS);
       const end = () => raw.end();
@@ -81,3 +95,6 @@ export async function eventRoutes(app: FastifyInstance, { client, onError }: Api
     },
   );
 }
+
+const version = ({ id, data }: LoggedEvent) => `id: ${id}\nevent: version\ndata: ${data}\n\n`;
+const reload = (id: string) => `id: ${id}\nevent: reload\ndata: {}\n\n`;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { asTenant } from '../store/database.ts';
 import { tenantOf } from './auth.ts';
 import { parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import type { Intake } from './intake.ts';
 import { Problem } from './problem.ts';
-import { traceOf } from './trace.ts';
 
 const VERSION = '1.0.0';
 
@@ -29,7 +28,7 @@ interface Upload {
  * @see https://tus.io/protocols/resumable-upload
  */
 export function resumableRoutes(app: FastifyInstance, context: ApiContext, intake: Intake): void {
-  const { client, storage, maxDocumentBytes } = context;
+  const { client, storage, maxDocumentBytes, onError } = context;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.addHook('onSend', async (_request, reply) => {
@@ -73,7 +72,9 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
           JSON.stringify(details),
         ]),
       );
-      return reply.code(201).header('location', `/v1/uploads/${id}`).send();
+      // Clients send nothing more for an empty document.
+      const documentId = bytes === 0 ? await finish(tenant, id) : null;
+      return reply.code(201).header('location', `/v1/uploads/${id}`).headers(outcome(documentId)).send();
     },
   );
 
@@ -81,12 +82,12 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     '/v1/uploads/:id',
     schema('getUpload', 'How far an upload has come (tus 1.0)'),
     async (request, reply) => {
-      const upload = await find(request);
+      const upload = await find(tenantOf(request), request.params.id);
       return reply
         .code(200)
         .header('upload-offset', upload.received)
         .header('upload-length', upload.bytes)
-        .headers(upload.documentId === null ? {} : { 'ingestion-document': upload.documentId })
+        .headers(outcome(upload.documentId))
         .send();
     },
   );
@@ -98,13 +99,14 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
       if (request.headers['content-type'] !== 'application/offset+octet-stream') {
         throw new Problem('API_UNSUPPORTED_MEDIA', 'The media type must be application/offset+octet-stream');
       }
-      const upload = await find(request);
+      const tenant = tenantOf(request);
+      const upload = await find(tenant, request.params.id);
       if (Number(request.headers['upload-offset'] ?? Number.NaN) !== upload.received) {
         throw new Problem('API_CONFLICT', `The upload stands at ${upload.received}, not at Upload-Offset`);
       }
       const received = await takePieces(request, upload);
-      const documentId = received === upload.bytes ? await finish(request, upload) : null;
-      return sendOffset(reply, received, documentId);
+      const documentId = received === upload.bytes ? await finish(tenant, upload.id) : null;
+      return reply.code(204).header('upload-offset', received).headers(outcome(documentId)).send();
     },
   );
 
@@ -112,7 +114,7 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     '/v1/uploads/:id',
     schema('abortUpload', 'Gives an upload up (tus 1.0)'),
     async (request, reply) => {
-      const upload = await find(request);
+      const upload = await find(tenantOf(request), request.params.id);
       await asTenant(client, tenantOf(request), (tx) =>
         tx.query('DELETE FROM upload WHERE id = $1', [upload.id]),
       );
@@ -121,10 +123,9 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     },
   );
 
-  async function find(request: FastifyRequest<{ Params: { id: string } }>): Promise<Upload> {
-    const { id } = request.params;
+  async function find(tenant: string, id: string): Promise<Upload> {
     if (!/^[0-9a-f-]{36}$/.test(id)) throw new Problem('API_NOT_FOUND', 'There is no such upload');
-    const [upload] = await asTenant(client, tenantOf(request), (tx) =>
+    const [upload] = await asTenant(client, tenant, (tx) =>
       tx.query<Upload>(
         `SELECT id, bytes::float8 AS bytes, received::float8 AS received, pieces, details, document_id AS "documentId"
          FROM upload WHERE id = $1`,
@@ -143,20 +144,26 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     const store = async () => {
       if (size === 0) return;
       const body = waiting;
-      await storage.writePiece(
-        upload.id,
-        pieces,
+      const piece = await storage.receivePiece(
         (async function* () {
           yield* body;
         })(),
       );
-      const moved = await asTenant(client, tenantOf(request), (tx) =>
-        tx.execute(
-          `UPDATE upload SET received = $2, pieces = $3, updated_at = now() WHERE id = $1 AND received = $4 AND pieces = $5`,
-          [upload.id, received + size, pieces + 1, received, pieces],
-        ),
-      );
-      if (moved === 0) throw new Problem('API_CONFLICT', 'Somebody else continues this upload');
+      try {
+        await asTenant(client, tenantOf(request), async (tx) => {
+          const moved = await tx.execute(
+            `UPDATE upload SET received = $2, pieces = $3, updated_at = now()
+             WHERE id = $1 AND received = $4 AND pieces = $5`,
+            [upload.id, received + size, pieces + 1, received, pieces],
+          );
+          if (moved === 0) throw new Problem('API_CONFLICT', 'Somebody else continues this upload');
+          // While the row is held: whoever continues it at the same time must not put its bytes in this place.
+          await piece.keep(upload.id, pieces);
+        });
+      } catch (error) {
+        await piece.discard().catch(onError);
+        throw error;
+      }
       received += size;
       pieces += 1;
       waiting = [];
@@ -180,23 +187,20 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     return received;
   }
 
-  async function finish(
-    request: FastifyRequest<{ Params: { id: string } }>,
-    { id, details }: Upload,
-  ): Promise<string> {
-    const { pieces } = await find(request);
+  /** Makes a document of the pieces. May be repeated: the answer before may have been lost. */
+  async function finish(tenant: string, id: string): Promise<string> {
+    const { pieces, details, documentId: before } = await find(tenant, id);
+    if (before !== null) return before;
     const { documentId } = await intake.take({
-      tenantId: tenantOf(request),
+      tenantId: tenant,
       name: details.filename ?? details.name ?? 'unnamed',
       body: storage.readPieces(id, pieces),
       declaredType: details.filetype,
       key: details.key,
       metadata: parseMetadata(details.metadata),
-      // The last request may be repeated, when its answer was lost.
       idempotencyKey: `upload ${id}`,
-      trace: traceOf(),
     });
-    await asTenant(client, tenantOf(request), (tx) =>
+    await asTenant(client, tenant, (tx) =>
       tx.query('UPDATE upload SET document_id = $2 WHERE id = $1', [id, documentId]),
     );
     await storage.removePieces(id);
@@ -204,12 +208,8 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
   }
 }
 
-function sendOffset(reply: FastifyReply, offset: number, documentId: string | null) {
-  return reply
-    .code(204)
-    .header('upload-offset', offset)
-    .headers(documentId === null ? {} : { 'ingestion-document': documentId })
-    .send();
+function outcome(documentId: string | null): Record<string, string> {
+  return documentId === null ? {} : { 'ingestion-document': documentId };
 }
 
 /** `name base64,name base64`, as tus has it. */

@@ -4,7 +4,7 @@ import { cleanText } from '../pipeline/text/clean.ts';
 import { liveModels } from '../store/models.ts';
 import { search } from '../store/search.ts';
 import { tenantOf } from './auth.ts';
-import { metadataOf } from './clean.ts';
+import { dateOf, metadataOf } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
 import { answers, searchBody } from './schemas.ts';
@@ -69,6 +69,9 @@ export function searchRoutes(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
+/** Somebody waits for the answer: better none than a late one. */
+const EMBED_MS = 10_000;
+
 async function embed(
   { embedder, embedderOf }: ApiContext,
   model: { model: string; dimensions: number },
@@ -78,16 +81,12 @@ async function embed(
   const own = fits ? embedder : embedderOf?.(model);
   if (!own) throw new Problem('API_UNAVAILABLE', `This API has no embedder for the model "${model.model}"`);
   try {
-    const [vector] = await own.embed([text]);
+    const [vector] = await own.embed([text], { signal: AbortSignal.timeout(EMBED_MS) });
     return vector;
   } catch (cause) {
-    throw new Problem('API_UNAVAILABLE', 'The embedding service does not answer', {
+    throw new Problem('API_UNAVAILABLE', 'The embedding service cannot take the question now', {
       cause,
       retryAfterSeconds: 5,
     });
   }
-}
-
-function dateOf(text: string | undefined): Date | undefined {
-  return text === undefined ? undefined : new Date(text);
 }

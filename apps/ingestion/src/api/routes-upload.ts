@@ -1,12 +1,11 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { tenantOf } from './auth.ts';
-import { parseMetadata } from './clean.ts';
+import { dateOf, parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
-import type { Arrival, Intake } from './intake.ts';
+import { type Arrival, type Intake, idempotencyKeyOf } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
-import { answers, idParameter } from './schemas.ts';
-import { traceOf } from './trace.ts';
+import { answers, idempotencyHeaders, idParameter } from './schemas.ts';
 
 const MAX_FILES = 1000;
 
@@ -63,10 +62,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ApiContext, in
           'Idempotency-Key a request may be repeated safely. In multipart bodies, fields come before the files they are for.',
         tags: ['documents'],
         querystring: uploadQuery,
-        headers: {
-          type: 'object',
-          properties: { 'idempotency-key': { type: 'string', minLength: 1, maxLength: 200 } },
-        },
+        headers: idempotencyHeaders,
         response: answers({
           202: {
             type: 'object',
@@ -92,6 +88,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ApiContext, in
         tags: ['documents'],
         params: idParameter,
         querystring: uploadQuery,
+        headers: idempotencyHeaders,
         response: answers({
           202: {
             type: 'object',
@@ -111,17 +108,26 @@ function commonOf(
   request: FastifyRequest<{ Querystring: UploadQuery }>,
   fields: UploadQuery,
 ): Omit<Arrival, 'name' | 'body'> {
-  const { key, metadata, priority, expires } = { ...request.query, ...fields };
-  const idempotencyKey = request.headers['idempotency-key'];
+  const { key, metadata, priority, expires } = { ...request.query, ...checked(request, fields) };
   return {
     tenantId: tenantOf(request),
     key,
     metadata: parseMetadata(metadata),
-    priority: priority === undefined ? undefined : Number(priority),
-    expiresAt: expires === undefined ? undefined : new Date(expires),
-    idempotencyKey: typeof idempotencyKey === 'string' ? idempotencyKey : undefined,
-    trace: traceOf(),
+    priority,
+    expiresAt: dateOf(expires),
+    idempotencyKey: idempotencyKeyOf(request),
   };
+}
+
+/** Fields of a form, which come as text, by the schema of the query. */
+function checked(request: FastifyRequest, fields: object): UploadQuery {
+  const validate = request.compileValidationSchema(uploadQuery);
+  const own = { ...fields };
+  if (validate(own)) return own;
+  const [first] = validate.errors ?? [];
+  throw new Problem('API_INVALID', `The form's ${first?.instancePath.slice(1)} ${first?.message}`, {
+    details: validate.errors,
+  });
 }
 
 async function takeBody(
@@ -163,7 +169,6 @@ async function takeParts(
 ): Promise<object[]> {
   const results: Promise<object>[] = [];
   const fields: Record<string, string> = {};
-  const repeated = request.headers['idempotency-key'] !== undefined;
   try {
     for await (const part of request.parts()) {
       if (part.type === 'field') {
@@ -173,7 +178,7 @@ async function takeParts(
       const { filename: name, mimetype, file } = part;
       // One key stands for one document, so each file gets its own derived from it.
       const common = commonOf(request, fields);
-      const idempotencyKey = repeated ? `${common.idempotencyKey}#${results.length}` : undefined;
+      const idempotencyKey = common.idempotencyKey && `${common.idempotencyKey}#${results.length}`;
       const taken = intake
         .take({ ...common, idempotencyKey, name, body: unbroken(file), declaredType: typeOf(mimetype) })
         .then(
@@ -192,6 +197,9 @@ async function takeParts(
   } catch (cause) {
     await Promise.all(results);
     if (cause instanceof Problem) throw cause;
+    if ((cause as { code?: string }).code === 'FST_FILES_LIMIT') {
+      throw new Problem('API_TOO_LARGE', `One request takes ${MAX_FILES} files at most`, { cause });
+    }
     throw new Problem('API_MALFORMED_MULTIPART', 'The multipart body is damaged or cut off', { cause });
   }
   if (results.length === 0) throw new Problem('API_INVALID', 'The request holds no file');

@@ -3,10 +3,9 @@ import type { JsonValue } from '../pipeline/index.ts';
 import { tenantOf } from './auth.ts';
 import { metadataOf } from './clean.ts';
 import type { ApiContext } from './context.ts';
-import type { Intake } from './intake.ts';
+import { type Intake, idempotencyKeyOf } from './intake.ts';
 import { safeFetch } from './safe-fetch.ts';
-import { answers } from './schemas.ts';
-import { traceOf } from './trace.ts';
+import { answers, idempotencyHeaders } from './schemas.ts';
 
 interface UrlBody {
   url: string;
@@ -34,6 +33,7 @@ export function urlRoutes(app: FastifyInstance, context: ApiContext, intake: Int
             metadata: { type: 'object', additionalProperties: true },
           },
         },
+        headers: idempotencyHeaders,
         response: answers({
           202: {
             type: 'object',
@@ -54,7 +54,7 @@ export function urlRoutes(app: FastifyInstance, context: ApiContext, intake: Int
         key,
         sourceUrl: fetched.url,
         metadata: metadata && metadataOf(metadata),
-        trace: traceOf(),
+        idempotencyKey: idempotencyKeyOf(request),
       });
       return reply.code(202).send({ documents: [{ name, ...taken }] });
     },

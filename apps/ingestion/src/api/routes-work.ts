@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import type { EmbeddingModel } from '../pipeline/index.ts';
 import { asService, asTenant } from '../store/database.ts';
 import { listDead, redrive } from '../store/documents.ts';
 import { dueJobs } from '../store/jobs.ts';
 import { ensureModel, liveModels } from '../store/models.ts';
-import { startReindex } from '../store/reindex.ts';
+import { reprocessAll, startReindex } from '../store/reindex.ts';
 import { identityOf, tenantOf } from './auth.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -143,19 +144,19 @@ export function workRoutes(app: FastifyInstance, context: ApiContext): void {
     },
   );
 
-  app.post<{ Body: { model: string; dimensions: number } }>(
+  app.post<{ Body: Partial<EmbeddingModel> }>(
     '/v1/work/reindex',
     {
       schema: {
         operationId: 'reindex',
-        summary: 'Builds the vectors of another model beside the active one, then switches (administrators)',
+        summary:
+          'Reads every document anew, or builds the vectors of another model and switches (administrators)',
         description:
-          'New documents get both. Search uses the old model until every document has the new one. The worker must ' +
-          'have an embedder for it.',
+          'Search goes on with what is there. With a model, new documents get the vectors of both, and search uses the ' +
+          'old one until every document has the new one; the worker must have an embedder for it.',
         tags: ['work'],
         body: {
           type: 'object',
-          required: ['model', 'dimensions'],
           additionalProperties: false,
           properties: {
             model: { type: 'string', minLength: 1, maxLength: 200 },
@@ -167,19 +168,31 @@ export function workRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request, reply) => {
       onlyAdmin(request);
-      if (!context.embedderOf?.(request.body)) {
-        throw new Problem(
-          'API_INVALID',
-          `There is no embedder for the model "${request.body.model}": set NEXT_EMBEDDING_URL`,
-        );
+      const { model, dimensions } = request.body;
+      if ((model === undefined) !== (dimensions === undefined)) {
+        throw new Problem('API_INVALID', 'A model is named with its dimensions, or neither is');
       }
-      const model = await ensureModel(client, request.body, { revive: true });
-      if (model.state === 'active') throw new Problem('API_CONFLICT', 'This model is the active one');
-      const jobs = await startReindex(client, model.id);
+      const jobs =
+        model !== undefined && dimensions !== undefined
+          ? await moveTo(context, { model, dimensions })
+          : await reprocessAll(client);
       await queue.add(Math.min(jobs, 1000)).catch(onError);
       return reply.code(202).send({ jobs });
     },
   );
+}
+
+/** Begins to build up a model beside the active one. Gives how many documents need its vectors. */
+async function moveTo({ client, embedderOf }: ApiContext, wanted: EmbeddingModel): Promise<number> {
+  if (!embedderOf?.(wanted)) {
+    throw new Problem(
+      'API_INVALID',
+      `There is no embedder for the model "${wanted.model}": set NEXT_EMBEDDING_URL`,
+    );
+  }
+  const model = await ensureModel(client, wanted, { revive: true });
+  if (model.state === 'active') throw new Problem('API_CONFLICT', 'This model is the active one');
+  return startReindex(client, model.id);
 }
 
 function onlyAdmin(request: Parameters<typeof identityOf>[0]): void {

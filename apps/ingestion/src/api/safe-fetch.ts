@@ -22,6 +22,8 @@ export interface Fetched extends AsyncDisposable {
 }
 
 const MAX_REDIRECTS = 5;
+/** For all hops and the whole body. */
+const TOTAL_MS = 540_000;
 
 /**
  * Fetches a document from a URL that a stranger gave. Only http and https; every hop's host is resolved once, each of
@@ -30,6 +32,8 @@ const MAX_REDIRECTS = 5;
  */
 export async function safeFetch(given: string, options: SafeFetchOptions = {}): Promise<Fetched> {
   const { timeoutMs = 30_000 } = options;
+  // One that gives a byte now and then never runs into the other limit.
+  const signal = AbortSignal.timeout(TOTAL_MS);
   let url = parse(given);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const address = await resolve(url, options);
@@ -46,6 +50,7 @@ export async function safeFetch(given: string, options: SafeFetchOptions = {}): 
       const answer = await request(url, {
         dispatcher: agent,
         method: 'GET',
+        signal,
         headers: { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'stackyard-ingestion' },
       });
       const { statusCode, headers } = answer;

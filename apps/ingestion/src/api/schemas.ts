@@ -141,6 +141,11 @@ export function answers(success: Readonly<Record<number, object>>): object {
 
 export const idParameter = { type: 'object', required: ['id'], properties: { id: uuid } } as const;
 
+export const idempotencyHeaders = {
+  type: 'object',
+  properties: { 'idempotency-key': { type: 'string', minLength: 1, maxLength: 200 } },
+} as const;
+
 export const searchBody = {
   type: 'object',
   required: ['query'],

@@ -14,13 +14,16 @@ import { urlRoutes } from './routes-url.ts';
 import { workRoutes } from './routes-work.ts';
 import { shared } from './schemas.ts';
 
+/** A connection on which nothing moves for this long is closed. */
+const IDLE_MS = 600_000;
+
 /** Makes the API; the caller listens. */
 export async function createApi(context: ApiContext): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: 1024 * 1024,
-    // An upload may take long, its headers may not.
+    // An upload may take long, as long as something comes.
     requestTimeout: 0,
-    connectionTimeout: 0,
+    connectionTimeout: IDLE_MS,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',

@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import { glob, stat } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient, CliError } from './client.ts';
 import { bar } from './format.ts';
@@ -63,12 +63,12 @@ async function expand(sources: readonly string[]): Promise<Target[]> {
     const found = await stat(source).catch(() => undefined);
     if (found?.isFile()) targets.push({ name: source, path: resolve(source) });
     else {
-      const pattern = found?.isDirectory() ? join(source, '**', '*') : source;
-      for await (const path of glob(pattern)) {
-        const hidden = relative('.', path)
-          .split('/')
-          .some((part) => /^\.[^.]/.test(part));
-        if (!hidden && (await stat(path)).isFile()) targets.push({ name: path, path: resolve(path) });
+      // A folder is no pattern, whatever characters are in its name.
+      const folder = found?.isDirectory() ? source : '.';
+      for await (const path of glob(found?.isDirectory() ? '**/*' : source, { cwd: folder })) {
+        if (path.split(sep).some((part) => /^\.[^.]/.test(part))) continue;
+        const name = join(folder, path);
+        if ((await stat(resolve(folder, path))).isFile()) targets.push({ name, path: resolve(folder, path) });
       }
     }
   }
@@ -110,7 +110,11 @@ async function settle(
         results.push(entry);
         continue;
       }
-      const { status, error } = await client.version(entry.documentId);
+      const { status, error } = await client.version(entry.documentId).catch((failure: unknown) => {
+        // Deleted meanwhile, for example; the others go on.
+        if (!(failure instanceof CliError) || failure.code === 'CLI_UNREACHABLE') throw failure;
+        return { status: 'failed', error: failure };
+      });
       if (status === 'ready') results.push(entry);
       else if (status === 'failed' && error) results.push({ ...entry, outcome: 'failed', error });
       else still.push(entry);

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hit } from './format.ts';
+
+const ATTEMPTS = 6;
 
 /** The API said no, or nothing. */
 export class CliError extends Error {
@@ -29,7 +32,7 @@ export class ApiClient {
     this.#key = key;
   }
 
-  async call<T>(path: string, init: RequestInit & { duplex?: 'half' } = {}): Promise<T> {
+  async call<T>(path: string, init: RequestInit = {}, attempt = 1): Promise<T> {
     const authorization = this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` };
     let response: Response;
     try {
@@ -46,10 +49,21 @@ export class ApiClient {
       );
     }
     const text = await response.text();
-    const json = text === '' ? {} : JSON.parse(text);
-    if (!response.ok)
-      throw new CliError(json.code ?? `CLI_HTTP_${response.status}`, json.title ?? text, json.hint ?? '');
-    return json;
+    const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+    // A limit, or an outage of a moment.
+    if ((response.status === 429 || response.status === 503) && retryAfter >= 0 && attempt < ATTEMPTS) {
+      await sleep(retryAfter * 1000);
+      return this.call(path, init, attempt + 1);
+    }
+    const json = parse(text);
+    if (!response.ok) {
+      throw new CliError(
+        json.code ?? `CLI_HTTP_${response.status}`,
+        json.title ?? `The API answered with status ${response.status}`,
+        json.hint ?? 'See what stands between this machine and the API.',
+      );
+    }
+    return json as T;
   }
 
   post<T>(path: string, body: unknown): Promise<T> {
@@ -67,5 +81,14 @@ export class ApiClient {
   async version(documentId: string): Promise<Version> {
     const { document } = await this.call<{ document: { latest: Version } }>(`/v1/documents/${documentId}`);
     return document.latest;
+  }
+}
+
+/** What a proxy answers in the API's place is no JSON. */
+function parse(text: string): { code?: string; title?: string; hint?: string } {
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch {
+    return {};
   }
 }

@@ -6,13 +6,17 @@ export interface Hit {
   readonly score: number;
   readonly highlights: readonly (readonly [number, number])[];
   readonly page: number | null;
+  readonly slide: number | null;
+  readonly sheet: string | null;
+  readonly file: readonly string[];
   readonly headings: readonly string[];
   readonly start: number;
 }
 
 /** One hit as a person reads it: where, and the passage around the first match. */
-export function formatHit({ name, text, highlights, page, headings }: Hit, colour: boolean): string {
-  const place = [name, ...(page === null ? [] : [`page ${page}`]), ...headings].join(' › ');
+export function formatHit(hit: Hit, colour: boolean): string {
+  const { text, highlights } = hit;
+  const place = placeOf(hit).join(' › ');
   const [first] = highlights;
   const from = Math.max(0, (first?.[0] ?? 0) - 80);
   const to = Math.min(text.length, from + 240);
@@ -27,6 +31,15 @@ export function formatHit({ name, text, highlights, page, headings }: Hit, colou
   passage += text.slice(at, to);
   const shown = `${from > 0 ? '…' : ''}${passage.replace(/\s+/g, ' ').trim()}${to < text.length ? '…' : ''}`;
   return `${colour ? styleText('cyan', place, { validateStream: false }) : place}\n  ${shown}`;
+}
+
+function placeOf({ name, file, page, slide, sheet, headings }: Hit): string[] {
+  const numbered = [
+    ...(page === null ? [] : [`page ${page}`]),
+    ...(slide === null ? [] : [`slide ${slide}`]),
+    ...(sheet === null ? [] : [`sheet ${sheet}`]),
+  ];
+  return [name, ...file, ...numbered, ...headings];
 }
 
 /** A bar of 24 characters. */

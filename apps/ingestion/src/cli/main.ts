@@ -73,24 +73,26 @@ program
 
 program
   .command('reindex')
-  .description("build another model's vectors beside the active ones, then switch")
-  .requiredOption('--model <name>', 'model')
-  .requiredOption('--dimensions <number>', 'numbers of its vectors')
-  .action(async ({ model, dimensions }: { model: string; dimensions: string }) => {
+  .description('read every document anew, or move to another model; search goes on meanwhile')
+  .option('--model <name>', 'build the vectors of this model beside the active ones, then switch')
+  .option('--dimensions <number>', 'numbers of its vectors')
+  .action(async ({ model, dimensions }: { model?: string; dimensions?: string }) => {
     const answer = await client().post<{ jobs: number }>('/v1/work/reindex', {
-      model,
-      dimensions: Number(dimensions),
+      ...(model !== undefined && { model }),
+      ...(dimensions !== undefined && { dimensions: Number(dimensions) }),
     });
-    print(answer, () => `${answer.jobs} documents are queued; search switches when all are done`);
+    const then = model === undefined ? '' : '; search switches when all are done';
+    print(answer, () => `${answer.jobs} documents are queued${then}`);
   });
 
 program
   .command('dead')
   .description('documents that were given up')
-  .option('--redrive', 'try them again')
-  .action(async ({ redrive }: { redrive?: boolean }) => {
+  .option('--redrive [id...]', 'try them again: all, or those that are named')
+  .action(async ({ redrive }: { redrive?: true | string[] }) => {
     if (redrive) {
-      const answer = await client().post<{ redriven: number }>('/v1/dead-letters/redrive', {});
+      const ids = redrive === true ? {} : { ids: redrive };
+      const answer = await client().post<{ redriven: number }>('/v1/dead-letters/redrive', ids);
       print(answer, () => `${answer.redriven} are tried again`);
       return;
     }
@@ -99,7 +101,10 @@ program
       deadLetters.length === 0
         ? 'nothing was given up'
         : deadLetters
-            .map(({ name, message, code, attempts }) => `${name}: ${message} (${code}, ${attempts} attempts)`)
+            .map(
+              ({ id, name, message, code, attempts }) =>
+                `${id}  ${name}: ${message} (${code}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'})`,
+            )
             .join('\n'),
     );
   });
@@ -113,6 +118,7 @@ interface Work {
 }
 
 interface Dead {
+  readonly id: string;
   readonly name: string;
   readonly message: string;
   readonly code: string;

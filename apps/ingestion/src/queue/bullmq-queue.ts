@@ -13,6 +13,8 @@ const PREFIX = '{ingestion}';
 const LOCK_MS = 10_000;
 
 const RETRY_MS = 500;
+/** A Redis that answers nothing for this long is away, whether it was there once, takes commands or refuses to. */
+const ANSWER_MS = 2000;
 
 /** The queue on Redis. It may lose everything: the database knows what is to be done. */
 export async function openBullQueue(url: URL, onError: (error: unknown) => void): Promise<Queue> {
@@ -32,13 +34,13 @@ export async function openBullQueue(url: URL, onError: (error: unknown) => void)
     async add(count, { delayMs } = {}) {
       if (count <= 0) return;
       const one = { name: 'claim', data: {}, ...(delayMs ? { opts: { delay: delayMs } } : {}) };
-      await queue.addBulk(Array.from({ length: count }, () => one));
+      await soon(queue.addBulk(Array.from({ length: count }, () => one)));
     },
 
     consume: (options) => consume(connection, options),
 
     async waiting() {
-      return (await queue.getWaitingCount()) + (await queue.getPrioritizedCount());
+      return (await soon(queue.getWaitingCount())) + (await soon(queue.getPrioritizedCount()));
     },
 
     async check(signal) {
@@ -105,10 +107,26 @@ async function consume(connection: ConnectionOptions, options: ConsumeOptions): 
 
   const stop = async () => {
     stopping.abort();
-    await running;
+    // While Redis is away the loop waits in a call, which only the end of its connection ends.
+    await Promise.race([running, sleep(ANSWER_MS, undefined, { ref: false })]);
     await worker.close(true);
+    await running;
   };
   return { stop, [Symbol.asyncDispose]: stop };
+}
+
+async function soon<T>(answer: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = sleep(ANSWER_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error('Redis does not answer');
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    over.abort();
+    late.catch(() => {});
+    answer.catch(() => {});
+  }
 }
 
 function connectionOf(url: URL): ConnectionOptions {

@@ -15,6 +15,12 @@ export interface IncomingContent extends StoredContent {
   discard(): Promise<void>;
 }
 
+/** Bytes of a resumable upload that nobody counts on yet. */
+export interface IncomingPiece {
+  keep(upload: string, number: number): Promise<void>;
+  discard(): Promise<void>;
+}
+
 /** Documents by tenant and SHA-256: the sender's file name never becomes part of a path or key. */
 export class ContentStore implements AsyncDisposable {
   readonly #blobs: Blobs;
@@ -78,9 +84,15 @@ export class ContentStore implements AsyncDisposable {
     return this.#blobs.remove(addressOf(tenant, hash));
   }
 
-  /** One piece of a resumable upload. */
-  writePiece(upload: string, number: number, body: AsyncIterable<Uint8Array>): Promise<void> {
-    return this.#blobs.write(pieceKey(upload, number), body);
+  /** Stores bytes that become a piece of a resumable upload once `keep` says which one. */
+  async receivePiece(body: AsyncIterable<Uint8Array>): Promise<IncomingPiece> {
+    const blobs = this.#blobs;
+    const key = `incoming/${randomUUID()}`;
+    await blobs.write(key, body);
+    return {
+      keep: (upload, number) => blobs.move(key, pieceKey(upload, number)),
+      discard: () => blobs.remove(key),
+    };
   }
 
   /** The bytes of all pieces, one after another. */

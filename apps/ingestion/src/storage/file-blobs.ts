@@ -1,16 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { constants, createReadStream, type Dirent } from 'node:fs';
-import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobInfo, Blobs } from './blobs.ts';
 import { StorageError } from './storage-error.ts';
 
 const PARTIAL = '.partial';
+/** Tells the folder from the empty one that is in its place while a disk is not mounted. */
+const MARK = '.ingestion-storage';
 
 /** Bytes in files below one folder. A file appears under its name only when it is whole and on the disk. */
 export async function openFileBlobs(folder: string): Promise<Blobs> {
   await mkdir(folder, { recursive: true }).catch(unavailable);
+  await writeFile(join(folder, MARK), 'Documents of ingestion, by their SHA-256\n').catch(unavailable);
   const place = (key: string) => join(folder, ...key.split('/'));
+  const there = () => access(join(folder, MARK), constants.R_OK).catch(away);
+  /** Makes the folder of `path` when `use` finds that it is missing, which is seldom. */
+  async function inFolder<T>(path: string, use: () => Promise<T>): Promise<T> {
+    try {
+      return await use();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await there();
+      await mkdir(dirname(path), { recursive: true });
+      return use();
+    }
+  }
 
   return {
     description: `files in ${folder}`,
@@ -31,7 +46,10 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
     },
 
     async read(key, range) {
-      const file = await open(place(key), 'r').catch(unavailable);
+      const file = await open(place(key), 'r').catch(async (error) => {
+        if (codeOf(error) === 'ENOENT') await there();
+        return unavailable(error);
+      });
       const end = range?.end === undefined ? {} : { end: range.end - 1 };
       return createReadStream('', { fd: file, start: range?.start ?? 0, ...end, highWaterMark: 256 * 1024 });
     },
@@ -45,8 +63,9 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
         const { size, mtime } = await stat(place(key));
         return { key, bytes: size, modifiedAt: mtime };
       } catch (error) {
-        if (codeOf(error) === 'ENOENT') return undefined;
-        return unavailable(error);
+        if (codeOf(error) !== 'ENOENT') return unavailable(error);
+        await there();
+        return undefined;
       }
     },
 
@@ -57,22 +76,12 @@ export async function openFileBlobs(folder: string): Promise<Blobs> {
     list: (prefix) => walk(folder, prefix),
 
     async check() {
-      await access(folder, constants.R_OK | constants.W_OK).catch(unavailable);
+      await there();
+      await access(folder, constants.W_OK).catch(unavailable);
     },
 
     async [Symbol.asyncDispose]() {},
   };
-}
-
-/** Makes the folder of `path` when `use` finds that it is missing, which is seldom. */
-async function inFolder<T>(path: string, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use();
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true });
-    return use();
-  }
 }
 
 async function* walk(folder: string, prefix: string): AsyncGenerator<BlobInfo> {
@@ -93,7 +102,12 @@ async function* walk(folder: string, prefix: string): AsyncGenerator<BlobInfo> {
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code;
 
+function away(cause: unknown): never {
+  throw new StorageError('STORAGE_UNAVAILABLE', 'The folder of the storage is not there', { cause });
+}
+
 function unavailable(error: unknown): never {
+  if (error instanceof StorageError) throw error;
   const code = codeOf(error);
   if (code === 'ENOENT')
     throw new StorageError('STORAGE_NOT_FOUND', 'The stored content is missing', { cause: error });

@@ -46,6 +46,8 @@ export async function openS3Blobs(location: S3Location): Promise<Blobs> {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     maxAttempts: 3,
+    // A store that takes requests and answers nothing is away as well.
+    requestHandler: { connectionTimeout: 5000, socketTimeout: 60_000 },
     ...(location.endpoint && { endpoint: location.endpoint }),
     ...(accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,11 +120,13 @@ describe.each(['file', 's3'] as const)('content in %s storage', (kind) => {
   });
 
   test('of an upload in pieces is read in their order, and swept when it was abandoned', async () => {
-    await store.writePiece('u1', 0, pieces('one '));
-    await store.writePiece('u1', 1, pieces('never'));
-    await store.writePiece('u1', 1, pieces('two'));
+    const piece = async (content: string, upload: string, number: number) =>
+      (await store.receivePiece(pieces(content))).keep(upload, number);
+    await piece('one ', 'u1', 0);
+    await piece('never', 'u1', 1);
+    await piece('two', 'u1', 1);
     expect(await text(store.readPieces('u1', 2))).toBe('one two');
-    await store.writePiece('u2', 0, pieces('left'));
+    await piece('left', 'u2', 0);
     await store.removePieces('u1');
     await (await store.receive('a', pieces('left too'), 100)).hash;
     expect(await store.sweep(new Date(Date.now() - 60_000))).toBe(0);
@@ -150,5 +152,23 @@ test('no name of a document is part of a file name', async () => {
   await using store = await openStorage(pathToFileURL(join(folder, 'names')));
   await (await store.receive('a', pieces('x'), 10)).keep();
   const names = await readdir(join(folder, 'names'), { recursive: true });
-  expect(names.every((name) => /^[a-z0-9/-]+$/.test(name))).toBe(true);
+  expect(names.every((name) => /^[a-z0-9/-]+$/.test(name) || name === '.ingestion-storage')).toBe(true);
+});
+
+test('a folder that is away is no folder without the content, and nothing is written in its place', async () => {
+  const place = join(folder, 'disk');
+  await using store = await openStorage(pathToFileURL(place));
+  const kept = await store.receive('a', pieces('kept'), 10);
+  await kept.keep();
+  await rename(place, `${place}.away`);
+  await mkdir(place);
+  const away = { code: 'STORAGE_UNAVAILABLE', retryable: true };
+  await expect(store.check()).rejects.toMatchObject(away);
+  await expect(store.read('a', kept.hash)).rejects.toMatchObject(away);
+  await expect(store.has('a', kept.hash)).rejects.toMatchObject(away);
+  await expect(store.receive('a', pieces('x'), 10)).rejects.toMatchObject(away);
+  expect(await readdir(place)).toEqual([]);
+  await rm(place, { recursive: true });
+  await rename(`${place}.away`, place);
+  expect(await text(await store.read('a', kept.hash))).toBe('kept');
 });

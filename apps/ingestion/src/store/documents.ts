@@ -62,8 +62,9 @@ export function registerDocuments(
 }
 
 /** What makes a request the same request. */
-function fingerprint({ hash, name, key, target, metadata }: NewDocument): Buffer {
-  const digest = createHash('sha256').update(hash);
+function fingerprint({ hash, sourceUrl, name, key, target, metadata }: NewDocument): Buffer {
+  // What a URL answers may change from one request to the next.
+  const digest = createHash('sha256').update(sourceUrl ?? hash);
   return digest.update(JSON.stringify([name, key, target, metadata])).digest();
 }
 

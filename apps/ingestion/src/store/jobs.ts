@@ -90,10 +90,10 @@ export async function returnJobs(client: Client, jobs: readonly ClaimedJob[]): P
   });
 }
 
-/** Jobs of workers that went silent wait again. Gives their number. */
-export async function releaseExpired(client: Client, attempts: number): Promise<number> {
+/** Jobs of workers that went silent wait again, until that has happened `losses` times. Gives their number. */
+export async function releaseExpired(client: Client, losses: number): Promise<number> {
   const { released } = await asService(client, (tx) =>
-    tx.one<{ released: number }>('SELECT release_expired($1) AS released', [attempts]),
+    tx.one<{ released: number }>('SELECT release_expired($1) AS released', [losses]),
   );
   return released;
 }

@@ -17,6 +17,19 @@ export async function startReindex(client: Client, modelId: number): Promise<num
   return rows.length;
 }
 
+/** Queues, behind everything else, every visible document to be read, cut and embedded anew. Gives how many. */
+export async function reprocessAll(client: Client): Promise<number> {
+  return asService(client, async (tx) => {
+    const queued = await tx.query<{ job: string | null }>(
+      `SELECT retry_version(d.tenant_id, v.id, NULL) AS job FROM document d JOIN version v ON v.id = d.latest_version
+       WHERE d.deleted_at IS NULL AND v.status = 'ready' ORDER BY d.tenant_id, d.id`,
+    );
+    const jobs = queued.flatMap(({ job }) => job ?? []);
+    await tx.query('UPDATE job SET priority = -100 WHERE id = ANY ($1)', [jobs]);
+    return jobs.length;
+  });
+}
+
 /**
  * Makes a model that is being built the active one, once every visible version has its vectors. Until then, versions
  * that have come without them get a job of their own: a worker that had not heard of the model wrote them.

@@ -5,8 +5,9 @@ import { describe, logError, stopSignal } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { openExtractor } from '../pipeline/index.ts';
 import { openServices } from '../services.ts';
-import { startTracing, traced } from '../tracing.ts';
+import { startTracing } from '../tracing.ts';
 import { serveHealth } from './health-server.ts';
+import { observeWith } from './observer.ts';
 import { openTemporaryFolder } from './temporary-folder.ts';
 import { startWorker } from './worker.ts';
 
@@ -19,10 +20,6 @@ try {
     await openServices(env, { name: 'ingestion worker', connections: 6, onError: logError }),
   );
   const metrics = createMetrics();
-  async function timed<T>(stage: string, run: () => Promise<T>): Promise<T> {
-    const end = metrics.stages.startTimer({ stage });
-    return run().finally(() => end());
-  }
   const health = createHealth({
     checks: {
       database: async (signal) => void (await services.client.query('SELECT 1', [], { signal })),
@@ -44,12 +41,7 @@ try {
       concurrency: env.CONCURRENCY,
       leaseMs: env.LEASE,
       retention: { deletedForMs: env.DELETED_FOR },
-      observer: {
-        job: (job, run) =>
-          traced('ingest', { tenant: job.tenantId, document: job.documentId }, run, job.trace),
-        stage: (_job, stage, run) => traced(stage, {}, () => timed(stage, run)),
-        finished: (_job, outcome, seconds) => metrics.jobs.observe({ outcome }, seconds),
-      },
+      observer: observeWith(metrics),
       onError: logError,
     }),
   );

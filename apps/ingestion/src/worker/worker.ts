@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@stackyard/postgres';
+import { type Client, toPostgresError } from '@stackyard/postgres';
 import { Batcher } from '../batcher.ts';
 import {
   type Embedder,
@@ -15,6 +15,7 @@ import type { Queue } from '../queue/index.ts';
 import type { ContentStore } from '../storage/index.ts';
 import { ensureAnnIndex, isBulkLoading } from '../store/ann-index.ts';
 import { commit, type Finished } from '../store/commit.ts';
+import { isOutage } from '../store/database.ts';
 import {
   type ClaimedJob,
   claimJobs,
@@ -28,7 +29,7 @@ import {
 import { ensureModel, liveModels, type StoredModel } from '../store/models.ts';
 import { continueReindex } from '../store/reindex.ts';
 import { type RetentionOptions, sweep } from '../store/retention.ts';
-import { failureOf } from './retry.ts';
+import { failureOf, type RetryPolicies } from './retry.ts';
 
 export interface WorkerOptions {
   readonly client: Client;
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   /** A job is somebody else's after this long without a sign of life. */
   readonly leaseMs?: number;
   readonly reconcileMs?: number;
+  /** What is tried again, and when. */
+  readonly retries?: RetryPolicies;
   /** Removes what is past its time; never where absent. */
   readonly retention?: RetentionOptions;
   readonly observer?: WorkerObserver;
@@ -64,8 +67,8 @@ export interface RunningWorker extends AsyncDisposable {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** A crash takes a job down this often before the document is taken for the culprit. */
-const MAX_CRASHES = 3;
+/** Workers go silent over a document this often before it is taken for the culprit. */
+const MAX_LOSSES = 3;
 
 /** Chunks of one transaction; more would only make it longer. */
 const COMMIT_CHUNKS = 4000;
@@ -76,6 +79,8 @@ const SWEEP_MS = 60_000;
 /** How often is seen whether there are enough chunks for an approximate index. */
 const INDEX_MS = 30_000;
 
+/** How often is tried whether the database is back. */
+const OUTAGE_MS = 500;
 /** Shorter stages are over before a person could see them. */
 const PROGRESS_MS = 300;
 
@@ -92,10 +97,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const name = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
   const commits = new Batcher<Finished, void>({
     run: async (finished) => {
-      await commit(client, finished);
+      await commit(client, finished).catch((error: unknown) => {
+        throw toPostgresError(error);
+      });
       return [];
     },
     capacity: COMMIT_CHUNKS,
+    isShared: isOutage,
     // A job without chunks costs its row updates.
     weigh: ({ result }) => result.chunks.length + 20,
   });
@@ -143,12 +151,25 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       // Given back, or taken over: there is nothing to note.
       if (signal.aborted) return;
       if (!(error instanceof PipelineError)) onError(error);
-      const failure = failureOf(error, job.attempts);
-      const counted = await failJob(client, job, failure);
+      const failure = failureOf(error, job.attempts, options.retries && { policies: options.retries });
+      const counted = await outlasting(signal, () => failJob(client, job, failure));
       const again = failure.retryAfterMs;
       observer?.finished?.(job, again === undefined ? 'dead' : 'retry', seconds());
       if (counted && again !== undefined) await queue.add(1, { delayMs: again });
     }
+  }
+
+  /** Waits until the database is back, or until the job is somebody else's. */
+  async function outlasting<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T | undefined> {
+    while (!signal.aborted) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        await sleep(OUTAGE_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
   }
 
   function staged<T>(job: ClaimedJob, stage: string, work: () => Promise<T>): Promise<T> {
@@ -219,7 +240,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 
   async function reconcile(): Promise<void> {
-    await releaseExpired(client, MAX_CRASHES);
+    // After an outage every lease has run out, those of living workers too.
+    await renew();
+    await releaseExpired(client, MAX_LOSSES);
     models = await modelsNow();
     if (models.some(({ model }) => model.state === 'building'))
       await continueReindex(client, stopping.signal);

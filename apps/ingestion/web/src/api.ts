@@ -94,8 +94,12 @@ export const api = {
       `/v1/documents?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
     ),
   get: (id: string) => call<{ document: DocumentItem }>(`/v1/documents/${id}`),
-  text: (id: string) => call<{ text: string; length: number }>(`/v1/documents/${id}/text`),
+  text: (id: string, start: number, end: number) =>
+    call<{ text: string; start: number; length: number }>(
+      `/v1/documents/${id}/text?start=${start}&end=${end}`,
+    ),
   retry: (id: string) => call<DocumentItem>(`/v1/documents/${id}/reprocess`, { method: 'POST' }),
+  retryAll: () => call<unknown>('/v1/dead-letters/redrive', { method: 'POST', headers: json, body: '{}' }),
   remove: (id: string) => call<unknown>(`/v1/documents/${id}`, { method: 'DELETE' }),
   restore: (id: string) => call<DocumentItem>(`/v1/documents/${id}/restore`, { method: 'POST' }),
   search: (query: string, signal: AbortSignal) =>
@@ -106,6 +110,17 @@ export const api = {
       signal,
     }),
 };
+
+/** Saves the bytes as they were sent. A link would not do: it cannot carry the API key. */
+export async function download(id: string, name: string): Promise<void> {
+  const response = await fetch(`/v1/documents/${id}/content`, { headers: headers() }).catch(() => undefined);
+  if (!response?.ok) throw new ApiError(await (response?.json() ?? {}));
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name.slice(name.lastIndexOf('/') + 1);
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
 
 /** Sends one file; only XMLHttpRequest tells how far the bytes have come. */
 export function upload(file: File, name: string, onProgress: (share: number) => void): Promise<string> {
@@ -134,18 +149,30 @@ export function upload(file: File, name: string, onProgress: (share: number) => 
   });
 }
 
-/** Events of all documents until the signal aborts; reconnects by itself and then says so. */
+/**
+ * Events of all documents until the signal aborts. Reconnects by itself, and gets what was missed meanwhile; where that is
+ * not known any more, `onReload` is called, as at the beginning.
+ */
 export async function watch(
   onEvent: (event: VersionEvent) => void,
-  onConnected: (connected: boolean) => void,
+  { onConnected, onReload }: { onConnected: (connected: boolean) => void; onReload: () => void },
   signal: AbortSignal,
 ): Promise<void> {
+  let lastId = '';
   for (let delay = 500; !signal.aborted; delay = Math.min(delay * 2, 10_000)) {
     try {
-      const response = await fetch('/v1/events', { headers: headers(), signal });
+      const response = await fetch('/v1/events', {
+        headers: headers(lastId === '' ? {} : { 'last-event-id': lastId }),
+        signal,
+      });
       if (response.ok && response.body) {
         delay = 500;
-        await read(response.body, onEvent, onConnected);
+        onConnected(true);
+        for await (const { id, event, data } of events(response.body)) {
+          if (event === 'reload') onReload();
+          if (event === 'version') onEvent(JSON.parse(data));
+          lastId = id;
+        }
       }
     } catch {
       // tried again below
@@ -156,11 +183,7 @@ export async function watch(
   }
 }
 
-async function read(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onEvent: (event: VersionEvent) => void,
-  onConnected: (connected: boolean) => void,
-): Promise<void> {
+async function* events(body: ReadableStream<Uint8Array<ArrayBuffer>>) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   for (;;) {
@@ -170,11 +193,8 @@ async function read(
     const blocks = text.split('\n\n');
     text = blocks.pop() ?? '';
     for (const block of blocks) {
-      const event = /^event: (.*)$/m.exec(block)?.[1];
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      // After both, what was said in between is unknown.
-      if (event === 'hello' || event === 'reload') onConnected(true);
-      if (event === 'version' && data) onEvent(JSON.parse(data));
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
+      if (field('event') !== '') yield { id: field('id'), event: field('event'), data: field('data') };
     }
   }
 }

@@ -2,16 +2,18 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import { api, apiKey, type Hit } from './api.ts';
 import { useDocuments } from './documents.ts';
 import { chosenFiles, droppedFiles } from './files.ts';
+import { count, placeOf } from './format.ts';
 import { DocumentRow, UploadRow } from './row.tsx';
 import { Search } from './search.tsx';
 import { type Place, Source } from './source.tsx';
 import { useUploads } from './uploads.ts';
 
 export function App() {
-  const { documents, connected, error, refresh, reload, forget } = useDocuments();
+  const { documents, counts, next, load, connected, error, refresh, reload, forget } = useDocuments();
   const { items, add, retry } = useUploads(refresh);
   const [place, setPlace] = useState<Place>();
   const [removed, setRemoved] = useState<{ id: string; name: string }>();
+  const [onlyFailed, setOnlyFailed] = useState(false);
   const [over, setOver] = useState(false);
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
@@ -40,7 +42,12 @@ export function App() {
   }, [add]);
 
   const openHit = useCallback((hit: Hit) => {
-    setPlace({ documentId: hit.documentId, name: hit.name, range: [hit.start, hit.end] });
+    setPlace({
+      documentId: hit.documentId,
+      name: hit.name,
+      where: placeOf(hit),
+      range: [hit.start, hit.end],
+    });
   }, []);
 
   async function remove(id: string, name: string) {
@@ -61,28 +68,43 @@ export function App() {
     event.target.value = '';
   }
 
-  const working = documents.filter(
-    ({ latest }) => latest.status === 'queued' || latest.status === 'processing',
-  ).length;
-  const failed = documents.filter(({ latest }) => latest.status === 'failed').length;
+  const failed = counts.failed ?? 0;
+  const working = (counts.queued ?? 0) + (counts.processing ?? 0);
+  const all = Object.values(counts).reduce((sum, each) => sum + each, 0);
+  const sending = items.filter(({ error: problem }) => !problem);
+  const shown = onlyFailed ? documents.filter(({ latest }) => latest.status === 'failed') : documents;
+  const empty = all + items.length === 0 && !error;
 
   return (
-    <main data-over={over}>
+    <main>
+      {over && (
+        <div className="over" aria-hidden="true">
+          Drop to add
+        </div>
+      )}
       <header className="top">
         <h1>Documents</h1>
         <p role="status" className="quiet">
-          {connected ? counts(documents.length, working + items.length, failed) : 'Reconnecting…'}
+          {connected ? summary(all, working + sending.length) : 'Reconnecting…'}
         </p>
       </header>
       <Search onOpen={openHit} />
       <section className="drop" aria-label="Add documents">
-        <p>Drop files or folders anywhere on this page</p>
-        <button type="button" onClick={() => files.current?.click()}>
-          Choose files
-        </button>{' '}
-        <button type="button" onClick={() => folder.current?.click()}>
-          Choose a folder
-        </button>
+        <p>
+          <strong>Drop files or folders anywhere on this page</strong>
+          <span className="quiet">
+            PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, JSON, e-mail, source code, or a zip of
+            these
+          </span>
+        </p>
+        <div className="actions">
+          <button type="button" onClick={() => files.current?.click()}>
+            Choose files
+          </button>
+          <button type="button" onClick={() => folder.current?.click()}>
+            Choose a folder
+          </button>
+        </div>
         <input ref={files} type="file" multiple hidden onChange={onChosen} data-testid="files" />
         <input
           ref={folder}
@@ -95,23 +117,39 @@ export function App() {
       </section>
       {error?.code === 'API_UNAUTHENTICATED' && <KeyForm onSaved={reload} />}
       {error && error.code !== 'API_UNAUTHENTICATED' && (
-        <p role="alert" className="problem">
+        <p role="alert" className="problem notice">
           {error.message}. {error.hint}
         </p>
       )}
+      {failed > 0 && (
+        <p className="notice bar">
+          <span className="problem">{count(failed, 'document')} failed</span>
+          <span className="actions">
+            <button type="button" aria-pressed={onlyFailed} onClick={() => setOnlyFailed(!onlyFailed)}>
+              Only these
+            </button>
+            <button type="button" onClick={() => void api.retryAll().then(reload, reload)}>
+              Retry all
+            </button>
+          </span>
+        </p>
+      )}
       {removed && (
-        <p className="undo" role="status">
-          {removed.name} is deleted.{' '}
+        <p className="notice bar" role="status">
+          <span>{removed.name} is deleted.</span>
           <button type="button" onClick={undo}>
             Undo
           </button>
         </p>
       )}
+      {empty && <p className="quiet empty">Nothing here yet. What you add can be searched a moment later.</p>}
       <ul className="documents" aria-label="Documents">
-        {items.map((item) => (
-          <UploadRow key={`upload ${item.id}`} item={item} onRetry={() => retry(item)} />
-        ))}
-        {documents.map((item) => (
+        {items
+          .filter((item) => item.error || item.share !== undefined)
+          .map((item) => (
+            <UploadRow key={`upload ${item.id}`} item={item} onRetry={() => retry(item)} />
+          ))}
+        {shown.map((item) => (
           <DocumentRow
             key={item.id}
             document={item}
@@ -126,6 +164,11 @@ export function App() {
           />
         ))}
       </ul>
+      {next !== null && !onlyFailed && (
+        <button type="button" className="more" onClick={() => void load(next)}>
+          Show older documents
+        </button>
+      )}
       {place && (
         <Source
           key={`${place.documentId} ${place.range}`}
@@ -141,6 +184,7 @@ function KeyForm({ onSaved }: { onSaved: () => void }) {
   const [key, setKey] = useState(apiKey.get());
   return (
     <form
+      className="notice bar"
       onSubmit={(event) => {
         event.preventDefault();
         apiKey.set(key.trim());
@@ -149,16 +193,12 @@ function KeyForm({ onSaved }: { onSaved: () => void }) {
     >
       <label>
         API key <input type="password" value={key} onChange={(event) => setKey(event.target.value)} />
-      </label>{' '}
+      </label>
       <button type="submit">Use</button>
     </form>
   );
 }
 
-function counts(all: number, working: number, failed: number): string {
-  if (all + working === 0) return 'Nothing here yet';
-  const parts = [`${all} ${all === 1 ? 'document' : 'documents'}`];
-  if (working > 0) parts.push(`${working} in work`);
-  if (failed > 0) parts.push(`${failed} failed`);
-  return parts.join(', ');
+function summary(all: number, working: number): string {
+  return [count(all, 'document'), ...(working > 0 ? [`${working} in work`] : [])].join(', ');
 }

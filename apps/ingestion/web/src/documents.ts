@@ -1,23 +1,29 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { ApiError, api, type DocumentItem, type VersionEvent, watch } from './api.ts';
+import { ApiError, api, type DocumentItem, type Status, type VersionEvent, watch } from './api.ts';
 
 /** The documents, kept current by the events of the API. */
 export function useDocuments() {
   const [documents, setDocuments] = useState<readonly DocumentItem[]>([]);
+  const [counts, setCounts] = useState<Partial<Record<Status, number>>>({});
+  const [next, setNext] = useState<string | null>(null);
   const [connected, setConnected] = useState(true);
   const [error, setError] = useState<ApiError>();
   const known = useRef(new Set<string>());
 
-  const reload = useCallback(async () => {
+  const load = useCallback(async (cursor?: string) => {
     try {
-      const { documents: all } = await api.list();
-      known.current = new Set(all.map(({ id }) => id));
-      setDocuments(all);
+      const { documents: found, ...rest } = await api.list(cursor);
+      if (!cursor) known.current.clear();
+      for (const { id } of found) known.current.add(id);
+      setDocuments((before) => (cursor ? [...before, ...found] : found));
+      setCounts(rest.counts);
+      setNext(rest.next);
       setError(undefined);
     } catch (failure) {
       setError(failure instanceof ApiError ? failure : new ApiError({}));
     }
   }, []);
+  const reload = useCallback(() => load(), [load]);
 
   const refresh = useCallback(async (id: string) => {
     known.current.add(id);
@@ -38,15 +44,28 @@ export function useDocuments() {
       if (settled || !known.current.has(event.document)) void refresh(event.document);
       else setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
     };
-    const onConnected = (now: boolean) => {
-      setConnected(now);
-      if (now) void reload();
-    };
-    void watch(onEvent, onConnected, aborter.signal);
+    void watch(onEvent, { onConnected: setConnected, onReload: () => void reload() }, aborter.signal);
     return () => aborter.abort();
   }, [refresh, reload]);
 
-  return { documents, connected, error, refresh, reload, forget };
+  // What is listed is counted by itself, so that the numbers move with the rows; the rest is what the API counted.
+  return {
+    documents,
+    counts: next === null ? countOf(documents) : counts,
+    next,
+    load,
+    connected,
+    error,
+    refresh,
+    reload,
+    forget,
+  };
+}
+
+function countOf(documents: readonly DocumentItem[]): Partial<Record<Status, number>> {
+  const counts: Partial<Record<Status, number>> = {};
+  for (const { latest } of documents) counts[latest.status] = (counts[latest.status] ?? 0) + 1;
+  return counts;
 }
 
 function newestFirst(a: DocumentItem, b: DocumentItem): number {

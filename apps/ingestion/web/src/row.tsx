@@ -1,13 +1,14 @@
 import type { DocumentItem } from './api.ts';
+import { count, size } from './format.ts';
 import type { UploadItem } from './uploads.ts';
 
 /** The stages of the worker, in words. */
 const stages: Readonly<Record<string, string>> = {
-  read: 'reading',
-  detect: 'looking at it',
-  extract: 'reading',
-  chunk: 'cutting',
-  embed: 'embedding',
+  read: 'Reading',
+  detect: 'Reading',
+  extract: 'Reading',
+  chunk: 'Cutting into passages',
+  embed: 'Embedding',
 };
 
 export interface DocumentRowProps {
@@ -22,20 +23,20 @@ export function DocumentRow({ document: item, onOpen, onRetry, onRemove }: Docum
   const working = latest.status === 'queued' || latest.status === 'processing';
   return (
     <li data-status={latest.status}>
-      <span className="name">
-        <button type="button" className="link" disabled={item.currentVersion === null} onClick={onOpen}>
-          {item.name}
-        </button>
-      </span>
-      <span className="state">
-        {latest.status === 'ready' && <span className="quiet">{summary(item)}</span>}
-        {latest.status === 'queued' &&
-          (latest.error ? `waiting to try again: ${latest.error.message}` : 'waiting')}
-        {latest.status === 'processing' && (stages[latest.stage ?? ''] ?? 'working')}
+      <Badge name={item.name} format={latest.format} />
+      <div className="about">
+        {item.currentVersion === null ? (
+          <Name of={item.name} />
+        ) : (
+          <button type="button" className="link" onClick={onOpen}>
+            <Name of={item.name} />
+          </button>
+        )}
+        <p className={latest.error ? 'problem' : 'quiet'}>{describe(item)}</p>
         {latest.error && latest.status === 'failed' && (
-          <span className="problem">
-            {latest.error.message}. {latest.error.hint} <code>{latest.error.code}</code>
-          </span>
+          <p className="quiet">
+            {latest.error.hint} <code>{latest.error.code}</code>
+          </p>
         )}
         {working && (
           <progress
@@ -43,66 +44,86 @@ export function DocumentRow({ document: item, onOpen, onRetry, onRemove }: Docum
             {...(latest.total ? { value: latest.done ?? 0, max: latest.total } : {})}
           />
         )}
-      </span>
-      <span className="actions">
+      </div>
+      <div className="actions">
         {latest.status === 'failed' && (
           <button type="button" onClick={onRetry} aria-label={`Retry ${item.name}`}>
             Retry
           </button>
         )}
-        <button type="button" onClick={onRemove} aria-label={`Delete ${item.name}`}>
+        <button type="button" className="plain" onClick={onRemove} aria-label={`Delete ${item.name}`}>
           Delete
         </button>
-      </span>
+      </div>
     </li>
   );
 }
 
 export function UploadRow({ item, onRetry }: { item: UploadItem; onRetry: () => void }) {
+  const { error, name, share } = item;
   return (
-    <li data-status={item.error ? 'failed' : 'uploading'}>
-      <span className="name">{item.name}</span>
-      <span className="state">
-        {item.error ? (
-          <span className="problem">
-            {item.error.message}. {item.error.hint} <code>{item.error.code}</code>
-          </span>
+    <li data-status={error ? 'failed' : 'uploading'}>
+      <Badge name={name} format={null} />
+      <div className="about">
+        <Name of={name} />
+        {error ? (
+          <>
+            <p className="problem">{error.message}</p>
+            <p className="quiet">
+              {error.hint} <code>{error.code}</code>
+            </p>
+          </>
         ) : (
           <>
-            sending
-            <progress aria-label={`Sending ${item.name}`} value={item.share} max={1} />
+            <p className="quiet">Sending {size(item.file.size)}</p>
+            <progress aria-label={`Sending ${name}`} value={share} max={1} />
           </>
         )}
-      </span>
-      <span className="actions">
-        {item.error && (
-          <button type="button" onClick={onRetry} aria-label={`Retry ${item.name}`}>
+      </div>
+      <div className="actions">
+        {error && (
+          <button type="button" onClick={onRetry} aria-label={`Retry ${name}`}>
             Retry
           </button>
         )}
-      </span>
+      </div>
     </li>
   );
 }
 
-function summary({ latest }: DocumentItem): string {
-  const parts = [
-    latest.format,
-    size(latest.bytes),
-    latest.chunks === 0 ? 'no text' : `${latest.chunks} passages`,
-  ];
-  if (latest.pages) parts.splice(2, 0, `${latest.pages} pages`);
-  return parts.filter(Boolean).join(' · ');
+/** The folders of a path are quieter than what the file is called. */
+function Name({ of }: { of: string }) {
+  const slash = of.lastIndexOf('/') + 1;
+  return (
+    <span className="name">
+      {slash > 0 && <span className="quiet">{of.slice(0, slash)}</span>}
+      {of.slice(slash)}
+    </span>
+  );
 }
 
-function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
+function Badge({ name, format }: { name: string; format: string | null }) {
+  const extension = /\.([a-z0-9]{1,5})$/i.exec(name)?.[1];
+  return (
+    <span className="badge" aria-hidden="true">
+      {extension ?? format?.slice(0, 5) ?? 'file'}
+    </span>
+  );
+}
+
+function describe({ latest }: DocumentItem): string {
+  const { status, stage, done, total, error } = latest;
+  if (status === 'failed') return error?.message ?? 'Failed';
+  if (status === 'queued') return error ? `${error.message}; it is tried again by itself` : 'Waiting';
+  if (status === 'processing') {
+    const what = stages[stage ?? ''] ?? 'In work';
+    return total ? `${what}, ${done ?? 0} of ${total}` : what;
   }
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  const parts = [size(latest.bytes)];
+  if (latest.pages)
+    parts.push(
+      count(latest.pages, latest.format === 'pptx' ? 'slide' : latest.format === 'xlsx' ? 'sheet' : 'page'),
+    );
+  parts.push(latest.chunks ? count(latest.chunks, 'passage') : 'no text');
+  return parts.join(' · ');
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { ApiError, api, type Hit } from './api.ts';
+import { count, placeOf } from './format.ts';
 import { Marked } from './marked.tsx';
 
 export interface SearchProps {
@@ -69,11 +70,11 @@ export function Search({ onOpen }: SearchProps) {
   }
 
   return (
-    <section aria-label="Search">
+    <section aria-label="Search" className="search">
       <input
         ref={input}
         type="search"
-        placeholder="Search all documents  ( / )"
+        placeholder="Search all documents"
         aria-label="Search all documents"
         value={query}
         onChange={(event) => setQuery(event.target.value)}
@@ -87,15 +88,16 @@ export function Search({ onOpen }: SearchProps) {
       {result && asked !== '' && (
         <>
           <p className="quiet" role="status">
-            {result.hits.length === 0 ? 'Nothing found' : `${result.hits.length} passages`} in {result.tookMs}{' '}
-            ms
+            {result.hits.length === 0 ? 'Nothing found' : count(result.hits.length, 'passage')} in{' '}
+            {result.tookMs} ms
           </p>
           <ol className="hits" ref={list}>
             {result.hits.map((hit, index) => (
               <li key={hit.chunkId} aria-current={index === selected}>
                 <button type="button" onClick={() => onOpen(hit)}>
                   <span className="place">
-                    <strong>{hit.title ?? hit.name}</strong> {placeOf(hit)}
+                    <strong>{hit.title ?? hit.name}</strong>
+                    {[hit.title && hit.name, placeOf(hit)].filter(Boolean).join(' › ')}
                   </span>
                   <span className="passage">
                     <Marked text={hit.text} ranges={hit.highlights} />
@@ -108,15 +110,4 @@ export function Search({ onOpen }: SearchProps) {
       )}
     </section>
   );
-}
-
-function placeOf({ page, slide, sheet, headings, file }: Hit): string {
-  const parts = [
-    ...file,
-    ...(page === null ? [] : [`page ${page}`]),
-    ...(slide === null ? [] : [`slide ${slide}`]),
-    ...(sheet === null ? [] : [`sheet ${sheet}`]),
-    ...headings,
-  ];
-  return parts.join(' › ');
 }

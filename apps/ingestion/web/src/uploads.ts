@@ -6,7 +6,8 @@ export interface UploadItem {
   readonly id: number;
   readonly name: string;
   readonly file: File;
-  readonly share: number;
+  /** Of the bytes that are sent; undefined while others go first. */
+  readonly share?: number;
   readonly error?: ApiError;
 }
 
@@ -28,6 +29,7 @@ export function useUploads(onSent: (documentId: string) => void) {
       const item = waiting.current.shift();
       if (!item) return;
       running.current += 1;
+      change(item.id, { share: 0 });
       upload(item.file, item.name, (share) => change(item.id, { share }))
         .then(
           (documentId) => {
@@ -48,7 +50,7 @@ export function useUploads(onSent: (documentId: string) => void) {
     (files: readonly NamedFile[]) => {
       const added = files.map(({ file, name }) => {
         nextId.current += 1;
-        return { id: nextId.current, name, file, share: 0 };
+        return { id: nextId.current, name, file };
       });
       waiting.current.push(...added);
       setItems((all) => [...all, ...added]);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { prose } from '../../../test/documents.ts';
+import { makeDocx, makeEml, makePdf, makePptx, makeXlsx, makeZip, prose } from '../../../test/documents.ts';
 import { defaultChunkOptions, defaultLimits } from '../defaults.ts';
 import { Budget } from '../extract/budget.ts';
 import { fromBytes } from '../extract/byte-source.ts';
@@ -8,9 +8,9 @@ import { extract } from '../extract/extract.ts';
 import type { Chunk, ChunkOptions, ExtractedDocument } from '../types.ts';
 import { chunk } from './chunk.ts';
 
-async function cut(name: string, text: string, options: Partial<ChunkOptions> = {}) {
+async function cut(name: string, text: string | Uint8Array, options: Partial<ChunkOptions> = {}) {
   const document = await extract(
-    fromBytes(Buffer.from(text)),
+    fromBytes(typeof text === 'string' ? Buffer.from(text) : text),
     { name },
     { budget: new Budget(defaultLimits) },
   );
@@ -47,6 +47,11 @@ describe('every document', () => {
     ['a.txt', prose(30_000).replaceAll('\n', ' ')],
     ['a.txt', '字'.repeat(5000)],
     ['a.txt', 'emoji 😀'.repeat(3000)],
+    ['a.txt', `\ufeff${prose(9000).replaceAll('\n', '\r\n')}`],
+    ['a.txt', 'e\u0301a\u0308 👩‍👩‍👧‍👦 🏳️‍🌈 '.repeat(800)],
+    ['a.txt', 'שלום עולם. مرحبا بالعالم، كيف الحال؟ '.repeat(400)],
+    ['a.csv', `\ufeffשם,名前\r\n${'"a\r\nb",😀\r\n'.repeat(900)}`],
+    ['a.md', `# 見出し\r\n\r\n${'本文は続く。'.repeat(900)}\r\n\r\n## الفصل\r\n\r\n${'نص '.repeat(900)}`],
     ['a.txt', `${'word'.repeat(5000)} ${' '.repeat(9000)}x`],
     [
       'a.md',
@@ -64,6 +69,48 @@ describe('every document', () => {
     check(await cut(name, text));
     const tight: ChunkOptions = { maxTokens: 60, minTokens: 10, overlapTokens: 15, maxBytes: 400 };
     check(await cut(name, text, tight), tight);
+  });
+
+  test.each([
+    [
+      'a.pdf',
+      () =>
+        makePdf(
+          Array.from(
+            { length: 8 },
+            (_, page) => `Page ${page}\n${prose(1500, page).replace(/.{80} /g, '$&\n')}`,
+          ),
+        ),
+    ],
+    ['a.docx', makeDocx],
+    ['a.pptx', makePptx],
+    ['a.xlsx', makeXlsx],
+    [
+      'a.eml',
+      async () => makeEml({ name: 'b.csv', type: 'text/csv', bytes: Buffer.from('a,b\r\nä,😀\r\n') }),
+    ],
+    [
+      'a.zip',
+      async () => makeZip({ 'ä/b.md': `# Ä\r\n\r\n${'😀 '.repeat(900)}`, 'c.json': '{"é": "\u0065\u0301"}' }),
+    ],
+  ])('of any format is cut so, and knows where it stands: %s', async (name, make) => {
+    for (const options of [
+      defaultChunkOptions,
+      { maxTokens: 60, minTokens: 10, overlapTokens: 15, maxBytes: 400 },
+    ]) {
+      const found = await cut(name, await make(), options);
+      check(found, options);
+      const { document, chunks } = found;
+      for (const each of chunks) {
+        const segment = document.segments.find(({ start, end }) => start <= each.start && each.start < end);
+        const { page, slide, sheet, file } = segment ?? {};
+        expect(each).toMatchObject(
+          Object.fromEntries(
+            Object.entries({ page, slide, sheet, file }).filter(([, value]) => value !== undefined),
+          ),
+        );
+      }
+    }
   });
 
   test('gets the same ids again, and others for another seed or text', async () => {
