@@ -29,6 +29,8 @@ COMMENT ON COLUMN academics.grade_level.position IS 'Order from youngest to olde
 COMMENT ON COLUMN academics.grade_level.stage IS 'Stage or phase of the curriculum.';
 COMMENT ON COLUMN academics.grade_level.usual_age IS 'Age at which students start it.';
 COMMENT ON COLUMN academics.grade_level.next_id IS 'Grade after promotion; NULL when students leave.';
+CREATE CONSTRAINT TRIGGER grade_level_cycle AFTER INSERT OR UPDATE OF next_id ON academics.grade_level
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.next_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('next_id');
 
 CREATE TABLE academics.programme (
   tenant_id        integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -99,6 +101,8 @@ COMMENT ON COLUMN academics.subject.name IS 'Name.';
 COMMENT ON COLUMN academics.subject.department_id IS 'Department that teaches it.';
 COMMENT ON COLUMN academics.subject.parent_id IS 'Subject it is part of.';
 COMMENT ON COLUMN academics.subject.kind IS 'What kind.';
+CREATE CONSTRAINT TRIGGER subject_cycle AFTER INSERT OR UPDATE OF parent_id ON academics.subject
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE academics.course (
   tenant_id           integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -349,6 +353,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('academics', 'grade_level', 'grade_level_code_key', 'There is already a grade level with the same code.'),
   ('academics', 'grade_level', 'grade_level_tenant_fkey', 'The tenant does not exist.'),
   ('academics', 'grade_level', 'grade_level_next_fkey', 'The next of this grade level does not exist, or is still in use.'),
+  ('academics', 'grade_level', 'grade_level_cycle', 'A grade cannot be above itself.'),
+  ('academics', 'grade_level', 'grade_level_depth', 'A grade has fewer than 100 others above it.'),
   ('academics', 'programme', 'programme_pkey', 'This programme exists already.'),
   ('academics', 'programme', 'programme_duration_years_check', 'A programme lasts at least a year.'),
   ('academics', 'programme', 'programme_credits_required_check', 'Credits are not negative.'),
@@ -365,6 +371,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('academics', 'subject', 'subject_tenant_fkey', 'The tenant does not exist.'),
   ('academics', 'subject', 'subject_department_fkey', 'The department of this subject does not exist, or is still in use.'),
   ('academics', 'subject', 'subject_parent_fkey', 'The parent of this subject does not exist, or is still in use.'),
+  ('academics', 'subject', 'subject_cycle', 'A subject cannot be above itself.'),
+  ('academics', 'subject', 'subject_depth', 'A subject has fewer than 100 others above it.'),
   ('academics', 'course', 'course_pkey', 'This course exists already.'),
   ('academics', 'course', 'course_credits_check', 'Credits are not negative.'),
   ('academics', 'course', 'course_pass_mark_check', 'A pass mark is between 0 and 100.'),

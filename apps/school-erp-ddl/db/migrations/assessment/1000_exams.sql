@@ -54,34 +54,46 @@ COMMENT ON COLUMN assessment.grade_band.scores IS 'Scores from, to; only the hig
 COMMENT ON COLUMN assessment.grade_band.points IS 'Grade points.';
 COMMENT ON COLUMN assessment.grade_band.is_pass IS 'Counts as passed.';
 
+-- A band that moves to another scheme leaves one behind; both are looked at. The scheme is locked, because its range may
+-- change at the same moment.
 CREATE FUNCTION assessment.check_bands() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  of_tenant integer := coalesce(NEW.tenant_id, OLD.tenant_id);
+  schemes bigint[];
   scheme assessment.grading_scheme;
   covered record;
 BEGIN
-  SELECT * INTO scheme FROM assessment.grading_scheme
-  WHERE tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id)
-    AND id = coalesce(NEW.grading_scheme_id, OLD.grading_scheme_id);
-  IF NOT FOUND THEN
-    RETURN NULL; -- the scheme went with its bands
+  PERFORM tenancy.enter(of_tenant);
+  IF TG_TABLE_NAME = 'grading_scheme' THEN
+    schemes := ARRAY[NEW.id];
+  ELSE
+    schemes := ARRAY[NEW.grading_scheme_id, OLD.grading_scheme_id];
   END IF;
-  SELECT min(lower(b.scores)) AS lowest, max(upper(b.scores)) AS highest,
-    bool_or(upper_inc(b.scores) AND upper(b.scores) = scheme.highest) AS closed,
-    bool_and(b.before IS NULL OR b.before = lower(b.scores)) AS seamless
-  INTO covered
-  FROM (SELECT g.scores, lag(upper(g.scores)) OVER (ORDER BY lower(g.scores)) AS before
-        FROM assessment.grade_band g
-        WHERE g.tenant_id = scheme.tenant_id AND g.grading_scheme_id = scheme.id) b;
-  IF covered.lowest IS NOT NULL AND NOT (covered.lowest = scheme.lowest AND covered.highest = scheme.highest
-      AND covered.closed AND covered.seamless) THEN
-    RAISE EXCEPTION 'the bands of scheme % leave scores without a grade', scheme.code USING
-      ERRCODE = 'check_violation', SCHEMA = 'assessment', TABLE = 'grade_band', CONSTRAINT = 'grade_band_gap';
-  END IF;
+  FOR scheme IN
+    SELECT * FROM assessment.grading_scheme WHERE tenant_id = of_tenant AND id = ANY (schemes) ORDER BY id FOR NO KEY UPDATE
+  LOOP
+    SELECT min(lower(b.scores)) AS lowest, max(upper(b.scores)) AS highest,
+      bool_or(upper_inc(b.scores) AND upper(b.scores) = scheme.highest) AS closed,
+      bool_and(b.before IS NULL OR b.before = lower(b.scores)) AS seamless
+    INTO covered
+    FROM (SELECT g.scores, lag(upper(g.scores)) OVER (ORDER BY lower(g.scores)) AS before
+          FROM assessment.grade_band g
+          WHERE g.tenant_id = scheme.tenant_id AND g.grading_scheme_id = scheme.id) b;
+    IF covered.lowest IS NOT NULL AND NOT (covered.lowest = scheme.lowest AND covered.highest = scheme.highest
+        AND covered.closed AND covered.seamless) THEN
+      RAISE EXCEPTION 'the bands of scheme % leave scores without a grade', scheme.code USING
+        ERRCODE = 'check_violation', SCHEMA = 'assessment', TABLE = 'grade_band', CONSTRAINT = 'grade_band_gap';
+    END IF;
+  END LOOP;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
   RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION assessment.check_bands() IS 'Refuses, at commit, a scheme whose bands leave a score without a grade.';
 CREATE CONSTRAINT TRIGGER grade_band_gap AFTER INSERT OR UPDATE OR DELETE ON assessment.grade_band
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION assessment.check_bands();
+CREATE CONSTRAINT TRIGGER grading_scheme_gap AFTER UPDATE OF lowest, highest ON assessment.grading_scheme
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION assessment.check_bands();
 
 CREATE TABLE assessment.exam (
@@ -443,6 +455,7 @@ COMMENT ON COLUMN assessment.report_line.comment IS 'Words of the teacher.';
 COMMENT ON COLUMN assessment.report_line.teacher_id IS 'Teacher.';
 
 -- Publication freezes a report card. Its lines lock the card while they change, so that publishing waits for them.
+-- The cards are locked before they are looked at: one that is published at this moment counts as published.
 CREATE FUNCTION assessment.refuse_published() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   published timestamptz;
@@ -450,9 +463,11 @@ BEGIN
   IF TG_TABLE_NAME = 'report_card' THEN
     published := OLD.published_at;
   ELSE
-    SELECT c.published_at INTO published FROM assessment.report_card c
-    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id)
-      AND c.id = coalesce(NEW.report_card_id, OLD.report_card_id) FOR SHARE;
+    PERFORM FROM assessment.report_card c
+    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id) AND c.id IN (OLD.report_card_id, NEW.report_card_id)
+    ORDER BY c.id FOR SHARE;
+    SELECT max(c.published_at) INTO published FROM assessment.report_card c
+    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id) AND c.id IN (OLD.report_card_id, NEW.report_card_id);
   END IF;
   IF published IS NOT NULL THEN
     RAISE EXCEPTION 'the report card was published on %', published USING

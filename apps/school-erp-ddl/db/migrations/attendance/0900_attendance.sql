@@ -116,7 +116,7 @@ COMMENT ON COLUMN attendance.month_count.excused IS 'Marks of kind excused.';
 
 -- One statement for a whole roll. Rows are taken in the order of their keys, so that two rolls of the same students
 -- queue instead of deadlocking.
-CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     IF EXISTS (SELECT FROM removed) THEN -- not so where ON CONFLICT met nothing
@@ -146,6 +146,14 @@ BEGIN
     ON CONFLICT (tenant_id, person_id, month, organisation_id) DO UPDATE
       SET present = t.present + EXCLUDED.present, late = t.late + EXCLUDED.late,
         absent = t.absent + EXCLUDED.absent, excused = t.excused + EXCLUDED.excused;
+    -- Looked at after the counts are locked, so that two rolls of the same students see one another.
+    IF EXISTS (
+      SELECT FROM added a JOIN attendance.daily_mark m ON m.tenant_id = a.tenant_id AND m.person_id = a.person_id AND m.day = a.day
+      WHERE m.organisation_id = a.organisation_id AND (m.session_code = 'D') <> (a.session_code = 'D')
+    ) THEN
+      RAISE EXCEPTION 'a mark of the whole day and one of a half' USING
+        ERRCODE = 'check_violation', SCHEMA = 'attendance', TABLE = 'daily_mark', CONSTRAINT = 'daily_mark_halves';
+    END IF;
   END IF;
   RETURN NULL;
 END
@@ -334,6 +342,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('attendance', 'month_count', 'month_count_counts_check', 'A count of marks is not negative.'),
   ('attendance', 'month_count', 'month_count_person_fkey', 'The person of this month count does not exist, or is still in use.'),
   ('attendance', 'month_count', 'month_count_organisation_fkey', 'The organisation of this month count does not exist, or is still in use.'),
+  ('attendance', 'daily_mark', 'daily_mark_halves', 'A day is marked as a whole or in halves, not both.'),
   ('attendance', 'daily_mark', 'daily_mark_pkey', 'This daily mark exists already.'),
   ('attendance', 'daily_mark', 'daily_mark_session_code_check', 'A session is D, AM or PM.'),
   ('attendance', 'daily_mark', 'daily_mark_code_fkey', 'There is no such attendance code.'),

@@ -37,7 +37,7 @@ ALTER TABLE audit.entry ALTER COLUMN id SET DEFAULT nextval('audit.entry_number'
 CALL tenancy.ensure_months('audit.entry', '2026-01-01', '2027-12-01');
 
 -- Columns that changed, before and after. The key is whatever the table's primary key has beside the tenant.
-CREATE FUNCTION audit.record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION audit.record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
   is_now jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;

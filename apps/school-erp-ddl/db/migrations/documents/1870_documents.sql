@@ -19,6 +19,8 @@ CREATE TABLE documents.folder (
 COMMENT ON TABLE documents.folder IS 'A folder of files.';
 COMMENT ON COLUMN documents.folder.parent_id IS 'Folder above.';
 COMMENT ON COLUMN documents.folder.name IS 'Name.';
+CREATE CONSTRAINT TRIGGER folder_cycle AFTER INSERT OR UPDATE OF parent_id ON documents.folder
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE documents.document_type (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -164,6 +166,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('documents', 'folder', 'folder_parent_id_name_key', 'There is already a folder with the same parent, name.'),
   ('documents', 'folder', 'folder_tenant_fkey', 'The tenant does not exist.'),
   ('documents', 'folder', 'folder_parent_fkey', 'The parent of this folder does not exist, or is still in use.'),
+  ('documents', 'folder', 'folder_cycle', 'A folder cannot be above itself.'),
+  ('documents', 'folder', 'folder_depth', 'A folder has fewer than 100 others above it.'),
   ('documents', 'document_type', 'document_type_pkey', 'This document type exists already.'),
   ('documents', 'document_type', 'document_type_retention_years_check', 'A file is kept for at least a year.'),
   ('documents', 'document_type', 'document_type_tenant_fkey', 'The tenant does not exist.'),

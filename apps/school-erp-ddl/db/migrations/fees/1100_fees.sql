@@ -268,7 +268,7 @@ COMMENT ON COLUMN fees.number_series.prefix IS 'Written before the number.';
 COMMENT ON COLUMN fees.number_series.last_number IS 'Number given last.';
 
 CREATE FUNCTION fees.next_number(series text) RETURNS bigint
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   INSERT INTO fees.number_series AS s (tenant_id, code, last_number) VALUES (tenancy.current_tenant(), series, 1)
   ON CONFLICT (tenant_id, code) DO UPDATE SET last_number = s.last_number + 1
@@ -525,7 +525,7 @@ COMMENT ON FUNCTION fees.number_payment() IS 'Gives a payment the next receipt n
 CREATE TRIGGER payment_number BEFORE INSERT ON fees.payment FOR EACH ROW EXECUTE FUNCTION fees.number_payment();
 
 -- One UPDATE for all lines of a statement: 2,000 invoices are made in one run.
-CREATE FUNCTION fees.sum_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION fees.sum_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE fees.invoice i SET total = i.total + n.amount
   FROM (SELECT tenant_id, invoice_id, sum(amount) AS amount FROM added GROUP BY tenant_id, invoice_id) n
@@ -538,7 +538,7 @@ CREATE TRIGGER invoice_line_sum AFTER INSERT ON fees.invoice_line REFERENCING NE
   FOR EACH STATEMENT EXECUTE FUNCTION fees.sum_invoice();
 
 -- The UPDATE locks invoice and payment; the checks on their sums hold whatever happens at the same moment.
-CREATE FUNCTION fees.sum_allocation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION fees.sum_allocation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_TABLE_NAME IN ('allocation', 'refund') THEN
     UPDATE fees.payment SET allocated = allocated + NEW.amount
@@ -594,6 +594,8 @@ COMMENT ON COLUMN fees.account.name IS 'Name.';
 COMMENT ON COLUMN fees.account.kind IS 'What kind.';
 COMMENT ON COLUMN fees.account.parent_id IS 'Account above.';
 COMMENT ON COLUMN fees.account.is_postable IS 'Takes lines itself.';
+CREATE CONSTRAINT TRIGGER account_cycle AFTER INSERT OR UPDATE OF parent_id ON fees.account
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE fees.fiscal_period (
   tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -700,23 +702,67 @@ COMMENT ON FUNCTION fees.check_line_open() IS 'Refuses lines for an entry of an 
 CREATE TRIGGER journal_line_open AFTER INSERT ON fees.journal_line REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION fees.check_line_open();
 
+-- Lines are looked at as well as their entry: a check that was made early (SET CONSTRAINTS) is made again for a line that
+-- comes afterwards. Checks at commit enter the tenant of their row, because the transaction may have left it.
 CREATE FUNCTION fees.check_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  entry fees.journal_entry;
   balance numeric;
   lines integer;
 BEGIN
+  PERFORM tenancy.enter(NEW.tenant_id);
+  IF TG_TABLE_NAME = 'journal_entry' THEN
+    entry := NEW;
+  ELSE
+    SELECT * INTO entry FROM fees.journal_entry WHERE tenant_id = NEW.tenant_id AND id = NEW.journal_entry_id;
+  END IF;
   SELECT coalesce(sum(amount), 0), count(*) INTO balance, lines FROM fees.journal_line
-  WHERE tenant_id = NEW.tenant_id AND journal_entry_id = NEW.id;
+  WHERE tenant_id = entry.tenant_id AND journal_entry_id = entry.id;
   IF balance <> 0 OR lines < 2 THEN
-    RAISE EXCEPTION 'entry % has % lines and is out of balance by %', NEW.number, lines, balance USING
+    RAISE EXCEPTION 'entry % has % lines and is out of balance by %', entry.number, lines, balance USING
       ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'journal_entry', CONSTRAINT = 'journal_entry_balance';
   END IF;
+  IF entry.reverses_id IS NOT NULL AND EXISTS (
+    SELECT FROM fees.journal_line
+    WHERE tenant_id = entry.tenant_id AND journal_entry_id IN (entry.id, entry.reverses_id)
+    GROUP BY account_id, person_id, invoice_id HAVING sum(amount) <> 0
+  ) THEN
+    RAISE EXCEPTION 'entry % does not undo what it reverses', entry.number USING
+      ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'journal_entry', CONSTRAINT = 'journal_entry_reversal';
+  END IF;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION fees.check_balance() IS 'Refuses, at commit, an entry whose lines do not sum to zero.';
+COMMENT ON FUNCTION fees.check_balance() IS 'Refuses, at commit, an entry whose lines do not sum to zero, or that leaves something of what it reverses.';
 CREATE CONSTRAINT TRIGGER journal_entry_balance AFTER INSERT ON fees.journal_entry
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fees.check_balance();
+CREATE CONSTRAINT TRIGGER journal_line_balance AFTER INSERT ON fees.journal_line
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fees.check_balance();
+
+-- Receipts and postings have no gaps: whoever takes a number uses it, also when the row that took it was not inserted in
+-- the end (ON CONFLICT DO NOTHING).
+CREATE FUNCTION fees.check_number_used() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  entered text := current_setting('app.tenant_id', true);
+BEGIN
+  PERFORM tenancy.enter(NEW.tenant_id);
+  IF NOT EXISTS (SELECT FROM fees.payment p
+                 WHERE NEW.code = 'receipt' AND p.tenant_id = NEW.tenant_id AND p.receipt_number = NEW.last_number)
+    AND NOT EXISTS (SELECT FROM fees.journal_entry e
+                    WHERE NEW.code = 'journal' AND e.tenant_id = NEW.tenant_id AND e.number = NEW.last_number) THEN
+    RAISE EXCEPTION 'the % number % was taken and not used', NEW.code, NEW.last_number USING
+      ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'number_series', CONSTRAINT = 'number_series_used';
+  END IF;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION fees.check_number_used() IS 'Refuses, at commit, a receipt or journal number that no row has.';
+CREATE CONSTRAINT TRIGGER number_series_used AFTER INSERT OR UPDATE ON fees.number_series
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.code IN ('receipt', 'journal'))
+  EXECUTE FUNCTION fees.check_number_used();
 
 CREATE TRIGGER journal_entry_final BEFORE UPDATE OR DELETE ON fees.journal_entry
   FOR EACH ROW EXECUTE FUNCTION tenancy.refuse_change('journal_entry');
@@ -869,6 +915,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'number_series', 'number_series_pkey', 'This number series exists already.'),
   ('fees', 'number_series', 'number_series_last_number_check', 'Numbers start at one.'),
   ('fees', 'number_series', 'number_series_tenant_fkey', 'The tenant does not exist.'),
+  ('fees', 'number_series', 'number_series_used', 'A number was taken that nothing has.'),
   ('fees', 'invoice', 'invoice_pkey', 'This invoice exists already.'),
   ('fees', 'invoice', 'invoice_status_code_check', 'Invoice: status code must be one of draft, issued, cancelled.'),
   ('fees', 'invoice', 'invoice_number_key', 'There is already an invoice with this number.'),
@@ -925,6 +972,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'account', 'account_code_key', 'There is already an account with the same code.'),
   ('fees', 'account', 'account_tenant_fkey', 'The tenant does not exist.'),
   ('fees', 'account', 'account_parent_fkey', 'The parent of this account does not exist, or is still in use.'),
+  ('fees', 'account', 'account_cycle', 'An account cannot be above itself.'),
+  ('fees', 'account', 'account_depth', 'An account has fewer than 100 others above it.'),
   ('fees', 'fiscal_period', 'fiscal_period_pkey', 'This fiscal period exists already.'),
   ('fees', 'fiscal_period', 'fiscal_period_days_check', 'A period has at least a day.'),
   ('fees', 'fiscal_period', 'fiscal_period_overlap_excl', 'Two periods of the books overlap.'),
@@ -941,6 +990,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'journal_line', 'journal_line_account_fkey', 'The account of this journal line does not exist, or is still in use.'),
   ('fees', 'journal_line', 'journal_line_person_fkey', 'The person of this journal line does not exist, or is still in use.'),
   ('fees', 'journal_entry', 'journal_entry_balance', 'A posting has at least two lines, and they sum to zero.'),
+  ('fees', 'journal_entry', 'journal_entry_reversal', 'A reversal undoes a posting line by line.'),
   ('fees', 'journal_entry', 'journal_entry_period', 'The books of this day are closed.'),
   ('fees', 'journal_entry', 'journal_entry_final', 'A posting is final; reverse it instead.'),
   ('fees', 'journal_line', 'journal_line_final', 'A posting is final; reverse it instead.'),

@@ -36,6 +36,8 @@ CREATE TABLE inventory.category (
 COMMENT ON TABLE inventory.category IS 'A kind of thing.';
 COMMENT ON COLUMN inventory.category.parent_id IS 'Kind above.';
 COMMENT ON COLUMN inventory.category.name IS 'Name.';
+CREATE CONSTRAINT TRIGGER category_cycle AFTER INSERT OR UPDATE OF parent_id ON inventory.category
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE inventory.item (
   tenant_id     integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -127,7 +129,7 @@ COMMENT ON COLUMN inventory.stock_move.reason IS 'Why.';
 COMMENT ON COLUMN inventory.stock_move.reference IS 'What it belongs to.';
 COMMENT ON COLUMN inventory.stock_move.moved_by_id IS 'Who.';
 
-CREATE FUNCTION inventory.keep_stock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION inventory.keep_stock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO inventory.stock AS s (tenant_id, store_id, item_id) VALUES (NEW.tenant_id, NEW.store_id, NEW.item_id)
   ON CONFLICT (tenant_id, store_id, item_id) DO NOTHING;
@@ -352,6 +354,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('inventory', 'category', 'category_parent_id_name_key', 'There is already a category with the same parent, name.'),
   ('inventory', 'category', 'category_tenant_fkey', 'The tenant does not exist.'),
   ('inventory', 'category', 'category_parent_fkey', 'The parent of this category does not exist, or is still in use.'),
+  ('inventory', 'category', 'category_cycle', 'A category cannot be above itself.'),
+  ('inventory', 'category', 'category_depth', 'A category has fewer than 100 others above it.'),
   ('inventory', 'item', 'item_pkey', 'This item exists already.'),
   ('inventory', 'item', 'item_reorder_level_check', 'A level is not negative.'),
   ('inventory', 'item', 'item_code_key', 'There is already an item with the same code.'),

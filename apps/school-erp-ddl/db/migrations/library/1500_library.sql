@@ -65,6 +65,8 @@ COMMENT ON TABLE library.category IS 'A shelf of the classification.';
 COMMENT ON COLUMN library.category.parent_id IS 'Category above.';
 COMMENT ON COLUMN library.category.code IS 'Number of the classification.';
 COMMENT ON COLUMN library.category.name IS 'Name.';
+CREATE CONSTRAINT TRIGGER category_cycle AFTER INSERT OR UPDATE OF parent_id ON library.category
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE library.title (
   tenant_id      integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -306,6 +308,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('library', 'category', 'category_code_key', 'There is already a category with the same code.'),
   ('library', 'category', 'category_tenant_fkey', 'The tenant does not exist.'),
   ('library', 'category', 'category_parent_fkey', 'The parent of this category does not exist, or is still in use.'),
+  ('library', 'category', 'category_cycle', 'A category cannot be above itself.'),
+  ('library', 'category', 'category_depth', 'A category has fewer than 100 others above it.'),
   ('library', 'title', 'title_pkey', 'This title exists already.'),
   ('library', 'title', 'title_isbn_check', 'An ISBN has 10 or 13 characters.'),
   ('library', 'title', 'title_kind_check', 'Title: kind must be one of book, periodical, film, audio, digital, equipment.'),
