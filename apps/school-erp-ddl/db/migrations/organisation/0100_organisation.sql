@@ -52,9 +52,11 @@ CREATE TABLE organisation.school (
   time_zone       text,
   motto           text,
   settings        jsonb NOT NULL DEFAULT '{}',
+  custom          jsonb NOT NULL DEFAULT '{}',
   created_at      timestamptz NOT NULL DEFAULT now(),
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT school_pkey PRIMARY KEY (tenant_id, organisation_id),
+  CONSTRAINT school_custom_check CHECK (jsonb_typeof(custom) = 'object'),
   CONSTRAINT school_type_code_check CHECK ((type_code = 'school')),
   CONSTRAINT school_ownership_check CHECK (ownership IN ('public', 'private', 'faith', 'community')),
   CONSTRAINT school_student_limit_check CHECK ((student_limit > 0)),
@@ -73,6 +75,7 @@ COMMENT ON COLUMN organisation.school.student_limit IS 'Most students the school
 COMMENT ON COLUMN organisation.school.time_zone IS 'Zone of its school day; NULL takes the tenant''s.';
 COMMENT ON COLUMN organisation.school.motto IS 'Printed on letters.';
 COMMENT ON COLUMN organisation.school.settings IS 'Settings that have no column of their own.';
+COMMENT ON COLUMN organisation.school.custom IS 'Values of the fields that the tenant added.';
 
 CREATE TABLE organisation.address (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -250,6 +253,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('organisation', 'organisation', 'organisation_cycle', 'An organisation cannot be above itself.'),
   ('organisation', 'organisation', 'organisation_depth', 'An organisation has fewer than 100 others above it.'),
   ('organisation', 'school', 'school_pkey', 'This school exists already.'),
+  ('organisation', 'school', 'school_custom_check', 'Custom values of a school are a JSON object.'),
   ('organisation', 'school', 'school_type_code_check', 'This row belongs to an organisation of type school.'),
   ('organisation', 'school', 'school_ownership_check', 'School: ownership must be one of public, private, faith, community.'),
   ('organisation', 'school', 'school_student_limit_check', 'The student limit of a school is above zero.'),
