@@ -151,9 +151,18 @@ const RULES: readonly Rule[] = [
   },
   {
     name: 'definer-search-path',
-    message: 'a SECURITY DEFINER function without a fixed search_path',
+    // Where pg_temp is not named, it comes first: a caller's temporary domain called jsonb would run as the owner.
+    message: 'a SECURITY DEFINER function whose search_path is not pg_catalog, pg_temp',
     query: `SELECT p.oid::regprocedure::text AS object FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-      WHERE ${OURS} AND p.prosecdef AND NOT coalesce(array_to_string(p.proconfig, ','), '') LIKE '%search_path=%'`,
+      WHERE ${OURS} AND p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)`,
+  },
+  {
+    name: 'deferred-tenant',
+    message:
+      'a check at commit that would run as whatever tenant the transaction ended with, instead of entering that of the row',
+    query: `SELECT DISTINCT p.oid::regprocedure::text AS object FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+      JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE ${OURS} AND g.tgdeferrable AND p.prosrc NOT LIKE '%tenancy.enter(%'`,
   },
   {
     name: 'partition-privilege',

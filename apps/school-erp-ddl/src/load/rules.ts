@@ -51,6 +51,12 @@ const PAYMENTS = `
  */
 export const RULES: Readonly<Record<string, Rule>> = {
   'attendance.daily_mark.daily_mark_added': {
+    broken: [
+      `SELECT 'student ' || person_id || ' on ' || day || ': a mark of the whole day and one of a half' AS row FROM attendance.daily_mark
+       WHERE EXISTS (SELECT FROM attendance.daily_mark WHERE session_code <> 'D')
+       GROUP BY tenant_id, person_id, day, organisation_id
+       HAVING bool_or(session_code = 'D') AND bool_or(session_code <> 'D') LIMIT 1`,
+    ],
     into: 'attendance.month_count',
     derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused)
       SELECT m.tenant_id, m.person_id, m.month, m.organisation_id,
@@ -85,8 +91,14 @@ export const RULES: Readonly<Record<string, Rule>> = {
        LEFT JOIN (SELECT tenant_id, journal_entry_id, count(*) AS lines, sum(amount) AS balance
          FROM fees.journal_line GROUP BY 1, 2) l ON l.tenant_id = e.tenant_id AND l.journal_entry_id = e.id
        WHERE l.lines IS NULL OR l.lines < 2 OR l.balance <> 0 LIMIT 1`,
+      `SELECT 'posting ' || min(e.number) || ' does not undo what it reverses' AS row
+       FROM fees.journal_entry e
+       JOIN fees.journal_line l ON l.tenant_id = e.tenant_id AND l.journal_entry_id IN (e.id, e.reverses_id)
+       WHERE e.reverses_id IS NOT NULL
+       GROUP BY e.tenant_id, e.id, l.account_id, l.person_id, l.invoice_id HAVING sum(l.amount) <> 0 LIMIT 1`,
     ],
   },
   // Its entries come with it: what is balanced is whole.
   'fees.journal_line.journal_line_open': {},
+  'fees.journal_line.journal_line_balance': {},
 };

@@ -1,8 +1,9 @@
 import { CsvReader } from './csv.ts';
-import { type FaultLog, OneRosterError } from './fault.ts';
+import { type FaultCode, type FaultLog, OneRosterError } from './fault.ts';
 import { MANIFEST_FILE, type Manifest, type Mode, readManifest } from './manifest.ts';
 import type { Package, PackageFile } from './package.ts';
 import { FILE_NAMES, type FileName, fileSpec, type Version } from './spec.ts';
+import { textOf } from './text.ts';
 
 /** A package whose manifest and file names were understood. */
 export interface Bundle {
@@ -24,7 +25,7 @@ interface BundleOptions {
  */
 export async function openBundle(pack: Package, { lenient, log }: BundleOptions): Promise<Bundle> {
   const found = new Map<string, PackageFile>();
-  const root = lenient ? commonFolder(pack.files) : '';
+  const root = lenient ? folderOf(pack.files) : '';
   for (const file of pack.files) {
     const name = file.name.slice(root.length);
     const known = knownName(name, lenient);
@@ -34,15 +35,15 @@ export async function openBundle(pack: Package, { lenient, log }: BundleOptions)
     } else log.add(file.name, 0, '', 'FILE_UNKNOWN', 'not a file of OneRoster at the root of the package');
   }
 
-  const manifest = await openManifest(found, { lenient, log });
-  if (!manifest) {
+  if (found.size === 0) {
     throw new OneRosterError(
       'ONEROSTER_VERSION',
-      `${pack.name} does not say which version of OneRoster it is`,
-      'manifest.csv must hold oneroster.version with 1.1 or 1.2; --lenient guesses it.',
+      `${pack.name} holds no file of OneRoster`,
+      'manifest.csv and the files that it names stand at the root of the package.',
       { log },
     );
   }
+  const manifest = await openManifest(found, { lenient, log });
   const files = new Map<FileName, { mode: Mode; file: PackageFile }>();
   for (const name of FILE_NAMES) {
     const csv = `${name}.csv`;
@@ -75,7 +76,8 @@ export async function openBundle(pack: Package, { lenient, log }: BundleOptions)
     if (declared === 'bulk') files.set(name, { mode: 'bulk', file });
     else {
       const mode: Mode = peek.hasStatus ? 'delta' : 'bulk';
-      log.add(csv, 0, '', 'MANIFEST', `the manifest does not announce this file; read as ${mode}`);
+      if (found.has(MANIFEST_FILE))
+        log.add(csv, 0, '', 'MANIFEST', `the manifest does not announce this file; read as ${mode}`);
       files.set(name, { mode, file });
     }
   }
@@ -90,26 +92,24 @@ export async function openBundle(pack: Package, { lenient, log }: BundleOptions)
 async function openManifest(
   found: ReadonlyMap<string, PackageFile>,
   { lenient, log }: BundleOptions,
-): Promise<Manifest | undefined> {
-  const file = found.get(MANIFEST_FILE);
-  if (!file) log.add(MANIFEST_FILE, 0, '', 'FILE_MISSING', 'the package has no manifest');
-  const records: { fields: string[]; line: number }[] = [];
-  if (file) {
-    const reader = new CsvReader(
-      {
-        record: (fields, line) => records.push({ fields: [...fields], line }),
-        fault: (line, message) => log.add(MANIFEST_FILE, line, '', 'CSV_SYNTAX', message),
-      },
-      MANIFEST_FILE,
-    );
-    const decoder = new TextDecoder();
-    for await (const chunk of await file.open()) {
-      reader.write(decoder.decode(chunk as Buffer, { stream: true }));
-    }
-    reader.write(decoder.decode());
-    reader.end();
-  }
+): Promise<Manifest> {
   const guess: Version = found.has('roles.csv') ? '1.2' : '1.1';
+  const file = found.get(MANIFEST_FILE);
+  if (!file) {
+    log.add(MANIFEST_FILE, 0, '', 'FILE_MISSING', `the package has no manifest; read as version ${guess}`);
+    return { version: guess, modes: new Map(), sourceName: undefined, sourceCode: undefined };
+  }
+  const records: { fields: string[]; line: number }[] = [];
+  const reader = new CsvReader(
+    {
+      record: (fields, line) => records.push({ fields: [...fields], line }),
+      fault: (line, message) => log.add(MANIFEST_FILE, line, '', 'CSV_SYNTAX', message),
+    },
+    MANIFEST_FILE,
+  );
+  const fault = (code: FaultCode, message: string) => log.add(MANIFEST_FILE, 1, '', code, message);
+  for await (const text of textOf(await file.open(), { lenient, fault })) reader.write(text);
+  reader.end();
   return readManifest(records, { lenient, guess, log });
 }
 
@@ -127,10 +127,8 @@ async function peekRows(file: PackageFile): Promise<{ hasRows: boolean; hasStatu
     },
     file.name,
   );
-  const stream = await file.open();
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    reader.write(decoder.decode(chunk as Buffer, { stream: true }));
+  for await (const text of textOf(await file.open(), { lenient: true, fault: () => {} })) {
+    reader.write(text);
     if (first) break;
   }
   if (!first) reader.end();
@@ -143,9 +141,10 @@ function knownName(name: string, lenient: boolean): string | undefined {
   return names.find((known) => known === name || (lenient && known.toLowerCase() === name.toLowerCase()));
 }
 
-/** `folder/` where every file lies in the same folder, as some zip tools pack. */
-function commonFolder(files: readonly PackageFile[]): string {
-  const slash = files[0]?.name.lastIndexOf('/') ?? -1;
-  const folder = files[0]?.name.slice(0, slash + 1) ?? '';
-  return files.every((file) => file.name.startsWith(folder)) ? folder : '';
+/** `folder/` where the files lie in a folder, as some zip tools pack, whatever else they put beside it. */
+function folderOf(files: readonly PackageFile[]): string {
+  const folders = files
+    .map((file) => file.name.slice(0, file.name.lastIndexOf('/') + 1))
+    .filter((folder, i) => knownName(files[i]!.name.slice(folder.length), true));
+  return folders.every((folder) => folder === folders[0]) ? (folders[0] ?? '') : '';
 }

@@ -12,7 +12,6 @@ export interface CsvSink {
 }
 
 const QUOTE = 34;
-const COMMA = 44;
 const LF = 10;
 const CR = 13;
 
@@ -26,8 +25,13 @@ export class CsvReader {
   #rest = '';
   #line = 1;
   #ended = false;
+  #separator = ',';
+  #begun = false;
 
-  /** `name` is the file's, for an error; `write` throws one for a record that is far too long. */
+  /**
+   * `name` is the file's, for an error; `write` throws one for a record that is far too long. The header of a file
+   * tells whether another separator is used instead of the comma.
+   */
   constructor(sink: CsvSink, name = '') {
     this.#sink = sink;
     this.#name = name;
@@ -52,6 +56,7 @@ export class CsvReader {
   #consume(): void {
     const text = this.#rest;
     let at = 0;
+    if (!this.#begun && (this.#ended || text.includes('\n'))) this.#begin(text);
     while (at < text.length) {
       const lineEnd = text.indexOf('\n', at);
       const quote = text.indexOf('"', at);
@@ -73,8 +78,17 @@ export class CsvReader {
     this.#rest = text.slice(at);
   }
 
+  #begin(text: string): void {
+    this.#begun = true;
+    const header = text.split('\n', 1)[0]!;
+    const other = [';', '\t', '|'].find((separator) => header.includes(separator));
+    if (this.#name === '' || header.includes(',') || !other) return;
+    this.#separator = other;
+    this.#sink.fault(1, `fields are separated by ${JSON.stringify(other)} instead of commas`);
+  }
+
   #plainRecord(text: string): void {
-    if (text !== '') this.#sink.record(text.split(','), this.#line);
+    if (text !== '') this.#sink.record(text.split(this.#separator), this.#line);
     this.#line++;
   }
 
@@ -82,6 +96,7 @@ export class CsvReader {
   #quotedRecord(text: string, from: number): number {
     const fields: string[] = [];
     const faults: string[] = [];
+    const separator = this.#separator.charCodeAt(0);
     let lines = 0;
     let at = from;
     for (;;) {
@@ -106,22 +121,22 @@ export class CsvReader {
           start = at + 1;
         }
         for (let i = value.indexOf('\n'); i !== -1; i = value.indexOf('\n', i + 1)) lines++;
-        const after = fieldEnd(text, at);
-        const tail = trimCr(text, at, after);
+        const after = fieldEnd(text, at, separator);
+        const tail = trimCr(text, at, after, separator);
         if (tail !== '') {
           faults.push(`field ${fields.length + 1} goes on after its closing quote`);
           value += tail;
         }
         at = after;
       } else {
-        const after = fieldEnd(text, at);
-        value = trimCr(text, at, after);
+        const after = fieldEnd(text, at, separator);
+        value = trimCr(text, at, after, separator);
         if (value.includes('"')) faults.push(`field ${fields.length + 1} holds a quote but is not quoted`);
         at = after;
       }
       if (at >= text.length && !this.#ended) return -1;
       fields.push(value);
-      if (text.charCodeAt(at) !== COMMA) break;
+      if (text.charCodeAt(at) !== separator) break;
       at++;
     }
     for (const message of faults) this.#sink.fault(this.#line, message);
@@ -131,18 +146,18 @@ export class CsvReader {
   }
 }
 
-function fieldEnd(text: string, from: number): number {
+function fieldEnd(text: string, from: number, separator: number): number {
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === COMMA || code === LF) return at;
+    if (code === separator || code === LF) return at;
   }
   return text.length;
 }
 
-function trimCr(text: string, from: number, to: number): string {
+function trimCr(text: string, from: number, to: number, separator: number): string {
   return text.slice(
     from,
-    to > from && text.charCodeAt(to - 1) === CR && text.charCodeAt(to) !== COMMA ? to - 1 : to,
+    to > from && text.charCodeAt(to - 1) === CR && text.charCodeAt(to) !== separator ? to - 1 : to,
   );
 }
 

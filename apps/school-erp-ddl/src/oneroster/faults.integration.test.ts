@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { edit, folder, generated } from '../../test/bundles.ts';
@@ -303,6 +303,35 @@ test('names in another case, a common folder and files of other kinds are forgiv
   const report = await importBundle(db.client, { path, tenant: 'nested', lenient: true });
   expect(report.files.orgs?.inserted).toBe(2);
   expect(report.forgiven.map((fault) => fault.file)).toContain('export/readme.txt');
+});
+
+test('what stands beside the folder of the files is no reason to miss them', async () => {
+  const path = join(await folder(), 'mac.zip');
+  const files = bundleFiles(makeDistrict({ schools: 1, students: 10, seed: 1 }), { version: '1.2' });
+  await writeBundle(path, [
+    ...files.map((file) => ({ ...file, name: `export/${file.name}` })),
+    ...['__MACOSX/export/._orgs.csv', '.DS_Store'].map((name) => ({ name, lines: () => ['x'] })),
+  ]);
+  const report = await importBundle(db.client, { path, tenant: 'mac', lenient: true });
+  expect(report.files.orgs?.inserted).toBe(2);
+});
+
+test('a package without a manifest has every fault of its files listed', async () => {
+  const path = await generated('1.2');
+  await rm(join(path, 'manifest.csv'));
+  await edit(path, 'orgs.csv', field(2, 4, 'castle'));
+  const { log } = await refused(path);
+  expect(log!.faults.map((fault) => `${fault.file}:${fault.line} ${fault.code}`)).toEqual([
+    'manifest.csv:0 FILE_MISSING',
+    'orgs.csv:2 VALUE_FORMAT',
+  ]);
+});
+
+test('a folder that holds nothing of OneRoster is refused in both modes', async () => {
+  const path = await folder();
+  await writeFile(join(path, 'letter.txt'), 'Dear all');
+  expect(await refused(path)).toMatchObject({ code: 'ONEROSTER_VERSION' });
+  await expect(importBundle(db.client, { path, tenant: 'strict', lenient: true })).rejects.toThrow('no file');
 });
 
 describe('a zip', () => {

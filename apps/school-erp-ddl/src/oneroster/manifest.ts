@@ -19,14 +19,13 @@ interface Property {
 }
 
 /**
- * Reads the properties of a manifest. In a lenient import, names are matched without regard to case and version
- * falls back to what the files look like (`guess`).
- * @returns undefined when no version can be told; the faults are in `log`.
+ * Reads the properties of a manifest. In a lenient import, names are matched without regard to case. Where no version
+ * can be told, it is what the files look like (`guess`), so that their faults can be listed as well.
  */
 export function readManifest(
   records: readonly { fields: readonly string[]; line: number }[],
   options: { readonly lenient: boolean; readonly guess: Version; readonly log: FaultLog },
-): Manifest | undefined {
+): Manifest {
   const { lenient, guess, log } = options;
   const fault = (line: number, column: string, message: string) =>
     log.add(MANIFEST_FILE, line, column, 'MANIFEST', message);
@@ -77,7 +76,6 @@ export function readManifest(
         ? `oneroster.version is ${versionProperty.value}; 1.1 and 1.2 are known`
         : 'oneroster.version is missing',
     );
-    if (!lenient) return undefined;
     version = guess;
   }
 

@@ -1,9 +1,10 @@
 import { CsvReader } from './csv.ts';
-import type { FaultLog } from './fault.ts';
+import type { FaultCode, FaultLog } from './fault.ts';
 import { type Layout, readHeader } from './header.ts';
 import type { Mode } from './manifest.ts';
 import type { PackageFile } from './package.ts';
 import type { Column, FileName, FileSpec, Version } from './spec.ts';
+import { textOf } from './text.ts';
 import { isFlaw, type Parse, parseMoment, parserOf, type Value } from './values.ts';
 
 /** A record that passed: what is staged for its table. Text of references is a sourcedId. */
@@ -85,15 +86,15 @@ export class FileReader {
       },
       this.#file.name,
     );
-    const decoder = new TextDecoder('utf-8');
-    for await (const chunk of await this.#file.open()) {
-      reader.write(decoder.decode(chunk as Buffer, { stream: true }));
+    const { lenient } = this.#context;
+    const fault = (code: FaultCode, message: string) => this.#fault(1, '', code, message);
+    for await (const text of textOf(await this.#file.open(), { lenient, fault })) {
+      reader.write(text);
       if (this.#out.length >= CHUNK_ROWS) {
         yield* this.#out;
         this.#out = [];
       }
     }
-    reader.write(decoder.decode());
     reader.end();
     yield* this.#out;
     this.#out = [];
@@ -101,7 +102,7 @@ export class FileReader {
     this.#checkOwnReferences();
   }
 
-  #fault(line: number, column: string, code: Parameters<FaultLog['add']>[3], message: string): void {
+  #fault(line: number, column: string, code: FaultCode, message: string): void {
     this.#context.log.add(this.#file.name, line, column, code, message);
   }
 
@@ -140,7 +141,9 @@ export class FileReader {
       const text = index === -1 ? '' : (fields[index] ?? '');
       // The database takes no NUL; it was listed above, so that a strict import is lost by now.
       const kept = text.replaceAll('\0', '');
-      return lenient ? kept.trim() : kept;
+      if (!lenient || kept === kept.trim()) return kept;
+      this.#fault(line, layout.names[index] ?? '', 'VALUE_FORMAT', 'spaces stand around the value');
+      return kept.trim();
     };
 
     const sourcedId = field(layout.leading[0]);

@@ -56,15 +56,28 @@ function parseBoolean(text: string): Value | Flaw {
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const LOOSE_DATE = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$/;
+const DAY_FIRST = /^(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[T ].*)?$/;
 
 function parseDate(text: string): Value | Flaw {
   if (DATE.test(text) && isDay(text)) return text;
-  const loose = LOOSE_DATE.exec(text);
-  const repaired = loose && `${loose[1]}-${loose[2]!.padStart(2, '0')}-${loose[3]!.padStart(2, '0')}`;
+  const loose = LOOSE_DATE.exec(text)?.slice(1) ?? dayFirst(text);
+  const repaired = loose && `${loose[0]}-${loose[1]!.padStart(2, '0')}-${loose[2]!.padStart(2, '0')}`;
   return {
     flaw: `${quote(text)} is not a date (YYYY-MM-DD)`,
     instead: repaired && isDay(repaired) ? repaired : undefined,
   };
+}
+
+/**
+ * Year, month and day of a date that ends with its year. With dots or hyphens the day comes first; with slashes it
+ * may be either, so that only a number above 12, or the same number twice, tells.
+ */
+function dayFirst(text: string): [string, string, string] | undefined {
+  const [, first, separator, second, year] = DAY_FIRST.exec(text) ?? [];
+  if (!first || !second || !year) return undefined;
+  if (separator !== '/' || Number(first) > 12 || Number(first) === Number(second))
+    return [year, second, first];
+  return Number(second) > 12 ? [year, first, second] : undefined;
 }
 
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];

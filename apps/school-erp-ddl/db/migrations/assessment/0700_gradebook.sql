@@ -257,6 +257,27 @@ COMMENT ON COLUMN assessment.result_objective.objective_id IS 'Identifier of the
 COMMENT ON COLUMN assessment.result_objective.score IS 'Score.';
 COMMENT ON COLUMN assessment.result_objective.text_score IS 'Score in words.';
 
+CREATE TABLE assessment.category_weight (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  section_id  bigint NOT NULL,
+  category_id bigint NOT NULL,
+  weight      numeric(5,2) NOT NULL,
+  drop_lowest smallint NOT NULL DEFAULT 0,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  updated_at  timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT category_weight_pkey PRIMARY KEY (tenant_id, section_id, category_id),
+  CONSTRAINT category_weight_weight_check CHECK (weight >= 0),
+  CONSTRAINT category_weight_drop_lowest_check CHECK (drop_lowest >= 0),
+  CONSTRAINT category_weight_section_fkey FOREIGN KEY (tenant_id, section_id) REFERENCES academics.section (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT category_weight_category_fkey FOREIGN KEY (tenant_id, category_id) REFERENCES assessment.category (tenant_id, id)
+);
+CREATE INDEX category_weight_category_idx ON assessment.category_weight (tenant_id, category_id);
+COMMENT ON TABLE assessment.category_weight IS 'How much a category counts in a class.';
+COMMENT ON COLUMN assessment.category_weight.section_id IS 'Class.';
+COMMENT ON COLUMN assessment.category_weight.category_id IS 'Category.';
+COMMENT ON COLUMN assessment.category_weight.weight IS 'Percent.';
+COMMENT ON COLUMN assessment.category_weight.drop_lowest IS 'How many of the lowest results do not count.';
+
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('assessment', 'category', 'category_pkey', 'This category exists already.'),
   ('assessment', 'category', 'category_sourced_id_key', 'There is already a category with this sourcedId.'),
@@ -310,7 +331,12 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('assessment', 'result_objective', 'result_objective_sourced_id_key', 'There is already a result objective with this sourcedId.'),
   ('assessment', 'result_objective', 'result_objective_sourced_id_check', 'A sourcedId has 1 to 255 characters.'),
   ('assessment', 'result_objective', 'result_objective_record_status_check', 'The record status is active or tobedeleted.'),
-  ('assessment', 'result_objective', 'result_objective_result_fkey', 'The result of this result objective does not exist, or is still in use.');
+  ('assessment', 'result_objective', 'result_objective_result_fkey', 'The result of this result objective does not exist, or is still in use.'),
+  ('assessment', 'category_weight', 'category_weight_pkey', 'This category weight exists already.'),
+  ('assessment', 'category_weight', 'category_weight_weight_check', 'Category weight: weight must be at least 0.'),
+  ('assessment', 'category_weight', 'category_weight_drop_lowest_check', 'Category weight: drop lowest must be at least 0.'),
+  ('assessment', 'category_weight', 'category_weight_section_fkey', 'The section of this category weight does not exist, or is still in use.'),
+  ('assessment', 'category_weight', 'category_weight_category_fkey', 'The category of this category weight does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('assessment');
 

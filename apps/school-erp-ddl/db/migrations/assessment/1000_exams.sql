@@ -54,34 +54,46 @@ COMMENT ON COLUMN assessment.grade_band.scores IS 'Scores from, to; only the hig
 COMMENT ON COLUMN assessment.grade_band.points IS 'Grade points.';
 COMMENT ON COLUMN assessment.grade_band.is_pass IS 'Counts as passed.';
 
+-- A band that moves to another scheme leaves one behind; both are looked at. The scheme is locked, because its range may
+-- change at the same moment.
 CREATE FUNCTION assessment.check_bands() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  of_tenant integer := coalesce(NEW.tenant_id, OLD.tenant_id);
+  schemes bigint[];
   scheme assessment.grading_scheme;
   covered record;
 BEGIN
-  SELECT * INTO scheme FROM assessment.grading_scheme
-  WHERE tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id)
-    AND id = coalesce(NEW.grading_scheme_id, OLD.grading_scheme_id);
-  IF NOT FOUND THEN
-    RETURN NULL; -- the scheme went with its bands
+  PERFORM tenancy.enter(of_tenant);
+  IF TG_TABLE_NAME = 'grading_scheme' THEN
+    schemes := ARRAY[NEW.id];
+  ELSE
+    schemes := ARRAY[NEW.grading_scheme_id, OLD.grading_scheme_id];
   END IF;
-  SELECT min(lower(b.scores)) AS lowest, max(upper(b.scores)) AS highest,
-    bool_or(upper_inc(b.scores) AND upper(b.scores) = scheme.highest) AS closed,
-    bool_and(b.before IS NULL OR b.before = lower(b.scores)) AS seamless
-  INTO covered
-  FROM (SELECT g.scores, lag(upper(g.scores)) OVER (ORDER BY lower(g.scores)) AS before
-        FROM assessment.grade_band g
-        WHERE g.tenant_id = scheme.tenant_id AND g.grading_scheme_id = scheme.id) b;
-  IF covered.lowest IS NOT NULL AND NOT (covered.lowest = scheme.lowest AND covered.highest = scheme.highest
-      AND covered.closed AND covered.seamless) THEN
-    RAISE EXCEPTION 'the bands of scheme % leave scores without a grade', scheme.code USING
-      ERRCODE = 'check_violation', SCHEMA = 'assessment', TABLE = 'grade_band', CONSTRAINT = 'grade_band_gap';
-  END IF;
+  FOR scheme IN
+    SELECT * FROM assessment.grading_scheme WHERE tenant_id = of_tenant AND id = ANY (schemes) ORDER BY id FOR NO KEY UPDATE
+  LOOP
+    SELECT min(lower(b.scores)) AS lowest, max(upper(b.scores)) AS highest,
+      bool_or(upper_inc(b.scores) AND upper(b.scores) = scheme.highest) AS closed,
+      bool_and(b.before IS NULL OR b.before = lower(b.scores)) AS seamless
+    INTO covered
+    FROM (SELECT g.scores, lag(upper(g.scores)) OVER (ORDER BY lower(g.scores)) AS before
+          FROM assessment.grade_band g
+          WHERE g.tenant_id = scheme.tenant_id AND g.grading_scheme_id = scheme.id) b;
+    IF covered.lowest IS NOT NULL AND NOT (covered.lowest = scheme.lowest AND covered.highest = scheme.highest
+        AND covered.closed AND covered.seamless) THEN
+      RAISE EXCEPTION 'the bands of scheme % leave scores without a grade', scheme.code USING
+        ERRCODE = 'check_violation', SCHEMA = 'assessment', TABLE = 'grade_band', CONSTRAINT = 'grade_band_gap';
+    END IF;
+  END LOOP;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
   RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION assessment.check_bands() IS 'Refuses, at commit, a scheme whose bands leave a score without a grade.';
 CREATE CONSTRAINT TRIGGER grade_band_gap AFTER INSERT OR UPDATE OR DELETE ON assessment.grade_band
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION assessment.check_bands();
+CREATE CONSTRAINT TRIGGER grading_scheme_gap AFTER UPDATE OF lowest, highest ON assessment.grading_scheme
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION assessment.check_bands();
 
 CREATE TABLE assessment.exam (
@@ -443,6 +455,7 @@ COMMENT ON COLUMN assessment.report_line.comment IS 'Words of the teacher.';
 COMMENT ON COLUMN assessment.report_line.teacher_id IS 'Teacher.';
 
 -- Publication freezes a report card. Its lines lock the card while they change, so that publishing waits for them.
+-- The cards are locked before they are looked at: one that is published at this moment counts as published.
 CREATE FUNCTION assessment.refuse_published() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   published timestamptz;
@@ -450,9 +463,11 @@ BEGIN
   IF TG_TABLE_NAME = 'report_card' THEN
     published := OLD.published_at;
   ELSE
-    SELECT c.published_at INTO published FROM assessment.report_card c
-    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id)
-      AND c.id = coalesce(NEW.report_card_id, OLD.report_card_id) FOR SHARE;
+    PERFORM FROM assessment.report_card c
+    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id) AND c.id IN (OLD.report_card_id, NEW.report_card_id)
+    ORDER BY c.id FOR SHARE;
+    SELECT max(c.published_at) INTO published FROM assessment.report_card c
+    WHERE c.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id) AND c.id IN (OLD.report_card_id, NEW.report_card_id);
   END IF;
   IF published IS NOT NULL THEN
     RAISE EXCEPTION 'the report card was published on %', published USING
@@ -527,6 +542,215 @@ COMMENT ON COLUMN assessment.award.person_id IS 'Student.';
 COMMENT ON COLUMN assessment.award.academic_year_id IS 'Year.';
 COMMENT ON COLUMN assessment.award.title IS 'What for.';
 COMMENT ON COLUMN assessment.award.awarded_on IS 'When.';
+
+CREATE TABLE assessment.reporting_cycle (
+  tenant_id           integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id                  bigint GENERATED BY DEFAULT AS IDENTITY,
+  organisation_id     bigint NOT NULL,
+  academic_session_id bigint NOT NULL,
+  name                text NOT NULL,
+  opens_at            timestamptz NOT NULL,
+  closes_at           timestamptz NOT NULL,
+  created_at          timestamptz NOT NULL DEFAULT now(),
+  updated_at          timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT reporting_cycle_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT reporting_cycle_times_check CHECK (closes_at > opens_at),
+  CONSTRAINT reporting_cycle_organisation_id_academic_session_id_name_key UNIQUE (tenant_id, organisation_id, academic_session_id, name),
+  CONSTRAINT reporting_cycle_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
+  CONSTRAINT reporting_cycle_academic_session_fkey FOREIGN KEY (tenant_id, academic_session_id) REFERENCES calendar.academic_session (tenant_id, id)
+);
+CREATE INDEX reporting_cycle_academic_session_idx ON assessment.reporting_cycle (tenant_id, academic_session_id);
+COMMENT ON TABLE assessment.reporting_cycle IS 'A time in which teachers write reports.';
+COMMENT ON COLUMN assessment.reporting_cycle.organisation_id IS 'School.';
+COMMENT ON COLUMN assessment.reporting_cycle.academic_session_id IS 'Term or year.';
+COMMENT ON COLUMN assessment.reporting_cycle.name IS 'Name.';
+COMMENT ON COLUMN assessment.reporting_cycle.opens_at IS 'From when teachers may write.';
+COMMENT ON COLUMN assessment.reporting_cycle.closes_at IS 'Until when.';
+
+CREATE TABLE assessment.reporting_criterion (
+  tenant_id          integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id                 bigint GENERATED BY DEFAULT AS IDENTITY,
+  reporting_cycle_id bigint NOT NULL,
+  subject_id         bigint,
+  position           smallint NOT NULL DEFAULT 0,
+  name               text NOT NULL,
+  kind               text NOT NULL,
+  grading_scheme_id  bigint,
+  created_at         timestamptz NOT NULL DEFAULT now(),
+  updated_at         timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT reporting_criterion_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT reporting_criterion_kind_check CHECK (kind IN ('grade', 'score', 'comment', 'yes_no')),
+  CONSTRAINT reporting_criterion_reporting_cycle_id_subject_id_name_key UNIQUE NULLS NOT DISTINCT (tenant_id, reporting_cycle_id, subject_id, name),
+  CONSTRAINT reporting_criterion_reporting_cycle_fkey FOREIGN KEY (tenant_id, reporting_cycle_id) REFERENCES assessment.reporting_cycle (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT reporting_criterion_subject_fkey FOREIGN KEY (tenant_id, subject_id) REFERENCES academics.subject (tenant_id, id),
+  CONSTRAINT reporting_criterion_grading_scheme_fkey FOREIGN KEY (tenant_id, grading_scheme_id) REFERENCES assessment.grading_scheme (tenant_id, id)
+);
+CREATE INDEX reporting_criterion_subject_idx ON assessment.reporting_criterion (tenant_id, subject_id);
+CREATE INDEX reporting_criterion_grading_scheme_idx ON assessment.reporting_criterion (tenant_id, grading_scheme_id);
+COMMENT ON TABLE assessment.reporting_criterion IS 'Something that a report says about every student.';
+COMMENT ON COLUMN assessment.reporting_criterion.reporting_cycle_id IS 'Cycle.';
+COMMENT ON COLUMN assessment.reporting_criterion.subject_id IS 'Subject; NULL for the report as a whole.';
+COMMENT ON COLUMN assessment.reporting_criterion.position IS 'Place.';
+COMMENT ON COLUMN assessment.reporting_criterion.name IS 'What is asked.';
+COMMENT ON COLUMN assessment.reporting_criterion.kind IS 'What an answer looks like.';
+COMMENT ON COLUMN assessment.reporting_criterion.grading_scheme_id IS 'Scheme of a grade.';
+
+CREATE TABLE assessment.reporting_value (
+  tenant_id              integer NOT NULL DEFAULT tenancy.current_tenant(),
+  reporting_criterion_id bigint NOT NULL,
+  person_id              bigint NOT NULL,
+  grade_band_id          bigint,
+  score                  numeric(7,2),
+  comment                text,
+  written_by_id          bigint,
+  proofread_at           timestamptz,
+  created_at             timestamptz NOT NULL DEFAULT now(),
+  updated_at             timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT reporting_value_pkey PRIMARY KEY (tenant_id, reporting_criterion_id, person_id),
+  CONSTRAINT reporting_value_reporting_criterion_fkey FOREIGN KEY (tenant_id, reporting_criterion_id) REFERENCES assessment.reporting_criterion (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT reporting_value_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT reporting_value_grade_band_fkey FOREIGN KEY (tenant_id, grade_band_id) REFERENCES assessment.grade_band (tenant_id, id),
+  CONSTRAINT reporting_value_written_by_fkey FOREIGN KEY (tenant_id, written_by_id) REFERENCES people.staff_member (tenant_id, person_id)
+);
+CREATE INDEX reporting_value_person_idx ON assessment.reporting_value (tenant_id, person_id);
+CREATE INDEX reporting_value_grade_band_idx ON assessment.reporting_value (tenant_id, grade_band_id);
+CREATE INDEX reporting_value_written_by_idx ON assessment.reporting_value (tenant_id, written_by_id);
+COMMENT ON TABLE assessment.reporting_value IS 'What a teacher answered for a student.';
+COMMENT ON COLUMN assessment.reporting_value.reporting_criterion_id IS 'Criterion.';
+COMMENT ON COLUMN assessment.reporting_value.person_id IS 'Student.';
+COMMENT ON COLUMN assessment.reporting_value.grade_band_id IS 'Grade.';
+COMMENT ON COLUMN assessment.reporting_value.score IS 'Score.';
+COMMENT ON COLUMN assessment.reporting_value.comment IS 'Comment.';
+COMMENT ON COLUMN assessment.reporting_value.written_by_id IS 'Teacher.';
+COMMENT ON COLUMN assessment.reporting_value.proofread_at IS 'When somebody else read it.';
+
+CREATE TABLE assessment.comment_bank (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id              bigint GENERATED BY DEFAULT AS IDENTITY,
+  organisation_id bigint,
+  code            text NOT NULL,
+  body            text NOT NULL,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT comment_bank_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT comment_bank_organisation_id_code_key UNIQUE NULLS NOT DISTINCT (tenant_id, organisation_id, code),
+  CONSTRAINT comment_bank_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id),
+  CONSTRAINT comment_bank_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
+);
+COMMENT ON TABLE assessment.comment_bank IS 'Sentences that reports may use.';
+COMMENT ON COLUMN assessment.comment_bank.organisation_id IS 'School; NULL for all.';
+COMMENT ON COLUMN assessment.comment_bank.code IS 'Short name.';
+COMMENT ON COLUMN assessment.comment_bank.body IS 'Sentence.';
+
+CREATE TABLE assessment.external_test (
+  tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id         bigint GENERATED BY DEFAULT AS IDENTITY,
+  code       text NOT NULL,
+  name       text NOT NULL,
+  issuer     text,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT external_test_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT external_test_code_key UNIQUE (tenant_id, code),
+  CONSTRAINT external_test_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id)
+);
+COMMENT ON TABLE assessment.external_test IS 'A test that somebody else sets, such as a national or language test.';
+COMMENT ON COLUMN assessment.external_test.code IS 'Short name.';
+COMMENT ON COLUMN assessment.external_test.name IS 'Name.';
+COMMENT ON COLUMN assessment.external_test.issuer IS 'Who sets it.';
+
+CREATE TABLE assessment.external_field (
+  tenant_id         integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id                bigint GENERATED BY DEFAULT AS IDENTITY,
+  external_test_id  bigint NOT NULL,
+  position          smallint NOT NULL DEFAULT 0,
+  name              text NOT NULL,
+  grading_scheme_id bigint,
+  created_at        timestamptz NOT NULL DEFAULT now(),
+  updated_at        timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT external_field_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT external_field_external_test_id_name_key UNIQUE (tenant_id, external_test_id, name),
+  CONSTRAINT external_field_external_test_fkey FOREIGN KEY (tenant_id, external_test_id) REFERENCES assessment.external_test (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT external_field_grading_scheme_fkey FOREIGN KEY (tenant_id, grading_scheme_id) REFERENCES assessment.grading_scheme (tenant_id, id)
+);
+CREATE INDEX external_field_grading_scheme_idx ON assessment.external_field (tenant_id, grading_scheme_id);
+COMMENT ON TABLE assessment.external_field IS 'A score that an external test reports.';
+COMMENT ON COLUMN assessment.external_field.external_test_id IS 'Test.';
+COMMENT ON COLUMN assessment.external_field.position IS 'Place.';
+COMMENT ON COLUMN assessment.external_field.name IS 'What is scored.';
+COMMENT ON COLUMN assessment.external_field.grading_scheme_id IS 'Scheme of its grades.';
+
+CREATE TABLE assessment.external_result (
+  tenant_id         integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id                bigint GENERATED BY DEFAULT AS IDENTITY,
+  external_field_id bigint NOT NULL,
+  person_id         bigint NOT NULL,
+  taken_on          date NOT NULL,
+  score             numeric(9,2),
+  grade             text,
+  created_at        timestamptz NOT NULL DEFAULT now(),
+  updated_at        timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT external_result_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT external_result_something_check CHECK (num_nonnulls(score, grade) > 0),
+  CONSTRAINT external_result_external_field_id_person_id_taken_on_key UNIQUE (tenant_id, external_field_id, person_id, taken_on),
+  CONSTRAINT external_result_external_field_fkey FOREIGN KEY (tenant_id, external_field_id) REFERENCES assessment.external_field (tenant_id, id),
+  CONSTRAINT external_result_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id)
+);
+CREATE INDEX external_result_person_idx ON assessment.external_result (tenant_id, person_id);
+COMMENT ON TABLE assessment.external_result IS 'What a student reached in an external test.';
+COMMENT ON COLUMN assessment.external_result.external_field_id IS 'Score of a test.';
+COMMENT ON COLUMN assessment.external_result.person_id IS 'Student.';
+COMMENT ON COLUMN assessment.external_result.taken_on IS 'Day.';
+COMMENT ON COLUMN assessment.external_result.score IS 'Score.';
+COMMENT ON COLUMN assessment.external_result.grade IS 'Grade.';
+
+CREATE TABLE assessment.honour_roll (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id              bigint GENERATED BY DEFAULT AS IDENTITY,
+  organisation_id bigint NOT NULL,
+  name            text NOT NULL,
+  least_average   numeric(5,2) NOT NULL,
+  least_score     numeric(5,2),
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT honour_roll_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT honour_roll_least_average_check CHECK (least_average >= 0),
+  CONSTRAINT honour_roll_organisation_id_name_key UNIQUE (tenant_id, organisation_id, name),
+  CONSTRAINT honour_roll_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
+);
+COMMENT ON TABLE assessment.honour_roll IS 'What average earns an honour.';
+COMMENT ON COLUMN assessment.honour_roll.organisation_id IS 'School.';
+COMMENT ON COLUMN assessment.honour_roll.name IS 'Name of the honour.';
+COMMENT ON COLUMN assessment.honour_roll.least_average IS 'Lowest average.';
+COMMENT ON COLUMN assessment.honour_roll.least_score IS 'Lowest score in any subject.';
+
+CREATE TABLE assessment.transfer_credit (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id          bigint GENERATED BY DEFAULT AS IDENTITY,
+  person_id   bigint NOT NULL,
+  course_id   bigint,
+  title       text NOT NULL,
+  school_name text NOT NULL,
+  school_year smallint NOT NULL,
+  credits     numeric(5,2) NOT NULL,
+  grade       text,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  updated_at  timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT transfer_credit_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT transfer_credit_credits_check CHECK (credits >= 0),
+  CONSTRAINT transfer_credit_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
+  CONSTRAINT transfer_credit_course_fkey FOREIGN KEY (tenant_id, course_id) REFERENCES academics.course (tenant_id, id)
+);
+CREATE INDEX transfer_credit_person_idx ON assessment.transfer_credit (tenant_id, person_id);
+CREATE INDEX transfer_credit_course_idx ON assessment.transfer_credit (tenant_id, course_id);
+COMMENT ON TABLE assessment.transfer_credit IS 'Credits that were earned elsewhere.';
+COMMENT ON COLUMN assessment.transfer_credit.person_id IS 'Student.';
+COMMENT ON COLUMN assessment.transfer_credit.course_id IS 'Course here that they stand for.';
+COMMENT ON COLUMN assessment.transfer_credit.title IS 'Course there.';
+COMMENT ON COLUMN assessment.transfer_credit.school_name IS 'School there.';
+COMMENT ON COLUMN assessment.transfer_credit.school_year IS 'Year in which it ended.';
+COMMENT ON COLUMN assessment.transfer_credit.credits IS 'Credits.';
+COMMENT ON COLUMN assessment.transfer_credit.grade IS 'Grade there.';
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('assessment', 'grading_scheme', 'grading_scheme_pkey', 'This grading scheme exists already.'),
@@ -623,7 +847,47 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('assessment', 'transcript', 'transcript_person_fkey', 'The person of this transcript does not exist, or is still in use.'),
   ('assessment', 'award', 'award_pkey', 'This award exists already.'),
   ('assessment', 'award', 'award_person_fkey', 'The person of this award does not exist, or is still in use.'),
-  ('assessment', 'award', 'award_academic_year_fkey', 'The academic year of this award does not exist, or is still in use.');
+  ('assessment', 'award', 'award_academic_year_fkey', 'The academic year of this award does not exist, or is still in use.'),
+  ('assessment', 'reporting_cycle', 'reporting_cycle_pkey', 'This reporting cycle exists already.'),
+  ('assessment', 'reporting_cycle', 'reporting_cycle_times_check', 'Reports close after they open.'),
+  ('assessment', 'reporting_cycle', 'reporting_cycle_organisation_id_academic_session_id_name_key', 'There is already a reporting cycle with the same organisation, academic session, name.'),
+  ('assessment', 'reporting_cycle', 'reporting_cycle_organisation_fkey', 'The organisation of this reporting cycle does not exist, or is still in use.'),
+  ('assessment', 'reporting_cycle', 'reporting_cycle_academic_session_fkey', 'The academic session of this reporting cycle does not exist, or is still in use.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_pkey', 'This reporting criterion exists already.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_kind_check', 'Reporting criterion: kind must be one of grade, score, comment, yes_no.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_reporting_cycle_id_subject_id_name_key', 'There is already a reporting criterion with the same reporting cycle, subject, name.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_reporting_cycle_fkey', 'The reporting cycle of this reporting criterion does not exist, or is still in use.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_subject_fkey', 'The subject of this reporting criterion does not exist, or is still in use.'),
+  ('assessment', 'reporting_criterion', 'reporting_criterion_grading_scheme_fkey', 'The grading scheme of this reporting criterion does not exist, or is still in use.'),
+  ('assessment', 'reporting_value', 'reporting_value_pkey', 'This reporting value exists already.'),
+  ('assessment', 'reporting_value', 'reporting_value_reporting_criterion_fkey', 'The reporting criterion of this reporting value does not exist, or is still in use.'),
+  ('assessment', 'reporting_value', 'reporting_value_person_fkey', 'The person of this reporting value does not exist, or is still in use.'),
+  ('assessment', 'reporting_value', 'reporting_value_grade_band_fkey', 'The grade band of this reporting value does not exist, or is still in use.'),
+  ('assessment', 'reporting_value', 'reporting_value_written_by_fkey', 'The written by of this reporting value does not exist, or is still in use.'),
+  ('assessment', 'comment_bank', 'comment_bank_pkey', 'This comment bank exists already.'),
+  ('assessment', 'comment_bank', 'comment_bank_organisation_id_code_key', 'There is already a comment bank with the same organisation, code.'),
+  ('assessment', 'comment_bank', 'comment_bank_tenant_fkey', 'The tenant does not exist.'),
+  ('assessment', 'comment_bank', 'comment_bank_organisation_fkey', 'The organisation of this comment bank does not exist, or is still in use.'),
+  ('assessment', 'external_test', 'external_test_pkey', 'This external test exists already.'),
+  ('assessment', 'external_test', 'external_test_code_key', 'There is already a external test with the same code.'),
+  ('assessment', 'external_test', 'external_test_tenant_fkey', 'The tenant does not exist.'),
+  ('assessment', 'external_field', 'external_field_pkey', 'This external field exists already.'),
+  ('assessment', 'external_field', 'external_field_external_test_id_name_key', 'There is already a external field with the same external test, name.'),
+  ('assessment', 'external_field', 'external_field_external_test_fkey', 'The external test of this external field does not exist, or is still in use.'),
+  ('assessment', 'external_field', 'external_field_grading_scheme_fkey', 'The grading scheme of this external field does not exist, or is still in use.'),
+  ('assessment', 'external_result', 'external_result_pkey', 'This external result exists already.'),
+  ('assessment', 'external_result', 'external_result_something_check', 'A result has a score or a grade.'),
+  ('assessment', 'external_result', 'external_result_external_field_id_person_id_taken_on_key', 'There is already a external result with the same external field, person, taken on.'),
+  ('assessment', 'external_result', 'external_result_external_field_fkey', 'The external field of this external result does not exist, or is still in use.'),
+  ('assessment', 'external_result', 'external_result_person_fkey', 'The person of this external result does not exist, or is still in use.'),
+  ('assessment', 'honour_roll', 'honour_roll_pkey', 'This honour roll exists already.'),
+  ('assessment', 'honour_roll', 'honour_roll_least_average_check', 'Honour roll: least average must be at least 0.'),
+  ('assessment', 'honour_roll', 'honour_roll_organisation_id_name_key', 'There is already a honour roll with the same organisation, name.'),
+  ('assessment', 'honour_roll', 'honour_roll_organisation_fkey', 'The organisation of this honour roll does not exist, or is still in use.'),
+  ('assessment', 'transfer_credit', 'transfer_credit_pkey', 'This transfer credit exists already.'),
+  ('assessment', 'transfer_credit', 'transfer_credit_credits_check', 'Transfer credit: credits must be at least 0.'),
+  ('assessment', 'transfer_credit', 'transfer_credit_person_fkey', 'The person of this transfer credit does not exist, or is still in use.'),
+  ('assessment', 'transfer_credit', 'transfer_credit_course_fkey', 'The course of this transfer credit does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('assessment');
 

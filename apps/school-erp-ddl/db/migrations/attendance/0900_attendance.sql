@@ -89,6 +89,7 @@ CALL tenancy.ensure_months('attendance.daily_mark', '2026-01-01', '2027-12-01');
 CALL tenancy.ensure_months('attendance.period_mark', '2026-01-01', '2027-12-01');
 
 -- A school's percentages are asked for by the month and the year: 6,000 students have more than 120,000 marks a month.
+-- Every roll updates its rows, so pages keep room for that.
 CREATE TABLE attendance.month_count (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
   person_id       bigint NOT NULL,
@@ -103,7 +104,7 @@ CREATE TABLE attendance.month_count (
   CONSTRAINT month_count_counts_check CHECK (least(present, late, absent, excused) >= 0),
   CONSTRAINT month_count_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
   CONSTRAINT month_count_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX month_count_school_month_idx ON attendance.month_count (tenant_id, organisation_id, month);
 COMMENT ON TABLE attendance.month_count IS 'How many marks of each kind a student has in a month; kept by triggers of daily_mark.';
 COMMENT ON COLUMN attendance.month_count.person_id IS 'Student.';
@@ -116,7 +117,7 @@ COMMENT ON COLUMN attendance.month_count.excused IS 'Marks of kind excused.';
 
 -- One statement for a whole roll. Rows are taken in the order of their keys, so that two rolls of the same students
 -- queue instead of deadlocking.
-CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     IF EXISTS (SELECT FROM removed) THEN -- not so where ON CONFLICT met nothing
@@ -146,6 +147,14 @@ BEGIN
     ON CONFLICT (tenant_id, person_id, month, organisation_id) DO UPDATE
       SET present = t.present + EXCLUDED.present, late = t.late + EXCLUDED.late,
         absent = t.absent + EXCLUDED.absent, excused = t.excused + EXCLUDED.excused;
+    -- Looked at after the counts are locked, so that two rolls of the same students see one another.
+    IF EXISTS (
+      SELECT FROM added a JOIN attendance.daily_mark m ON m.tenant_id = a.tenant_id AND m.person_id = a.person_id AND m.day = a.day
+      WHERE m.organisation_id = a.organisation_id AND (m.session_code = 'D') <> (a.session_code = 'D')
+    ) THEN
+      RAISE EXCEPTION 'a mark of the whole day and one of a half' USING
+        ERRCODE = 'check_violation', SCHEMA = 'attendance', TABLE = 'daily_mark', CONSTRAINT = 'daily_mark_halves';
+    END IF;
   END IF;
   RETURN NULL;
 END
@@ -323,6 +332,32 @@ COMMENT ON COLUMN attendance.gate_pass.back_at IS 'When they came back.';
 COMMENT ON COLUMN attendance.gate_pass.collected_by_id IS 'Who collected them.';
 COMMENT ON COLUMN attendance.gate_pass.reason IS 'Why.';
 
+CREATE TABLE attendance.mark_note (
+  tenant_id    integer NOT NULL DEFAULT tenancy.current_tenant(),
+  person_id    bigint NOT NULL,
+  day          date NOT NULL,
+  session_code text NOT NULL DEFAULT 'D',
+  reason_code  text,
+  note         text,
+  noted_by_id  bigint,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  updated_at   timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT mark_note_pkey PRIMARY KEY (tenant_id, person_id, day, session_code),
+  CONSTRAINT mark_note_session_code_check CHECK (session_code IN ('D', 'AM', 'PM')),
+  CONSTRAINT mark_note_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id) ON DELETE CASCADE,
+  CONSTRAINT mark_note_reason_fkey FOREIGN KEY (tenant_id, reason_code) REFERENCES attendance.absence_reason (tenant_id, code),
+  CONSTRAINT mark_note_noted_by_fkey FOREIGN KEY (tenant_id, noted_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX mark_note_reason_idx ON attendance.mark_note (tenant_id, reason_code);
+CREATE INDEX mark_note_noted_by_idx ON attendance.mark_note (tenant_id, noted_by_id);
+COMMENT ON TABLE attendance.mark_note IS 'Why a mark is what it is; most marks need none.';
+COMMENT ON COLUMN attendance.mark_note.person_id IS 'Student.';
+COMMENT ON COLUMN attendance.mark_note.day IS 'Day.';
+COMMENT ON COLUMN attendance.mark_note.session_code IS 'Day or half-day.';
+COMMENT ON COLUMN attendance.mark_note.reason_code IS 'Reason.';
+COMMENT ON COLUMN attendance.mark_note.note IS 'What was said.';
+COMMENT ON COLUMN attendance.mark_note.noted_by_id IS 'Who noted it.';
+
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('attendance', 'code', 'code_pkey', 'This code exists already.'),
   ('attendance', 'code', 'code_code_check', 'An attendance code is one to three capital letters.'),
@@ -334,6 +369,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('attendance', 'month_count', 'month_count_counts_check', 'A count of marks is not negative.'),
   ('attendance', 'month_count', 'month_count_person_fkey', 'The person of this month count does not exist, or is still in use.'),
   ('attendance', 'month_count', 'month_count_organisation_fkey', 'The organisation of this month count does not exist, or is still in use.'),
+  ('attendance', 'daily_mark', 'daily_mark_halves', 'A day is marked as a whole or in halves, not both.'),
   ('attendance', 'daily_mark', 'daily_mark_pkey', 'This daily mark exists already.'),
   ('attendance', 'daily_mark', 'daily_mark_session_code_check', 'A session is D, AM or PM.'),
   ('attendance', 'daily_mark', 'daily_mark_code_fkey', 'There is no such attendance code.'),
@@ -373,7 +409,12 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('attendance', 'gate_pass', 'gate_pass_pkey', 'This gate pass exists already.'),
   ('attendance', 'gate_pass', 'gate_pass_times_check', 'A student comes back after leaving.'),
   ('attendance', 'gate_pass', 'gate_pass_person_fkey', 'The person of this gate pass does not exist, or is still in use.'),
-  ('attendance', 'gate_pass', 'gate_pass_collected_by_fkey', 'The collected by of this gate pass does not exist, or is still in use.');
+  ('attendance', 'gate_pass', 'gate_pass_collected_by_fkey', 'The collected by of this gate pass does not exist, or is still in use.'),
+  ('attendance', 'mark_note', 'mark_note_pkey', 'This mark note exists already.'),
+  ('attendance', 'mark_note', 'mark_note_session_code_check', 'Mark note: session code must be one of D, AM, PM.'),
+  ('attendance', 'mark_note', 'mark_note_person_fkey', 'The person of this mark note does not exist, or is still in use.'),
+  ('attendance', 'mark_note', 'mark_note_reason_fkey', 'The reason of this mark note does not exist, or is still in use.'),
+  ('attendance', 'mark_note', 'mark_note_noted_by_fkey', 'The noted by of this mark note does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('attendance');
 

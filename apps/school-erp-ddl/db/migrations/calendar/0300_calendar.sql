@@ -65,6 +65,8 @@ COMMENT ON COLUMN calendar.academic_session.starts_on IS 'First day.';
 COMMENT ON COLUMN calendar.academic_session.ends_on IS 'Day after the last.';
 COMMENT ON COLUMN calendar.academic_session.period IS 'The days, from first to last.';
 COMMENT ON COLUMN calendar.academic_session.school_year IS 'Year in which the school year ends.';
+CREATE CONSTRAINT TRIGGER academic_session_cycle AFTER INSERT OR UPDATE OF parent_id ON calendar.academic_session
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE calendar.academic_year (
   tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -208,6 +210,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('calendar', 'academic_session', 'academic_session_overlap_excl', 'Two sessions of one kind overlap in this calendar.'),
   ('calendar', 'academic_session', 'academic_session_calendar_fkey', 'The calendar of this academic session does not exist, or is still in use.'),
   ('calendar', 'academic_session', 'academic_session_parent_fkey', 'The parent of this academic session does not exist, or is still in use.'),
+  ('calendar', 'academic_session', 'academic_session_cycle', 'A session cannot be above itself.'),
+  ('calendar', 'academic_session', 'academic_session_depth', 'A session has fewer than 100 others above it.'),
   ('calendar', 'academic_year', 'academic_year_pkey', 'This academic year exists already.'),
   ('calendar', 'academic_year', 'academic_year_kind_code_check', 'An academic year is a session of kind schoolYear.'),
   ('calendar', 'academic_year', 'academic_year_status_code_check', 'Academic year: status code must be one of planned, open, closed.'),

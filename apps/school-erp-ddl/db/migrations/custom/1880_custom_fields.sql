@@ -1,4 +1,5 @@
--- Values live in the jsonb column `custom` of student and staff_member; fields say what may stand there.
+-- Values live in the jsonb column `custom` of students, staff, schools, applications and incidents; fields say what may
+-- stand there.
 
 SET LOCAL ROLE erp_owner;
 
@@ -14,7 +15,7 @@ CREATE TABLE custom.field_group (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT field_group_pkey PRIMARY KEY (tenant_id, id),
-  CONSTRAINT field_group_entity_check CHECK (entity IN ('student', 'staff_member')),
+  CONSTRAINT field_group_entity_check CHECK (entity IN ('student', 'staff_member', 'school', 'application', 'incident')),
   CONSTRAINT field_group_entity_name_key UNIQUE (tenant_id, entity, name),
   CONSTRAINT field_group_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenancy.tenant (id)
 );
@@ -36,7 +37,7 @@ CREATE TABLE custom.field (
   created_at     timestamptz NOT NULL DEFAULT now(),
   updated_at     timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT field_pkey PRIMARY KEY (tenant_id, id),
-  CONSTRAINT field_entity_check CHECK (entity IN ('student', 'staff_member')),
+  CONSTRAINT field_entity_check CHECK (entity IN ('student', 'staff_member', 'school', 'application', 'incident')),
   CONSTRAINT field_code_check CHECK ((code ~ '^[a-z][a-z0-9_]{0,62}$')),
   CONSTRAINT field_kind_check CHECK (kind IN ('text', 'number', 'boolean', 'date', 'choice')),
   CONSTRAINT field_entity_code_key UNIQUE (tenant_id, entity, code),
@@ -87,17 +88,26 @@ CREATE TRIGGER student_custom BEFORE INSERT OR UPDATE OF custom ON people.studen
   FOR EACH ROW EXECUTE FUNCTION custom.check_values();
 CREATE TRIGGER staff_member_custom BEFORE INSERT OR UPDATE OF custom ON people.staff_member
   FOR EACH ROW EXECUTE FUNCTION custom.check_values();
+CREATE TRIGGER school_custom BEFORE INSERT OR UPDATE OF custom ON organisation.school
+  FOR EACH ROW EXECUTE FUNCTION custom.check_values();
+CREATE TRIGGER application_custom BEFORE INSERT OR UPDATE OF custom ON admissions.application
+  FOR EACH ROW EXECUTE FUNCTION custom.check_values();
+CREATE TRIGGER incident_custom BEFORE INSERT OR UPDATE OF custom ON discipline.incident
+  FOR EACH ROW EXECUTE FUNCTION custom.check_values();
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('people', 'student', 'student_custom', 'A custom field of the student has no acceptable value.'),
-  ('people', 'staff_member', 'staff_member_custom', 'A custom field of the staff member has no acceptable value.');
+  ('people', 'staff_member', 'staff_member_custom', 'A custom field of the staff member has no acceptable value.'),
+  ('organisation', 'school', 'school_custom', 'A custom field of the staff member has no acceptable value.'),
+  ('admissions', 'application', 'application_custom', 'A custom field of the staff member has no acceptable value.'),
+  ('discipline', 'incident', 'incident_custom', 'A custom field of the staff member has no acceptable value.');
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('custom', 'field_group', 'field_group_pkey', 'This field group exists already.'),
-  ('custom', 'field_group', 'field_group_entity_check', 'Field group: entity must be one of student, staff_member.'),
+  ('custom', 'field_group', 'field_group_entity_check', 'Field group: entity must be one of student, staff_member, school, application, incident.'),
   ('custom', 'field_group', 'field_group_entity_name_key', 'There is already a field group with the same entity, name.'),
   ('custom', 'field_group', 'field_group_tenant_fkey', 'The tenant does not exist.'),
   ('custom', 'field', 'field_pkey', 'This field exists already.'),
-  ('custom', 'field', 'field_entity_check', 'Field: entity must be one of student, staff_member.'),
+  ('custom', 'field', 'field_entity_check', 'Field: entity must be one of student, staff_member, school, application, incident.'),
   ('custom', 'field', 'field_code_check', 'A code has lower case letters, digits and underscores.'),
   ('custom', 'field', 'field_kind_check', 'Field: kind must be one of text, number, boolean, date, choice.'),
   ('custom', 'field', 'field_entity_code_key', 'There is already a field with the same entity, code.'),

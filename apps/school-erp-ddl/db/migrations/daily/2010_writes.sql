@@ -91,7 +91,7 @@ $$;
 COMMENT ON FUNCTION daily.issue_invoices(bigint, date, date, numeric) IS 'Bills everybody who pays by a structure, for a share of the year in percent, with their discounts. Returns the number of invoices.';
 
 CREATE FUNCTION fees.take_numbers(series text, how_many bigint) RETURNS bigint
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   INSERT INTO fees.number_series AS s (tenant_id, code, last_number) VALUES (tenancy.current_tenant(), series, how_many)
   ON CONFLICT (tenant_id, code) DO UPDATE SET last_number = s.last_number + how_many

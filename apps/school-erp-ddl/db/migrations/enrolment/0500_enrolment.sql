@@ -14,12 +14,14 @@ CREATE TABLE enrolment.placement (
   programme_id     bigint,
   period           daterange NOT NULL,
   is_primary       boolean NOT NULL DEFAULT true,
+  full_time_share  numeric(3,2) NOT NULL DEFAULT 1,
   entry_code       text NOT NULL DEFAULT 'new',
   exit_code        text,
   roll_number      text,
   created_at       timestamptz NOT NULL DEFAULT now(),
   updated_at       timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT placement_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT placement_full_time_share_check CHECK (full_time_share > 0 AND full_time_share <= 1),
   CONSTRAINT placement_period_check CHECK ((NOT isempty(period) AND lower(period) IS NOT NULL)),
   CONSTRAINT placement_overlap_excl EXCLUDE USING gist (tenant_id WITH =, person_id WITH =, period WITH &&) WHERE (is_primary) DEFERRABLE,
   CONSTRAINT placement_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
@@ -41,6 +43,7 @@ COMMENT ON COLUMN enrolment.placement.grade_level_id IS 'Grade.';
 COMMENT ON COLUMN enrolment.placement.programme_id IS 'Programme.';
 COMMENT ON COLUMN enrolment.placement.period IS 'First day, and day after the last.';
 COMMENT ON COLUMN enrolment.placement.is_primary IS 'False for a second school beside the main one.';
+COMMENT ON COLUMN enrolment.placement.full_time_share IS 'Share of a full timetable.';
 COMMENT ON COLUMN enrolment.placement.entry_code IS 'Why it began: new, promoted, transferred, returned.';
 COMMENT ON COLUMN enrolment.placement.exit_code IS 'Why it ended.';
 COMMENT ON COLUMN enrolment.placement.roll_number IS 'Number in the class register.';
@@ -85,6 +88,7 @@ COMMENT ON COLUMN enrolment.section_enrolment.end_date IS 'Day after the last.';
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('enrolment', 'placement', 'placement_pkey', 'This placement exists already.'),
+  ('enrolment', 'placement', 'placement_full_time_share_check', 'A share of a full timetable is above 0 and at most 1.'),
   ('enrolment', 'placement', 'placement_period_check', 'A placement has a first day and lasts at least a day.'),
   ('enrolment', 'placement', 'placement_overlap_excl', 'This student is already placed at a school on some of these days.'),
   ('enrolment', 'placement', 'placement_person_fkey', 'The person of this placement does not exist, or is still in use.'),

@@ -157,7 +157,7 @@ ALTER TABLE academics.section ADD COLUMN seats_checked_at timestamptz;
 COMMENT ON COLUMN academics.section.seats_checked_at IS 'When seats were last counted; the lock that enrolments meet at.';
 
 CREATE FUNCTION enrolment.check_seats() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = pg_catalog AS $$
+  SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   full_section record;
 BEGIN
@@ -186,6 +186,23 @@ CREATE TRIGGER section_enrolment_seats_insert AFTER INSERT ON enrolment.section_
   REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION enrolment.check_seats();
 CREATE TRIGGER section_enrolment_seats_update AFTER UPDATE ON enrolment.section_enrolment
   REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION enrolment.check_seats();
+
+-- The other side: a capacity is not lowered below the students who have a seat.
+CREATE FUNCTION enrolment.check_capacity() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.capacity < (SELECT count(*) FROM enrolment.section_enrolment e
+      WHERE e.tenant_id = NEW.tenant_id AND e.section_id = NEW.id AND e.role_code = 'student'
+        AND e.record_status = 'active' AND (e.end_date IS NULL OR e.end_date > current_date)) THEN
+    RAISE EXCEPTION 'section % has more students than %', NEW.id, NEW.capacity USING
+      ERRCODE = 'check_violation', SCHEMA = 'academics', TABLE = 'section', CONSTRAINT = 'section_seats';
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION enrolment.check_capacity() IS 'Refuses a capacity below the number of students in the section.';
+CREATE TRIGGER section_seats AFTER UPDATE OF capacity ON academics.section
+  FOR EACH ROW WHEN (NEW.capacity IS NOT NULL AND NEW.capacity IS DISTINCT FROM OLD.capacity)
+  EXECUTE FUNCTION enrolment.check_capacity();
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('enrolment', 'promotion_run', 'promotion_run_pkey', 'This promotion run exists already.'),
@@ -222,7 +239,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('enrolment', 'section_waitlist', 'section_waitlist_place_key', 'Two students have the same place in the queue.'),
   ('enrolment', 'section_waitlist', 'section_waitlist_section_fkey', 'The section of this section waitlist does not exist, or is still in use.'),
   ('enrolment', 'section_waitlist', 'section_waitlist_person_fkey', 'The person of this section waitlist does not exist, or is still in use.'),
-  ('enrolment', 'section_enrolment', 'section_enrolment_seats', 'The class is full.');
+  ('enrolment', 'section_enrolment', 'section_enrolment_seats', 'The class is full.'),
+  ('academics', 'section', 'section_seats', 'The class has more students than that.');
 
 CALL tenancy.protect_schema('enrolment');
 

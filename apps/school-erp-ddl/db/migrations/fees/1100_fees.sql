@@ -268,7 +268,7 @@ COMMENT ON COLUMN fees.number_series.prefix IS 'Written before the number.';
 COMMENT ON COLUMN fees.number_series.last_number IS 'Number given last.';
 
 CREATE FUNCTION fees.next_number(series text) RETURNS bigint
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   INSERT INTO fees.number_series AS s (tenant_id, code, last_number) VALUES (tenancy.current_tenant(), series, 1)
   ON CONFLICT (tenant_id, code) DO UPDATE SET last_number = s.last_number + 1
@@ -525,7 +525,7 @@ COMMENT ON FUNCTION fees.number_payment() IS 'Gives a payment the next receipt n
 CREATE TRIGGER payment_number BEFORE INSERT ON fees.payment FOR EACH ROW EXECUTE FUNCTION fees.number_payment();
 
 -- One UPDATE for all lines of a statement: 2,000 invoices are made in one run.
-CREATE FUNCTION fees.sum_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION fees.sum_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE fees.invoice i SET total = i.total + n.amount
   FROM (SELECT tenant_id, invoice_id, sum(amount) AS amount FROM added GROUP BY tenant_id, invoice_id) n
@@ -538,7 +538,7 @@ CREATE TRIGGER invoice_line_sum AFTER INSERT ON fees.invoice_line REFERENCING NE
   FOR EACH STATEMENT EXECUTE FUNCTION fees.sum_invoice();
 
 -- The UPDATE locks invoice and payment; the checks on their sums hold whatever happens at the same moment.
-CREATE FUNCTION fees.sum_allocation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION fees.sum_allocation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_TABLE_NAME IN ('allocation', 'refund') THEN
     UPDATE fees.payment SET allocated = allocated + NEW.amount
@@ -594,6 +594,8 @@ COMMENT ON COLUMN fees.account.name IS 'Name.';
 COMMENT ON COLUMN fees.account.kind IS 'What kind.';
 COMMENT ON COLUMN fees.account.parent_id IS 'Account above.';
 COMMENT ON COLUMN fees.account.is_postable IS 'Takes lines itself.';
+CREATE CONSTRAINT TRIGGER account_cycle AFTER INSERT OR UPDATE OF parent_id ON fees.account
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE fees.fiscal_period (
   tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -700,23 +702,67 @@ COMMENT ON FUNCTION fees.check_line_open() IS 'Refuses lines for an entry of an 
 CREATE TRIGGER journal_line_open AFTER INSERT ON fees.journal_line REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION fees.check_line_open();
 
+-- Lines are looked at as well as their entry: a check that was made early (SET CONSTRAINTS) is made again for a line that
+-- comes afterwards. Checks at commit enter the tenant of their row, because the transaction may have left it.
 CREATE FUNCTION fees.check_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  entry fees.journal_entry;
   balance numeric;
   lines integer;
 BEGIN
+  PERFORM tenancy.enter(NEW.tenant_id);
+  IF TG_TABLE_NAME = 'journal_entry' THEN
+    entry := NEW;
+  ELSE
+    SELECT * INTO entry FROM fees.journal_entry WHERE tenant_id = NEW.tenant_id AND id = NEW.journal_entry_id;
+  END IF;
   SELECT coalesce(sum(amount), 0), count(*) INTO balance, lines FROM fees.journal_line
-  WHERE tenant_id = NEW.tenant_id AND journal_entry_id = NEW.id;
+  WHERE tenant_id = entry.tenant_id AND journal_entry_id = entry.id;
   IF balance <> 0 OR lines < 2 THEN
-    RAISE EXCEPTION 'entry % has % lines and is out of balance by %', NEW.number, lines, balance USING
+    RAISE EXCEPTION 'entry % has % lines and is out of balance by %', entry.number, lines, balance USING
       ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'journal_entry', CONSTRAINT = 'journal_entry_balance';
   END IF;
+  IF entry.reverses_id IS NOT NULL AND EXISTS (
+    SELECT FROM fees.journal_line
+    WHERE tenant_id = entry.tenant_id AND journal_entry_id IN (entry.id, entry.reverses_id)
+    GROUP BY account_id, person_id, invoice_id HAVING sum(amount) <> 0
+  ) THEN
+    RAISE EXCEPTION 'entry % does not undo what it reverses', entry.number USING
+      ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'journal_entry', CONSTRAINT = 'journal_entry_reversal';
+  END IF;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION fees.check_balance() IS 'Refuses, at commit, an entry whose lines do not sum to zero.';
+COMMENT ON FUNCTION fees.check_balance() IS 'Refuses, at commit, an entry whose lines do not sum to zero, or that leaves something of what it reverses.';
 CREATE CONSTRAINT TRIGGER journal_entry_balance AFTER INSERT ON fees.journal_entry
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fees.check_balance();
+CREATE CONSTRAINT TRIGGER journal_line_balance AFTER INSERT ON fees.journal_line
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fees.check_balance();
+
+-- Receipts and postings have no gaps: whoever takes a number uses it, also when the row that took it was not inserted in
+-- the end (ON CONFLICT DO NOTHING).
+CREATE FUNCTION fees.check_number_used() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  entered text := current_setting('app.tenant_id', true);
+BEGIN
+  PERFORM tenancy.enter(NEW.tenant_id);
+  IF NOT EXISTS (SELECT FROM fees.payment p
+                 WHERE NEW.code = 'receipt' AND p.tenant_id = NEW.tenant_id AND p.receipt_number = NEW.last_number)
+    AND NOT EXISTS (SELECT FROM fees.journal_entry e
+                    WHERE NEW.code = 'journal' AND e.tenant_id = NEW.tenant_id AND e.number = NEW.last_number) THEN
+    RAISE EXCEPTION 'the % number % was taken and not used', NEW.code, NEW.last_number USING
+      ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'number_series', CONSTRAINT = 'number_series_used';
+  END IF;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION fees.check_number_used() IS 'Refuses, at commit, a receipt or journal number that no row has.';
+CREATE CONSTRAINT TRIGGER number_series_used AFTER INSERT OR UPDATE ON fees.number_series
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.code IN ('receipt', 'journal'))
+  EXECUTE FUNCTION fees.check_number_used();
 
 CREATE TRIGGER journal_entry_final BEFORE UPDATE OR DELETE ON fees.journal_entry
   FOR EACH ROW EXECUTE FUNCTION tenancy.refuse_change('journal_entry');
@@ -810,6 +856,89 @@ COMMENT ON COLUMN fees.budget.account_id IS 'Account.';
 COMMENT ON COLUMN fees.budget.academic_year_id IS 'Year.';
 COMMENT ON COLUMN fees.budget.amount IS 'Planned amount.';
 
+CREATE TABLE fees.expense (
+  tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id              bigint GENERATED BY DEFAULT AS IDENTITY,
+  account_id      bigint NOT NULL,
+  organisation_id bigint NOT NULL,
+  asked_by_id     bigint NOT NULL,
+  asked_on        date NOT NULL DEFAULT current_date,
+  purpose         text NOT NULL,
+  amount          numeric(14,2) NOT NULL,
+  status_code     text NOT NULL DEFAULT 'asked',
+  paid_on         date,
+  reference       text,
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT expense_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT expense_status_code_check CHECK (status_code IN ('asked', 'approved', 'refused', 'ordered', 'paid', 'cancelled')),
+  CONSTRAINT expense_amount_check CHECK (amount > 0),
+  CONSTRAINT expense_paid_check CHECK ((status_code = 'paid') = (paid_on IS NOT NULL)),
+  CONSTRAINT expense_account_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES fees.account (tenant_id, id),
+  CONSTRAINT expense_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
+  CONSTRAINT expense_asked_by_fkey FOREIGN KEY (tenant_id, asked_by_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX expense_account_idx ON fees.expense (tenant_id, account_id);
+CREATE INDEX expense_organisation_idx ON fees.expense (tenant_id, organisation_id);
+CREATE INDEX expense_asked_by_idx ON fees.expense (tenant_id, asked_by_id);
+COMMENT ON TABLE fees.expense IS 'Money that somebody asks to spend.';
+COMMENT ON COLUMN fees.expense.account_id IS 'Account.';
+COMMENT ON COLUMN fees.expense.organisation_id IS 'School.';
+COMMENT ON COLUMN fees.expense.asked_by_id IS 'Who asks.';
+COMMENT ON COLUMN fees.expense.asked_on IS 'When.';
+COMMENT ON COLUMN fees.expense.purpose IS 'What for.';
+COMMENT ON COLUMN fees.expense.amount IS 'Amount.';
+COMMENT ON COLUMN fees.expense.status_code IS 'How far it is.';
+COMMENT ON COLUMN fees.expense.paid_on IS 'When it was paid.';
+COMMENT ON COLUMN fees.expense.reference IS 'Number of the bill.';
+
+CREATE TABLE fees.expense_approval (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  expense_id  bigint NOT NULL,
+  approver_id bigint NOT NULL,
+  approved    boolean NOT NULL,
+  comment     text,
+  decided_at  timestamptz NOT NULL DEFAULT now(),
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  updated_at  timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT expense_approval_pkey PRIMARY KEY (tenant_id, expense_id, approver_id),
+  CONSTRAINT expense_approval_expense_fkey FOREIGN KEY (tenant_id, expense_id) REFERENCES fees.expense (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT expense_approval_approver_fkey FOREIGN KEY (tenant_id, approver_id) REFERENCES people.person (tenant_id, id)
+);
+CREATE INDEX expense_approval_approver_idx ON fees.expense_approval (tenant_id, approver_id);
+COMMENT ON TABLE fees.expense_approval IS 'What somebody decided about an expense.';
+COMMENT ON COLUMN fees.expense_approval.expense_id IS 'Expense.';
+COMMENT ON COLUMN fees.expense_approval.approver_id IS 'Who decided.';
+COMMENT ON COLUMN fees.expense_approval.approved IS 'Whether they agree.';
+COMMENT ON COLUMN fees.expense_approval.comment IS 'Why.';
+COMMENT ON COLUMN fees.expense_approval.decided_at IS 'When.';
+
+CREATE TABLE fees.donation (
+  tenant_id        integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id               bigint GENERATED BY DEFAULT AS IDENTITY,
+  organisation_id  bigint NOT NULL,
+  donor            text NOT NULL,
+  received_on      date NOT NULL DEFAULT current_date,
+  amount           numeric(14,2) NOT NULL,
+  purpose          text,
+  journal_entry_id bigint,
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  updated_at       timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT donation_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT donation_amount_check CHECK (amount > 0),
+  CONSTRAINT donation_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
+  CONSTRAINT donation_journal_entry_fkey FOREIGN KEY (tenant_id, journal_entry_id) REFERENCES fees.journal_entry (tenant_id, id)
+);
+CREATE INDEX donation_organisation_idx ON fees.donation (tenant_id, organisation_id);
+CREATE INDEX donation_journal_entry_idx ON fees.donation (tenant_id, journal_entry_id);
+COMMENT ON TABLE fees.donation IS 'Money that was given.';
+COMMENT ON COLUMN fees.donation.organisation_id IS 'School.';
+COMMENT ON COLUMN fees.donation.donor IS 'Who gave it.';
+COMMENT ON COLUMN fees.donation.received_on IS 'When.';
+COMMENT ON COLUMN fees.donation.amount IS 'Amount.';
+COMMENT ON COLUMN fees.donation.purpose IS 'What for.';
+COMMENT ON COLUMN fees.donation.journal_entry_id IS 'Posting.';
+
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('fees', 'component', 'component_pkey', 'This component exists already.'),
   ('fees', 'component', 'component_kind_check', 'Component: kind must be one of tuition, transport, hostel, library, exam, admission, deposit, fine, other.'),
@@ -869,6 +998,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'number_series', 'number_series_pkey', 'This number series exists already.'),
   ('fees', 'number_series', 'number_series_last_number_check', 'Numbers start at one.'),
   ('fees', 'number_series', 'number_series_tenant_fkey', 'The tenant does not exist.'),
+  ('fees', 'number_series', 'number_series_used', 'A number was taken that nothing has.'),
   ('fees', 'invoice', 'invoice_pkey', 'This invoice exists already.'),
   ('fees', 'invoice', 'invoice_status_code_check', 'Invoice: status code must be one of draft, issued, cancelled.'),
   ('fees', 'invoice', 'invoice_number_key', 'There is already an invoice with this number.'),
@@ -925,6 +1055,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'account', 'account_code_key', 'There is already an account with the same code.'),
   ('fees', 'account', 'account_tenant_fkey', 'The tenant does not exist.'),
   ('fees', 'account', 'account_parent_fkey', 'The parent of this account does not exist, or is still in use.'),
+  ('fees', 'account', 'account_cycle', 'An account cannot be above itself.'),
+  ('fees', 'account', 'account_depth', 'An account has fewer than 100 others above it.'),
   ('fees', 'fiscal_period', 'fiscal_period_pkey', 'This fiscal period exists already.'),
   ('fees', 'fiscal_period', 'fiscal_period_days_check', 'A period has at least a day.'),
   ('fees', 'fiscal_period', 'fiscal_period_overlap_excl', 'Two periods of the books overlap.'),
@@ -941,6 +1073,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'journal_line', 'journal_line_account_fkey', 'The account of this journal line does not exist, or is still in use.'),
   ('fees', 'journal_line', 'journal_line_person_fkey', 'The person of this journal line does not exist, or is still in use.'),
   ('fees', 'journal_entry', 'journal_entry_balance', 'A posting has at least two lines, and they sum to zero.'),
+  ('fees', 'journal_entry', 'journal_entry_reversal', 'A reversal undoes a posting line by line.'),
   ('fees', 'journal_entry', 'journal_entry_period', 'The books of this day are closed.'),
   ('fees', 'journal_entry', 'journal_entry_final', 'A posting is final; reverse it instead.'),
   ('fees', 'journal_line', 'journal_line_final', 'A posting is final; reverse it instead.'),
@@ -960,7 +1093,21 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'budget', 'budget_pkey', 'This budget exists already.'),
   ('fees', 'budget', 'budget_account_id_academic_year_id_key', 'There is already a budget with the same account, academic year.'),
   ('fees', 'budget', 'budget_account_fkey', 'The account of this budget does not exist, or is still in use.'),
-  ('fees', 'budget', 'budget_academic_year_fkey', 'The academic year of this budget does not exist, or is still in use.');
+  ('fees', 'budget', 'budget_academic_year_fkey', 'The academic year of this budget does not exist, or is still in use.'),
+  ('fees', 'expense', 'expense_pkey', 'This expense exists already.'),
+  ('fees', 'expense', 'expense_status_code_check', 'Expense: status code must be one of asked, approved, refused, ordered, paid, cancelled.'),
+  ('fees', 'expense', 'expense_amount_check', 'Expense: amount must be above 0.'),
+  ('fees', 'expense', 'expense_paid_check', 'An expense that was paid says when.'),
+  ('fees', 'expense', 'expense_account_fkey', 'The account of this expense does not exist, or is still in use.'),
+  ('fees', 'expense', 'expense_organisation_fkey', 'The organisation of this expense does not exist, or is still in use.'),
+  ('fees', 'expense', 'expense_asked_by_fkey', 'The asked by of this expense does not exist, or is still in use.'),
+  ('fees', 'expense_approval', 'expense_approval_pkey', 'This expense approval exists already.'),
+  ('fees', 'expense_approval', 'expense_approval_expense_fkey', 'The expense of this expense approval does not exist, or is still in use.'),
+  ('fees', 'expense_approval', 'expense_approval_approver_fkey', 'The approver of this expense approval does not exist, or is still in use.'),
+  ('fees', 'donation', 'donation_pkey', 'This donation exists already.'),
+  ('fees', 'donation', 'donation_amount_check', 'Donation: amount must be above 0.'),
+  ('fees', 'donation', 'donation_organisation_fkey', 'The organisation of this donation does not exist, or is still in use.'),
+  ('fees', 'donation', 'donation_journal_entry_fkey', 'The journal entry of this donation does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('fees');
 

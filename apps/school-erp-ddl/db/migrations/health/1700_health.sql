@@ -9,6 +9,7 @@ CREATE TABLE health.profile (
   person_id    bigint NOT NULL,
   doctor_name  text,
   doctor_phone text,
+  alert        text,
   insurance    text,
   may_treat    boolean NOT NULL DEFAULT false,
   created_at   timestamptz NOT NULL DEFAULT now(),
@@ -20,6 +21,7 @@ COMMENT ON TABLE health.profile IS 'What must be known about a person.';
 COMMENT ON COLUMN health.profile.person_id IS 'Who.';
 COMMENT ON COLUMN health.profile.doctor_name IS 'Doctor.';
 COMMENT ON COLUMN health.profile.doctor_phone IS 'Telephone of the doctor.';
+COMMENT ON COLUMN health.profile.alert IS 'What everybody must know at once.';
 COMMENT ON COLUMN health.profile.insurance IS 'Insurance and number.';
 COMMENT ON COLUMN health.profile.may_treat IS 'Guardians allow first treatment.';
 
@@ -29,6 +31,10 @@ CREATE TABLE health.condition (
   person_id  bigint NOT NULL,
   name       text NOT NULL,
   severity   text NOT NULL DEFAULT 'moderate',
+  triggers   text,
+  reaction   text,
+  response   text,
+  last_episode_on date,
   plan       text,
   valid      daterange NOT NULL DEFAULT daterange(NULL, NULL),
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -42,6 +48,10 @@ COMMENT ON TABLE health.condition IS 'An illness or disability.';
 COMMENT ON COLUMN health.condition.person_id IS 'Who.';
 COMMENT ON COLUMN health.condition.name IS 'What.';
 COMMENT ON COLUMN health.condition.severity IS 'How severe.';
+COMMENT ON COLUMN health.condition.triggers IS 'What brings it on.';
+COMMENT ON COLUMN health.condition.reaction IS 'What then happens.';
+COMMENT ON COLUMN health.condition.response IS 'What to do about it.';
+COMMENT ON COLUMN health.condition.last_episode_on IS 'When it last happened.';
 COMMENT ON COLUMN health.condition.plan IS 'What to do.';
 COMMENT ON COLUMN health.condition.valid IS 'Days for which it holds.';
 
@@ -322,6 +332,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
 
 CALL tenancy.protect_schema('health');
 
-REVOKE SELECT ON health.counselling, health.visit, health.condition FROM erp_analyst;
+REVOKE SELECT ON health.counselling, health.visit, health.condition, health.profile, health.medication, health.support_plan
+  FROM erp_analyst;
 
 RESET ROLE;

@@ -35,34 +35,9 @@ COMMENT ON COLUMN organisation.organisation.type_code IS 'Kind of body, in OneRo
 COMMENT ON COLUMN organisation.organisation.name IS 'Full name.';
 COMMENT ON COLUMN organisation.organisation.identifier IS 'Number under which the authority knows it.';
 
--- A cycle would make every walk up the tree endless. Foreign keys cannot see it, so a deferred trigger walks once.
-CREATE FUNCTION organisation.refuse_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  ancestors bigint[];
-BEGIN
-  WITH RECURSIVE above (id) AS (
-    SELECT NEW.parent_id
-    UNION
-    SELECT o.parent_id FROM above a
-    JOIN organisation.organisation o ON o.tenant_id = NEW.tenant_id AND o.id = a.id
-    WHERE o.parent_id IS NOT NULL
-  )
-  SELECT array_agg(nearest.id) INTO ancestors FROM (SELECT id FROM above LIMIT 100) AS nearest;
-  IF cardinality(ancestors) = 100 THEN
-    RAISE EXCEPTION 'organisation % would have 100 others above it', NEW.id USING
-      ERRCODE = 'check_violation', SCHEMA = 'organisation', TABLE = 'organisation', CONSTRAINT = 'organisation_depth';
-  END IF;
-  IF NEW.id = ANY (ancestors) THEN
-    RAISE EXCEPTION 'organisation % would be above itself', NEW.id USING
-      ERRCODE = 'check_violation', SCHEMA = 'organisation', TABLE = 'organisation', CONSTRAINT = 'organisation_cycle';
-  END IF;
-  RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION organisation.refuse_cycle() IS 'Refuses a parent that is below the organisation itself, and trees without a bottom.';
 CREATE CONSTRAINT TRIGGER organisation_cycle AFTER INSERT OR UPDATE OF parent_id ON organisation.organisation
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL)
-  EXECUTE FUNCTION organisation.refuse_cycle();
+  EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE organisation.school (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -77,9 +52,11 @@ CREATE TABLE organisation.school (
   time_zone       text,
   motto           text,
   settings        jsonb NOT NULL DEFAULT '{}',
+  custom          jsonb NOT NULL DEFAULT '{}',
   created_at      timestamptz NOT NULL DEFAULT now(),
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT school_pkey PRIMARY KEY (tenant_id, organisation_id),
+  CONSTRAINT school_custom_check CHECK (jsonb_typeof(custom) = 'object'),
   CONSTRAINT school_type_code_check CHECK ((type_code = 'school')),
   CONSTRAINT school_ownership_check CHECK (ownership IN ('public', 'private', 'faith', 'community')),
   CONSTRAINT school_student_limit_check CHECK ((student_limit > 0)),
@@ -98,6 +75,7 @@ COMMENT ON COLUMN organisation.school.student_limit IS 'Most students the school
 COMMENT ON COLUMN organisation.school.time_zone IS 'Zone of its school day; NULL takes the tenant''s.';
 COMMENT ON COLUMN organisation.school.motto IS 'Printed on letters.';
 COMMENT ON COLUMN organisation.school.settings IS 'Settings that have no column of their own.';
+COMMENT ON COLUMN organisation.school.custom IS 'Values of the fields that the tenant added.';
 
 CREATE TABLE organisation.address (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -217,6 +195,8 @@ COMMENT ON COLUMN organisation.department.parent_id IS 'Department above.';
 COMMENT ON COLUMN organisation.department.code IS 'Short name.';
 COMMENT ON COLUMN organisation.department.name IS 'Name.';
 COMMENT ON COLUMN organisation.department.kind IS 'What it does.';
+CREATE CONSTRAINT TRIGGER department_cycle AFTER INSERT OR UPDATE OF parent_id ON organisation.department
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION tenancy.refuse_cycle('parent_id');
 
 CREATE TABLE organisation.house (
   tenant_id       integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -273,6 +253,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('organisation', 'organisation', 'organisation_cycle', 'An organisation cannot be above itself.'),
   ('organisation', 'organisation', 'organisation_depth', 'An organisation has fewer than 100 others above it.'),
   ('organisation', 'school', 'school_pkey', 'This school exists already.'),
+  ('organisation', 'school', 'school_custom_check', 'Custom values of a school are a JSON object.'),
   ('organisation', 'school', 'school_type_code_check', 'This row belongs to an organisation of type school.'),
   ('organisation', 'school', 'school_ownership_check', 'School: ownership must be one of public, private, faith, community.'),
   ('organisation', 'school', 'school_student_limit_check', 'The student limit of a school is above zero.'),
@@ -302,6 +283,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('organisation', 'department', 'department_organisation_id_code_key', 'There is already a department with the same organisation, code.'),
   ('organisation', 'department', 'department_organisation_fkey', 'The organisation of this department does not exist, or is still in use.'),
   ('organisation', 'department', 'department_parent_fkey', 'The parent of this department does not exist, or is still in use.'),
+  ('organisation', 'department', 'department_cycle', 'A department cannot be above itself.'),
+  ('organisation', 'department', 'department_depth', 'A department has fewer than 100 others above it.'),
   ('organisation', 'house', 'house_pkey', 'This house exists already.'),
   ('organisation', 'house', 'house_organisation_id_code_key', 'There is already a house with the same organisation, code.'),
   ('organisation', 'house', 'house_organisation_fkey', 'The organisation of this house does not exist, or is still in use.'),

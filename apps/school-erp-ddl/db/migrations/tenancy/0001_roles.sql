@@ -45,3 +45,7 @@ END
 $$;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+-- A large object belongs to a role, not to a tenant: nobody makes one. (On a server whose superuser is somebody else,
+-- these say "no privileges could be revoked"; then ask whoever that is.)
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;

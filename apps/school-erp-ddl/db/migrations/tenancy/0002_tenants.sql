@@ -79,7 +79,7 @@ CREATE TRIGGER touch BEFORE UPDATE ON tenancy.tenant
 
 -- A sign-in knows a code before it knows a tenant; this is the only way to learn a number from one.
 CREATE FUNCTION tenancy.tenant_number(tenant_code text) RETURNS integer
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   RETURN (SELECT t.id FROM tenancy.tenant AS t WHERE t.code = tenant_code AND t.active);
 COMMENT ON FUNCTION tenancy.tenant_number(text) IS 'Number of the active tenant with this code, NULL where there is none.';
 
@@ -187,6 +187,37 @@ END
 $$;
 COMMENT ON PROCEDURE tenancy.ensure_months(regclass, date, date) IS 'Makes the monthly partitions of a table that are missing.';
 REVOKE ALL ON PROCEDURE tenancy.ensure_months(regclass, date, date) FROM PUBLIC;
+
+-- A cycle would make every walk up a tree endless. Foreign keys cannot see it, so a deferred trigger walks once. It waits
+-- for other changes of the same tree, because two halves of a cycle may be written at the same moment; and it enters the
+-- tenant of the row, because the transaction may have left it.
+CREATE FUNCTION tenancy.refuse_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  ancestors bigint[];
+BEGIN
+  PERFORM tenancy.enter(NEW.tenant_id), pg_advisory_xact_lock(TG_RELID::integer, NEW.tenant_id);
+  EXECUTE format(
+    'WITH RECURSIVE above (id) AS (
+       SELECT p.%1$I FROM %2$s p WHERE p.tenant_id = $1 AND p.id = $2 AND p.%1$I IS NOT NULL
+       UNION
+       SELECT p.%1$I FROM above a JOIN %2$s p ON p.tenant_id = $1 AND p.id = a.id WHERE p.%1$I IS NOT NULL
+     )
+     SELECT array_agg(nearest.id) FROM (SELECT id FROM above LIMIT 100) AS nearest', TG_ARGV[0], TG_RELID::regclass)
+  INTO ancestors USING NEW.tenant_id, NEW.id;
+  IF cardinality(ancestors) = 100 THEN
+    RAISE EXCEPTION '%.% % would have 100 others above it', TG_TABLE_SCHEMA, TG_TABLE_NAME, NEW.id USING
+      ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_TABLE_NAME || '_depth';
+  END IF;
+  IF NEW.id = ANY (ancestors) THEN
+    RAISE EXCEPTION '%.% % would be above itself', TG_TABLE_SCHEMA, TG_TABLE_NAME, NEW.id USING
+      ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_TABLE_NAME || '_cycle';
+  END IF;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION tenancy.refuse_cycle() IS 'Refuses, at commit, a row that is above itself, and trees without a bottom; its argument is the column that leads up.';
 
 -- For rows that say what happened: they are added to, never altered.
 CREATE FUNCTION tenancy.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -278,6 +278,25 @@ COMMENT ON COLUMN timetable.duty.minutes IS 'From and to, in minutes after midni
 COMMENT ON COLUMN timetable.duty.place IS 'Where.';
 COMMENT ON COLUMN timetable.duty.effective IS 'Days for which it holds.';
 
+CREATE TABLE timetable.room_change (
+  tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
+  slot_id    bigint NOT NULL,
+  day        date NOT NULL,
+  room_id    bigint NOT NULL,
+  reason     text,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT room_change_pkey PRIMARY KEY (tenant_id, slot_id, day),
+  CONSTRAINT room_change_slot_fkey FOREIGN KEY (tenant_id, slot_id) REFERENCES timetable.slot (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT room_change_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
+);
+CREATE INDEX room_change_room_idx ON timetable.room_change (tenant_id, room_id);
+COMMENT ON TABLE timetable.room_change IS 'Another room for a lesson on one day.';
+COMMENT ON COLUMN timetable.room_change.slot_id IS 'Lesson.';
+COMMENT ON COLUMN timetable.room_change.day IS 'Day.';
+COMMENT ON COLUMN timetable.room_change.room_id IS 'Room.';
+COMMENT ON COLUMN timetable.room_change.reason IS 'Why.';
+
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('timetable', 'room', 'room_pkey', 'This room exists already.'),
   ('timetable', 'room', 'room_kind_check', 'Room: kind must be one of classroom, laboratory, hall, gym, library, office, workshop, other.'),
@@ -333,7 +352,10 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'duty', 'duty_day_of_week_check', 'A weekday is between 1 and 7.'),
   ('timetable', 'duty', 'duty_clash_excl', 'This person has another duty at this time.'),
   ('timetable', 'duty', 'duty_organisation_fkey', 'The organisation of this duty does not exist, or is still in use.'),
-  ('timetable', 'duty', 'duty_person_fkey', 'The person of this duty does not exist, or is still in use.');
+  ('timetable', 'duty', 'duty_person_fkey', 'The person of this duty does not exist, or is still in use.'),
+  ('timetable', 'room_change', 'room_change_pkey', 'This room change exists already.'),
+  ('timetable', 'room_change', 'room_change_slot_fkey', 'The slot of this room change does not exist, or is still in use.'),
+  ('timetable', 'room_change', 'room_change_room_fkey', 'The room of this room change does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('timetable');
 
