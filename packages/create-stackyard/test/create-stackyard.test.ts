@@ -27,8 +27,9 @@ function place() {
   writeFileSync(archive, packTree(tree));
   const run = async (args: readonly string[], typed?: string, signal = new AbortController().signal) => {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    if (typed !== undefined) stdin.end(typed);
     const interactive = typed !== undefined;
+    if (interactive) stdin.write(typed);
+    Object.assign(stdout, { isTTY: interactive });
     const code = await main(args, archive, { cwd, stdin, stdout, stderr, interactive, signal });
     const text = (stream: PassThrough) => String(stream.read() ?? '');
     return { code, out: text(stdout), err: text(stderr) };
@@ -67,6 +68,17 @@ test('asks for what it was not told, again until the answer will do', async () =
     title: 'The Shop',
     keep: ['school-erp-ddl'],
   });
+});
+
+test('Ctrl-C at a question is an interruption', async () => {
+  const { cwd, run } = place();
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  expect(await run(['acme'], '\u0003', stop.signal)).toMatchObject({
+    code: 130,
+    err: expect.stringContaining('interrupted'),
+  });
+  expect(readdirSync(cwd)).toEqual([archiveFile]);
 });
 
 test('shows the plan only, as text and as data', async () => {

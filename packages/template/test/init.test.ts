@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { createProject } from '../src/create.ts';
@@ -152,7 +152,10 @@ test('create makes the project in a new or empty folder, and leaves nothing wher
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'empty'));
   for (const target of ['new/place', 'empty']) {
+    const before = statSync(path.join(folder, target), { throwIfNoEntry: false });
     await createProject(template, path.join(folder, target), choice);
+    // Somebody may be in an empty folder already.
+    if (before) expect(statSync(path.join(folder, target)).ino).toBe(before.ino);
     expect(contents(walkTree(path.join(folder, target)))).toEqual(project(template));
   }
   await expect(createProject(template, path.join(folder, 'empty'), choice)).rejects.toMatchObject({
