@@ -126,10 +126,15 @@ function parse(args: readonly string[]) {
   } catch (cause) {
     throw wrongUsage((cause as Error).message, cause);
   }
-  throw wrongUsage('more than one folder was named');
+  const hint =
+    'npm passes on only what stands behind "--": npm create stackyard@latest my-app -- --keep name,name';
+  throw wrongUsage('more than one folder was named', undefined, hint);
 }
 
-function wrongUsage(message: string, cause?: unknown): TemplateError {
-  const hint = 'npm create stackyard@latest -- --help lists the options';
+function wrongUsage(
+  message: string,
+  cause?: unknown,
+  hint = 'npm create stackyard@latest -- --help lists the options',
+): TemplateError {
   return new TemplateError('TEMPLATE_USAGE', message, { hint, exitCode: 2, cause });
 }
