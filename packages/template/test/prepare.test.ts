@@ -62,6 +62,13 @@ test('examples are given with a variant that is there, and tables lose rows and 
 `);
 });
 
+test('a variant that somebody has added goes too, and words like its name stay', () => {
+  const added = { 'apps/start/compose.yaml': 'services: {}\n', 'apps/start/notes.md': '# Start\n' };
+  const without = prepare(sampleTemplate(added), choice);
+  expect([...without.removed.keys()]).toEqual(expect.arrayContaining(Object.keys(added)));
+  expect(textOf(without.tree.get('packages/acme-shop/src/main.ts'))).toContain('export const start = ()');
+});
+
 test('a name is refused that would make one word of two', () => {
   const errors = (word: string) => ({ 'apps/shop/src/errors.ts': `export class ${word} extends Error {}\n` });
   const named = (word: string) => () => prepareNew(sampleTemplate(errors(word)), choice);
