@@ -102,7 +102,8 @@ async function create(
   say(`${choice.title} with ${choice.keep.join(', ')}, in ${target}`);
   await createProject(template, target, choice, { commit: values.commit ?? false, say, signal });
   const place = path.relative(cwd, target) || '.';
-  say(`\nnext: cd ${place} && ./pnpmw turbo dev --filter ${choice.keep[0]}`);
+  const shown = /[^\w./-]/.test(place) ? JSON.stringify(place) : place;
+  say(`\nnext: cd ${shown} && ./pnpmw turbo dev --filter ${choice.keep[0]}`);
 }
 
 function parse(args: readonly string[]) {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -57,11 +57,12 @@ test('makes the project that the flags describe, from the archive alone', async 
 
 test('asks for what it was not told, again until the answer will do', async () => {
   const { cwd, run } = place();
-  const { code, out } = await run(['acme'], '2048\nacme-shop\n\nThe Shop\nblog\nschool-erp-ddl\n');
+  const { code, out } = await run(['my acme'], '2048\nacme-shop\n\nThe Shop\nblog\nschool-erp-ddl\n');
   expect(code).toBe(0);
   expect(out).toContain('"2048" is no name');
   expect(out).toContain('there is no blog');
-  const record = JSON.parse(readFileSync(join(cwd, 'acme/.template.json'), 'utf8'));
+  expect(out).toContain('next: cd "my acme" && ./pnpmw');
+  const record = JSON.parse(readFileSync(join(cwd, 'my acme/.template.json'), 'utf8'));
   expect(record.project).toEqual({
     name: 'acme-shop',
     scope: 'acme-shop',
@@ -116,6 +117,13 @@ test('an interruption leaves nothing behind', async () => {
   stop.abort();
   expect(await run(['my-app', '--yes'], undefined, stop.signal)).toMatchObject({ code: 130 });
   expect(readdirSync(cwd)).toEqual([archiveFile]);
+});
+
+test('the command stops quietly when nobody reads on', async () => {
+  const bin = resolve(import.meta.dirname, '../src/bin/create-stackyard.ts');
+  const child = spawn(process.execPath, [bin, 'my-app', '--yes', '--dry-run', '--from', root]);
+  child.stdout.destroy();
+  expect(await child.stderr.setEncoding('utf8').toArray()).toEqual([]);
 });
 
 test('the command starts, and the package carries its template by the name it looks for', async () => {
