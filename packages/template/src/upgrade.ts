@@ -43,7 +43,7 @@ const generated = ['pnpm-lock.yaml', '.env.example'];
 export async function upgradeProject(root: string, options: UpgradeOptions = {}): Promise<Upgraded> {
   const { say = () => {}, signal } = options;
   const { template, project } = checkProject(root);
-  say(`fetching ${template.package}`);
+  if (!options.base || !options.from) say(`fetching ${template.package}`);
   const base = options.base
     ? readTemplate(options.base)
     : await fetchTemplate(template.package, template.version ?? 'latest', '--base', signal);
