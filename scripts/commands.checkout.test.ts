@@ -17,6 +17,7 @@ const environment = { STACKYARD_ISOLATED: '1', NO_COLOR: '1' };
 /** What needs more than a copy and Node, and the file that runs it where that is. */
 const elsewhere: readonly (readonly [command: RegExp, file: string, there: string])[] = [
   [/^\.\/pnpmw test$/, '.ci/run', './pnpmw test'],
+  [/^sh infra\/backup|^pg_restore /, 'scripts/backup.containers.test.ts', 'docs/production.md'],
   // only: template
   [/^npm create /, 'scripts/rehearsal.ts', 'npm create --yes stackyard@latest'],
   [/^\.\/pnpmw changeset version$/, 'scripts/rehearsal.ts', './pnpmw changeset version'],
@@ -25,8 +26,7 @@ const elsewhere: readonly (readonly [command: RegExp, file: string, there: strin
   // /only
 ];
 /** What stands for an example: a registry, a server or data that only its reader has. */
-const examples =
-  /^(?:docker compose|npx |sh infra\/backup|pg_restore|[A-Z_]+=)|--driver docker|<file>|\bupgrade\b/;
+const examples = /^(?:docker compose|npx |[A-Z_]+=)|--driver docker|<file>|\bupgrade\b/;
 
 const first = 'docs/adding-a-variant.md';
 const last = 'docs/template.md'; // it makes another tree of the copy
