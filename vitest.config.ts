@@ -35,7 +35,7 @@ export default defineConfig(({ mode }) => {
           // Generous: a slow machine is no failure. A test that hangs still ends.
           testTimeout: 30_000,
           hookTimeout: 60_000,
-          expect: { poll: { timeout: 10_000 } },
+          expect: { poll: { timeout: 20_000 } },
         },
       })),
     },

@@ -127,9 +127,13 @@ async function runStack(shell: Shell): Promise<void> {
 /** What a person does who has nothing but npm: create, dev until it is ready, test. */
 async function createProject(folder: string, { environment }: LocalRegistry): Promise<void> {
   await mkdir(folder);
-  const began = performance.now();
   const options = ['--yes', '--keep', 'school-erp-ddl'];
   const creating = inFolder(folder, environment);
+  // The oldest Node that may make a project, and an npm of its time that refuses packages for a later one.
+  const old = ['--yes', '-p', 'node@18', '-p', 'npm@9', '--', 'npm', '--engine-strict'];
+  const look = ['create', '--yes', 'stackyard@latest', 'other', '--', '--yes', '--dry-run'];
+  await step('npm create on Node 18, as a dry run', () => creating`npx ${old} ${look}`);
+  const began = performance.now();
   await step('npm create', () => creating`npm create --yes stackyard@latest my-app -- ${options}`);
   const project = join(folder, 'my-app');
   await step('dev until it is ready', () => develop(project, environment));

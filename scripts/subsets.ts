@@ -1,7 +1,7 @@
 // only: template
 /**
  * Makes a project of every set of variants and checks that it stands on its own: no mention of what was left out or of
- * the template, types, style; with `--dev` also `dev` of each variant until it is ready, with `--full` its tests too.
+ * the template, types, style; with `--full` also its tests, and every command of its pages: `dev` of each variant too.
  *
  *   ./pnpmw subsets                        every set
  *   ./pnpmw subsets --full ingestion,shop  these sets, each with commas between its variants
@@ -32,7 +32,6 @@ const sets = Array.from({ length: 2 ** variants.length - 1 }, (_, bits) =>
 
 const args = process.argv.slice(2);
 const full = args.includes('--full');
-const starts = args.includes('--dev');
 const named = args.filter((argument) => !argument.startsWith('-')).map(split);
 for (const keep of named.length > 0 ? named : sets) await check(keep);
 
@@ -50,9 +49,9 @@ async function check(keep: string[]): Promise<void> {
     await step('generated', () => pnpmw('check:generated'));
     await step('knip', () => pnpmw('knip'));
     await step('typecheck', () => pnpmw('typecheck'));
-    if (full) await step('test', () => pnpmw('test'));
-    if (!full && !starts) return;
-    for (const variant of keep) await step(`dev ${variant}`, () => develop(project, variant));
+    if (!full) return;
+    await step('test', () => pnpmw('test'));
+    await step('test:checkouts', () => pnpmw('test:checkouts'));
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -66,34 +65,6 @@ async function search(project: string, keep: string[]): Promise<void> {
   );
   if (mentions.length === 0) return;
   throw new Error(mentions.map(({ file, line, text }) => `${file}:${line}: ${text}`).join('\n'));
-}
-
-/** Starts a variant as its readme says, waits until it is ready, and stops it with Ctrl-C. */
-async function develop(project: string, variant: string): Promise<void> {
-  const child = spawn(join(project, 'pnpmw'), ['turbo', 'dev', '--filter', variant], {
-    cwd: project,
-    env: { ...process.env, ACME_SHOP_ISOLATED: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const closed = once(child, 'close');
-  let output = '';
-  const ready = new Promise<boolean>((done) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk;
-        if (output.includes(`${variant} is ready after`)) done(true);
-      });
-    }
-    closed.then(() => done(false));
-  });
-  const late = setTimeout(() => process.kill(-child.pid!, 'SIGTERM'), 180_000);
-  const came = await ready;
-  if (came) process.kill(-child.pid!, 'SIGINT');
-  await closed;
-  clearTimeout(late);
-  if (!came) throw new Error(output);
-  console.log(`    ${new RegExp(`${variant} is ready after.*`).exec(output)?.[0]}`);
 }
 
 async function step(name: string, work: () => Promise<unknown>): Promise<void> {

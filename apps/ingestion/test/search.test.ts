@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Client, createClient } from '@stackyard/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binaryCopy } from '../src/store/binary-copy.ts';
@@ -11,7 +8,7 @@ import { ensureModel, partitionOf, type StoredModel } from '../src/store/models.
 import { readHits, type SearchRequest, search } from '../src/store/search.ts';
 import { wordsOf } from '../src/store/search-words.ts';
 import { saveTenant } from '../src/store/tenants.ts';
-import { startDatabase } from './stack.ts';
+import { openDatabase } from './stack.ts';
 
 const stack = new AsyncDisposableStack();
 let client: Client;
@@ -19,9 +16,7 @@ let model: StoredModel;
 const ids = new Map<string, string>();
 
 beforeAll(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'search test-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-  const database = stack.use(await startDatabase(folder));
+  const database = stack.use(await openDatabase());
   // One connection, so that whatever a search left behind would meet the next one.
   client = stack.use(createClient({ url: database.url, connections: 1 }));
   model = await ensureModel(client, { model: 'test', dimensions: 2 });

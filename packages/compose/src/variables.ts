@@ -44,8 +44,13 @@ export function findVariables(
     const lines = content.split('\n');
     return parseCompose(content, path, directory).flatMap((document) => referencesIn(document, [], lines));
   }).flat();
-  const byName = Map.groupBy(found, ({ name }) => name);
-  return [...byName].map(([name, uses]) => summary(name, uses));
+  const names = new Set(found.map(({ name }) => name));
+  return [...names].map((name) =>
+    summary(
+      name,
+      found.filter((use) => use.name === name),
+    ),
+  );
 }
 
 function summary(name: string, uses: readonly Found[]): Variable {

@@ -102,7 +102,8 @@ async function create(
   say(`${choice.title} with ${choice.keep.join(', ')}, in ${target}`);
   await createProject(template, target, choice, { commit: values.commit ?? false, say, signal });
   const place = path.relative(cwd, target) || '.';
-  say(`\nnext: cd ${place} && ./pnpmw turbo dev --filter ${choice.keep[0]}`);
+  const shown = /[^\w./-]/.test(place) ? JSON.stringify(place) : place;
+  say(`\nnext: cd ${shown} && ./pnpmw turbo dev --filter ${choice.keep[0]}`);
 }
 
 function parse(args: readonly string[]) {
@@ -126,10 +127,15 @@ function parse(args: readonly string[]) {
   } catch (cause) {
     throw wrongUsage((cause as Error).message, cause);
   }
-  throw wrongUsage('more than one folder was named');
+  const hint =
+    'npm passes on only what stands behind "--": npm create stackyard@latest my-app -- --keep name,name';
+  throw wrongUsage('more than one folder was named', undefined, hint);
 }
 
-function wrongUsage(message: string, cause?: unknown): TemplateError {
-  const hint = 'npm create stackyard@latest -- --help lists the options';
+function wrongUsage(
+  message: string,
+  cause?: unknown,
+  hint = 'npm create stackyard@latest -- --help lists the options',
+): TemplateError {
   return new TemplateError('TEMPLATE_USAGE', message, { hint, exitCode: 2, cause });
 }

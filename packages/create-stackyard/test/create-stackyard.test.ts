@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -27,8 +27,9 @@ function place() {
   writeFileSync(archive, packTree(tree));
   const run = async (args: readonly string[], typed?: string, signal = new AbortController().signal) => {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    if (typed !== undefined) stdin.end(typed);
     const interactive = typed !== undefined;
+    if (interactive) stdin.write(typed);
+    Object.assign(stdout, { isTTY: interactive });
     const code = await main(args, archive, { cwd, stdin, stdout, stderr, interactive, signal });
     const text = (stream: PassThrough) => String(stream.read() ?? '');
     return { code, out: text(stdout), err: text(stderr) };
@@ -56,17 +57,29 @@ test('makes the project that the flags describe, from the archive alone', async 
 
 test('asks for what it was not told, again until the answer will do', async () => {
   const { cwd, run } = place();
-  const { code, out } = await run(['acme'], '2048\nacme-shop\n\nThe Shop\nblog\nschool-erp-ddl\n');
+  const { code, out } = await run(['my acme'], '2048\nacme-shop\n\nThe Shop\nblog\nschool-erp-ddl\n');
   expect(code).toBe(0);
   expect(out).toContain('"2048" is no name');
   expect(out).toContain('there is no blog');
-  const record = JSON.parse(readFileSync(join(cwd, 'acme/.template.json'), 'utf8'));
+  expect(out).toContain('next: cd "my acme" && ./pnpmw');
+  const record = JSON.parse(readFileSync(join(cwd, 'my acme/.template.json'), 'utf8'));
   expect(record.project).toEqual({
     name: 'acme-shop',
     scope: 'acme-shop',
     title: 'The Shop',
     keep: ['school-erp-ddl'],
   });
+});
+
+test('Ctrl-C at a question is an interruption', async () => {
+  const { cwd, run } = place();
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  expect(await run(['acme'], '\u0003', stop.signal)).toMatchObject({
+    code: 130,
+    err: expect.stringContaining('interrupted'),
+  });
+  expect(readdirSync(cwd)).toEqual([archiveFile]);
 });
 
 test('shows the plan only, as text and as data', async () => {
@@ -104,6 +117,13 @@ test('an interruption leaves nothing behind', async () => {
   stop.abort();
   expect(await run(['my-app', '--yes'], undefined, stop.signal)).toMatchObject({ code: 130 });
   expect(readdirSync(cwd)).toEqual([archiveFile]);
+});
+
+test('the command stops quietly when nobody reads on', async () => {
+  const bin = resolve(import.meta.dirname, '../src/bin/create-stackyard.ts');
+  const child = spawn(process.execPath, [bin, 'my-app', '--yes', '--dry-run', '--from', root]);
+  child.stdout.destroy();
+  expect(await child.stderr.setEncoding('utf8').toArray()).toEqual([]);
 });
 
 test('the command starts, and the package carries its template by the name it looks for', async () => {

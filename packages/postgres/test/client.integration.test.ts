@@ -283,7 +283,8 @@ test('of two transactions in a deadlock, both end well', async ({ database: { cl
       { settings: { deadlock_timeout: '10ms' } },
     );
   const attempts = await Promise.all([update(1, 2, 0), update(2, 1, 1)]);
-  expect(attempts.toSorted()).toEqual([1, 2]);
+  // The one that gave way may be back before the other has woken up, and they meet once more.
+  expect(Math.max(...attempts)).toBeGreaterThan(1);
   expect(await client.query('SELECT n FROM t')).toEqual([{ n: 2 }, { n: 2 }]);
 });
 

@@ -21,7 +21,7 @@ export function choiceOf(wishes: Wishes, defaults: { name: string; variants: rea
   const name = wishes.name ?? defaults.name;
   return {
     name,
-    scope: (wishes.scope ?? name).replace(/^@/, ''),
+    scope: withoutAt(wishes.scope ?? name),
     title: wishes.title ?? titleOf(name),
     keep: wishes.keep ?? defaults.variants,
   };
@@ -35,11 +35,14 @@ export async function askForChoice(
   signal?: AbortSignal,
 ): Promise<Choice> {
   const prompt = createInterface({ input, output, ...(signal ? { signal } : {}) });
+  // The terminal hands Ctrl-C to the prompt as a key; it stops the command as it does anywhere else.
+  prompt.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   const lines = prompt[Symbol.asyncIterator]();
   const ask = async (question: string, preset: string, problem: (answer: string) => string | undefined) => {
     for (;;) {
       output.write(`${question} [${preset}] `);
       const { value, done } = await lines.next();
+      if (done) output.write('\n');
       signal?.throwIfAborted();
       if (done) throw unanswered();
       const answer = value.trim() || preset;
@@ -52,7 +55,8 @@ export async function askForChoice(
     const name =
       wishes.name ?? (await ask('Name', defaults.name, (answer) => nameProblem(answer, defaults.taken)));
     const names: Names = choiceOf({ ...wishes, name }, defaults);
-    const scope = wishes.scope ?? (await ask('npm scope, without @', names.scope, scopeProblem));
+    const scope =
+      wishes.scope ?? (await ask('npm scope', names.scope, (answer) => scopeProblem(withoutAt(answer))));
     const title = wishes.title ?? (await ask('Title', names.title, titleProblem));
     const unknown = (answer: string) => split(answer).filter((word) => !defaults.variants.includes(word));
     const keep =
@@ -69,9 +73,13 @@ export async function askForChoice(
   }
 }
 
-/** Names between commas or blanks. */
+/** Names between commas or blanks, each once. */
 export function split(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== '');
+  return [...new Set(text.split(/[\s,]+/).filter((word) => word !== ''))];
+}
+
+function withoutAt(scope: string): string {
+  return scope.replace(/^@/, '');
 }
 
 function unanswered(): TemplateError {

@@ -1,29 +1,17 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { commitAll, git } from './checkout.ts';
 import { pnpmw } from './commands.ts';
 import { finishTree, type InitOptions } from './init.ts';
-import { checkNames } from './names.ts';
 import { type Operation, planOf } from './plan.ts';
-import { type Choice, prepare } from './prepare.ts';
+import { type Choice, prepareNew } from './prepare.ts';
 import { readRecord } from './record.ts';
 import { TemplateError } from './template-error.ts';
 import { type Tree, writeTree } from './tree.ts';
-import { takenNames } from './workspace.ts';
 
 /** What `create` would do; refuses names and variants that cannot be. */
 export function planCreate(template: Tree, choice: Choice): Operation[] {
-  checkNames(choice, takenNames(template));
-  return planOf(template, prepare(template, choice), choice);
+  return planOf(template, prepareNew(template, choice), choice);
 }
 
 /** Refuses a folder that holds something. */
@@ -45,17 +33,17 @@ export async function createProject(
   options: InitOptions = {},
 ): Promise<void> {
   const { say = () => {}, signal, commit = false } = options;
-  checkNames(choice, takenNames(template));
   checkTarget(target);
-  const { tree } = prepare(template, choice);
+  const { tree } = prepareNew(template, choice);
   mkdirSync(path.dirname(target), { recursive: true });
   const stage = mkdtempSync(path.join(path.dirname(target), `.${choice.name}-`));
   try {
     const root = path.join(stage, choice.name);
     writeTree(root, tree);
     await finishTree(root, say, signal);
-    if (existsSync(target)) rmdirSync(target);
-    renameSync(root, target);
+    // An empty folder stays the one it is: somebody may be in it.
+    if (!existsSync(target)) renameSync(root, target);
+    else for (const entry of readdirSync(root)) renameSync(path.join(root, entry), path.join(target, entry));
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }

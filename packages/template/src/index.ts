@@ -17,6 +17,6 @@ export { type Choice, type Prepared, prepare } from './prepare.ts';
 export { readRecord, recordFile, type TemplateRecord } from './record.ts';
 export { select } from './selection.ts';
 export { TemplateError, type TemplateErrorOptions } from './template-error.ts';
-export { readTree, type Tree, walkTree, writeTree } from './tree.ts';
+export { isCheckout, readTree, type Tree, walkTree, writeTree } from './tree.ts';
 export { type Upgraded, upgradeProject } from './upgrade.ts';
 export { readVariants, takenNames } from './workspace.ts';

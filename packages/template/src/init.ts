@@ -2,9 +2,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { commitAll, isDirty } from './checkout.ts';
 import { pnpmw } from './commands.ts';
-import { checkNames } from './names.ts';
 import { finishingSteps, type Operation, planOf } from './plan.ts';
-import { type Choice, prepare } from './prepare.ts';
+import { type Choice, prepareNew } from './prepare.ts';
 import { readRecord, type TemplateRecord } from './record.ts';
 import { journalOf, switchTrees, writeJournal } from './switch.ts';
 import { TemplateError } from './template-error.ts';
@@ -40,8 +39,7 @@ export function openTemplate(root: string): Template {
 
 /** What `init` would do; refuses names and variants that cannot be. */
 export function planInit(template: Template, choice: Choice): Operation[] {
-  checkNames(choice, template.taken);
-  return planOf(template.tree, prepare(template.tree, choice), choice);
+  return planOf(template.tree, prepareNew(template.tree, choice), choice);
 }
 
 /**
@@ -57,13 +55,12 @@ export async function initProject(
 ): Promise<boolean> {
   const { root, tree } = template;
   const { say = () => {}, signal } = options;
-  checkNames(choice, template.taken);
+  const prepared = prepareNew(tree, choice);
   if (isDirty(root)) {
     throw new TemplateError('TEMPLATE_DIRTY', 'the checkout has changes that are not committed', {
       hint: 'commit them (they are kept) or take them back, then run this again',
     });
   }
-  const prepared = prepare(tree, choice);
   const state = { from: `.${template.record.template.name}`, to: `.${choice.name}` };
   const folder = path.join(root, state.from, 'init');
   const stage = path.join(folder, 'tree');

@@ -33,6 +33,8 @@ test.each([
   ['node_modules', 'is no name'],
   ['http', 'of Node itself'],
   ['npm', 'of npm'],
+  ['docker', 'of the system'],
+  ['con', 'of the system'],
   ['vitest', 'is taken'],
   ['ingestion', 'is taken'],
 ])('%j is refused as a name', (name, problem) => {
@@ -52,6 +54,12 @@ test.each(['', '@acme', 'Acme', '.acme', '_acme', 'a/b', 'ac me', 'types', 'a'.r
 
 test.each(['', ' Acme', "Acme's", 'A\nB', '<b>', '`x`'])('%j is refused as a title', (title) => {
   expect(titleProblem(title)).toBeDefined();
+});
+
+test('a scope that is only the name is no problem of its own', () => {
+  expect(() => checkNames({ name: 'Acme', scope: 'Acme', title: 'Acme' }, taken)).toThrow(
+    expect.objectContaining({ details: [expect.stringContaining('"Acme" is no name')] }),
+  );
 });
 
 test('all problems are told at once, and what would do', () => {

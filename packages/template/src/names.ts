@@ -71,8 +71,8 @@ export function nameProblems(name: string, taken: ReadonlySet<string>): string[]
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
     problems.push(`${shown} is no name: lower-case letters, digits and single hyphens, a letter first`);
   }
-  if (reserved.has(name) || builtinModules.includes(name)) {
-    problems.push(`${name} is a name of npm or of Node itself`);
+  if (reserved.has(name) || builtinModules.includes(name) || device.test(name)) {
+    problems.push(`${name} is a name of npm, of Node itself or of the system`);
   }
   if (name !== '' && taken.has(name)) {
     problems.push(`${name} is taken: a workspace, script, command or dependency is called so`);
@@ -100,13 +100,15 @@ export function titleProblem(title: string): string | undefined {
 
 /** Refuses names with every problem they have. */
 export function checkNames(names: Names, taken: ReadonlySet<string>): void {
-  const details = [
-    nameProblem(names.name, taken),
-    scopeProblem(names.scope),
-    titleProblem(names.title),
-  ].flatMap((problem) => problem ?? []);
-  if (details.length === 0) return;
-  throw new TemplateError('TEMPLATE_NAMES', 'the project cannot be called that', {
+  const ofName = nameProblem(names.name, taken);
+  // A scope that was not chosen is the name, and what is wrong with it has been said.
+  const ofScope = ofName && names.scope === names.name ? undefined : scopeProblem(names.scope);
+  const details = [ofName, ofScope, titleProblem(names.title)].flatMap((problem) => problem ?? []);
+  if (details.length > 0) throw namesError(details);
+}
+
+export function namesError(details: readonly string[]): TemplateError {
+  return new TemplateError('TEMPLATE_NAMES', 'the project cannot be called that', {
     details,
     hint: 'choose others: --name acme-shop --scope acme --title "Acme Shop"',
     exitCode: 2,
@@ -123,7 +125,17 @@ const reserved = new Set([
   'pnpmw',
   'types',
   'data',
+  // Programs that the commands run: a command of that name would be taken for them.
+  'docker',
+  'docker-compose',
+  'git',
+  'psql',
+  'sh',
+  'tar',
 ]);
+
+/** What no file can be called on Windows. */
+const device = /^(?:con|prn|aux|nul|com\d|lpt\d)$/;
 
 function capitalize(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);

@@ -120,7 +120,7 @@ async function withRollback(
   try {
     await work((step) => steps.push(step));
   } catch (error) {
-    for (const step of steps.toReversed()) step();
+    for (const step of steps.reverse()) step();
     throw error;
   }
 }

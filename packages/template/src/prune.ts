@@ -68,7 +68,10 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
       ),
     ),
   );
-  const goneMentions = [...selection.pruned, ...selection.prunedEngines].map((name) => mention(name, 'i'));
+  // A variant that somebody has added may be called by any word, and texts do not speak of it when they have that word.
+  const introduction = textOf(before.get('README.md')) ?? '';
+  const known = selection.pruned.filter((name) => introduction.includes(`\`${name}\``));
+  const goneMentions = [...known, ...selection.prunedEngines].map((name) => mention(name, 'i'));
   const keptNames = selection.kept.map((name) => mention(name, 'i'));
   const codes = codesIn(files);
   const goneCodes = new Set([...codesIn(before)].filter((code) => !codes.has(code)));
@@ -95,7 +98,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
       });
     }
     // What is left are examples: commands that work with any variant.
-    for (const name of selection.pruned) result = result.replaceAll(mention(name, 'g'), example);
+    for (const name of known) result = result.replaceAll(mention(name, 'g'), example);
     return result;
   });
 }

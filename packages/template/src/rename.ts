@@ -1,3 +1,4 @@
+import { isCode } from './modules.ts';
 import { formsOf, type Names } from './names.ts';
 import { entryOf, type Tree, textOf } from './tree.ts';
 
@@ -32,6 +33,23 @@ export function renamer(from: Names, to: Names): (text: string) => string {
       if (before === '_' || after === '_') return now.snake;
       return /[A-Z]/.test(after) ? now.camel : now.kebab;
     });
+}
+
+const isTest = /\.test\.|(?:^|\/)test\//;
+
+/** Words of the code that would mean two things: renaming makes them, and they are there already. */
+export function clashesOf(tree: Tree, from: Names, to: Names): string[] {
+  const rename = renamer(from, to);
+  const texts = [...tree].flatMap(([file, entry]) =>
+    isCode(file) && !isTest.test(file) ? (textOf(entry) ?? '') : [],
+  );
+  const words = new Set(texts.flatMap((text) => text.match(/\w+/g) ?? []));
+  // The bare name is a word like any other.
+  const bare = new Set<string>([from.title, ...Object.values(formsOf(from.name))]);
+  return [...words].flatMap((word) => {
+    const renamed = bare.has(word) ? word : rename(word);
+    return renamed !== word && words.has(renamed) ? renamed : [];
+  });
 }
 
 function literal(text: string): string {

@@ -71,6 +71,7 @@ export function removalReason(tree: Tree, selection: Selection): (file: string) 
     json.templateOnly ? folder : [],
   );
   return (file) => {
+    if (/^\.changeset\/.*\.md$|(^|\/)CHANGELOG\.md$/.test(file)) return 'tells the changes of the template';
     const segments = file.split('/');
     const variant = selection.pruned.find((name) => segments[0] === 'apps' && segments[1] === name);
     if (variant) return `belongs to ${variant}`;
@@ -83,7 +84,6 @@ export function removalReason(tree: Tree, selection: Selection): (file: string) 
     if (templateFolders.some((folder) => file.startsWith(`${folder}/`))) return 'only the template needs it';
     const words = wholeFileWords(textOf(tree.get(file)) ?? '');
     if (words && !words.some(keeps)) return `only for ${words.join(', ')}`;
-    if (/^\.changeset\/.*\.md$|(^|\/)CHANGELOG\.md$/.test(file)) return 'tells the changes of the template';
     return undefined;
   };
 }

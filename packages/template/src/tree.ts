@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -82,12 +83,13 @@ function gitAnswers(root: string): boolean {
   }
 }
 
+/** Links and submodules are nobody's texts: they stay where they are. */
 function trackedFiles(root: string): string[] {
   const listed = execFileSync('git', ['ls-files', '-z'], { cwd: root, maxBuffer: 64 << 20 });
   return listed
     .toString()
     .split('\0')
-    .filter((file) => file !== '' && existsSync(path.join(root, file)));
+    .filter((file) => file !== '' && lstatSync(path.join(root, file), { throwIfNoEntry: false })?.isFile());
 }
 
 /** The patterns of `.gitignore` that a copy without git needs: names, each anywhere in the tree. */

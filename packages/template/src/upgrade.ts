@@ -43,13 +43,13 @@ const generated = ['pnpm-lock.yaml', '.env.example'];
 export async function upgradeProject(root: string, options: UpgradeOptions = {}): Promise<Upgraded> {
   const { say = () => {}, signal } = options;
   const { template, project } = checkProject(root);
-  say(`fetching ${template.package}`);
+  if (!options.base || !options.from) say(`fetching ${template.package}`);
   const base = options.base
     ? readTemplate(options.base)
-    : await fetchTemplate(template.package, template.version ?? 'latest', signal);
+    : await fetchTemplate(template.package, template.version ?? 'latest', '--base', signal);
   const later = options.from
     ? readTemplate(options.from)
-    : await fetchTemplate(template.package, options.to ?? 'latest', signal);
+    : await fetchTemplate(template.package, options.to ?? 'latest', '--from', signal);
   const prepared = await Promise.all([base, later].map((tree) => prepareAgain(root, tree, project, signal)));
   const [before, after] = prepared as [Tree, Tree];
   const [from, to] = [before, after].map((tree) => readRecord(tree).template.version ?? '') as [
@@ -123,7 +123,12 @@ async function format(root: string, folder: string, signal?: AbortSignal): Promi
   }
 }
 
-async function fetchTemplate(name: string, version: string, signal?: AbortSignal): Promise<Tree> {
+async function fetchTemplate(
+  name: string,
+  version: string,
+  instead: '--base' | '--from',
+  signal?: AbortSignal,
+): Promise<Tree> {
   const folder = mkdtempSync(path.join(tmpdir(), 'template-'));
   const quiet = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
   try {
@@ -136,7 +141,7 @@ async function fetchTemplate(name: string, version: string, signal?: AbortSignal
     if (signal?.aborted) throw cause;
     throw new TemplateError('TEMPLATE_FETCH', `${name}@${version} could not be had`, {
       details: cause instanceof TemplateError ? cause.details : [],
-      hint: 'check the network and the registry that npm is configured for, or name another version: --to',
+      hint: `check the network and the registry that npm is configured for, or name a checkout of that version: ${instead}`,
       cause,
     });
   } finally {

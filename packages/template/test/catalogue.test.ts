@@ -79,10 +79,11 @@ test('the difference shows what is added, and nothing else', () => {
   expect(lines.filter((line) => line.startsWith('-'))).toEqual(['--- a/apps/shop/compose.yaml']);
 });
 
-test('images are those of the variants', () => {
+test('images are those of the base and of the variants', () => {
   const used = new Map<string, string>();
-  for (const variant of variantFolders(repository)) {
-    const files = ['infra', `apps/${variant}`].map((folder) => join(repository, folder, 'compose.yaml'));
+  const overrides = variantFolders(repository).map((variant) => `apps/${variant}`);
+  for (const folders of [['infra'], ...overrides.map((folder) => ['infra', folder])]) {
+    const files = folders.map((folder) => join(repository, folder, 'compose.yaml'));
     const { services } = loadDefaults(repository, files);
     for (const { image } of Object.values(services)) if (image) used.set(withoutTag(image), image);
   }

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { createProject } from '../src/create.ts';
@@ -54,10 +62,12 @@ test('what was committed before is kept', async () => {
   const root = checkoutOf(sampleTemplate());
   writeFileSync(path.join(root, 'infra/compose.yaml'), 'services:\n  postgres:\n    image: postgres:18\n');
   writeFileSync(path.join(root, 'apps/shop/notes.md'), 'About Yard.\n');
+  symlinkSync('../docs', path.join(root, 'apps/pages'));
   commit(root, 'mine');
   await initProject(openTemplate(root), choice);
   expect(readFileSync(path.join(root, 'infra/compose.yaml'), 'utf8')).toContain('postgres:18');
   expect(readFileSync(path.join(root, 'apps/shop/notes.md'), 'utf8')).toBe('About Acme Shop.\n');
+  expect(readlinkSync(path.join(root, 'apps/pages'))).toBe('../docs');
 });
 
 test('a copy with the line ends of Windows becomes the same project', async () => {
@@ -152,7 +162,10 @@ test('create makes the project in a new or empty folder, and leaves nothing wher
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'empty'));
   for (const target of ['new/place', 'empty']) {
+    const before = statSync(path.join(folder, target), { throwIfNoEntry: false });
     await createProject(template, path.join(folder, target), choice);
+    // Somebody may be in an empty folder already.
+    if (before) expect(statSync(path.join(folder, target)).ino).toBe(before.ino);
     expect(contents(walkTree(path.join(folder, target)))).toEqual(project(template));
   }
   await expect(createProject(template, path.join(folder, 'empty'), choice)).rejects.toMatchObject({

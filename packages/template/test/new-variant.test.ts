@@ -14,7 +14,7 @@ test('each variant gets a block of ports of its own', () => {
 test.each([
   ['Shop', ['"Shop" is no name', 'shop has the variable SHOP_API_PORT already']],
   ['shop', ['shop is taken', 'apps/shop is there already', 'SHOP_API_PORT']],
-  ['http', ['http is a name of npm or of Node itself']],
+  ['http', ['http is a name of npm, of Node itself or of the system']],
   ['vitest', ['vitest is taken']],
   [`9${'x'.repeat(40)}`, ['longer than 32', 'is no name']],
   ['../shop', ['is no name']],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { findMentions, namePattern, prunedPattern } from '../src/leftovers.ts';
 import { formatPlan, planOf } from '../src/plan.ts';
-import { prepare } from '../src/prepare.ts';
+import { prepare, prepareNew } from '../src/prepare.ts';
 import { readRecord } from '../src/record.ts';
 import { textOf } from '../src/tree.ts';
 import { sampleTemplate } from './sample.ts';
@@ -60,6 +60,25 @@ test('examples are given with a variant that is there, and tables lose rows and 
 
 \`./pnpmw acme-shop dev shop\` starts it.
 `);
+});
+
+test('a variant that somebody has added goes too, and words like its name stay', () => {
+  const added = { 'apps/start/compose.yaml': 'services: {}\n', 'apps/start/notes.md': '# Start\n' };
+  const without = prepare(sampleTemplate(added), choice);
+  expect([...without.removed.keys()]).toEqual(expect.arrayContaining(Object.keys(added)));
+  expect(textOf(without.tree.get('packages/acme-shop/src/main.ts'))).toContain('export const start = ()');
+});
+
+test('a name is refused that would make one word of two', () => {
+  const errors = (word: string) => ({ 'apps/shop/src/errors.ts': `export class ${word} extends Error {}\n` });
+  const named = (word: string) => () => prepareNew(sampleTemplate(errors(word)), choice);
+  expect(named('ShopError')).not.toThrow();
+  expect(named('AcmeShopError')).toThrow(
+    expect.objectContaining({
+      code: 'TEMPLATE_NAMES',
+      details: ['acme-shop is taken: the code has AcmeShopError already'],
+    }),
+  );
 });
 
 test('the record says what an upgrade has to know', () => {

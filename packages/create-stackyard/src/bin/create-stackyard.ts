@@ -8,6 +8,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interrupted.abort());
 }
 const { stdin, stdout, stderr } = process;
+// Whoever read the output has gone: stop as after Ctrl-C.
+for (const stream of [stdout, stderr]) stream.on('error', () => interrupted.abort());
 const carried = fileURLToPath(new URL(`../../${archiveFile}`, import.meta.url));
 process.exitCode = await main(process.argv.slice(2), carried, {
   cwd: process.cwd(),

@@ -3,6 +3,7 @@ import {
   choiceOf,
   formatPlan,
   initProject,
+  isCheckout,
   nameOfFolder,
   openTemplate,
   planInit,
@@ -10,12 +11,12 @@ import {
   type Wishes,
 } from '@stackyard/template';
 import type { Command } from 'commander';
-import { InterruptedError, StackyardError } from '../errors.ts';
+import { StackyardError } from '../errors.ts';
 import { ownerLock } from '../start-stack.ts';
 import { lockHolder } from '../state.ts';
 import { describeVariant, findWorkspace } from '../workspace.ts';
 import { newCommand, type Surroundings } from './command-line.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 
 interface InitOptions extends Omit<Wishes, 'keep'> {
   readonly keep?: string;
@@ -49,30 +50,29 @@ async function init(surroundings: Surroundings, options: InitOptions): Promise<v
   }
   using interrupts = new Interrupts();
   const signal = interrupts.stop;
-  try {
-    const wishes = { ...options, keep: options.keep === undefined ? undefined : split(options.keep) };
-    const defaults = { name: nameOfFolder(root), variants: template.variants, taken: template.taken };
-    const asks = surroundings.interactive && !options.yes;
-    const streams = { input: process.stdin, output: process.stdout };
-    const choice = asks ? await askForChoice(wishes, defaults, streams, signal) : choiceOf(wishes, defaults);
-    const operations = planInit(template, choice);
-    if (options.json) stdout.write(`${JSON.stringify(operations, undefined, 2)}\n`);
-    else
-      stdout.write(
-        `${choice.title} keeps ${choice.keep.join(', ')}\n\n${formatPlan(operations).join('\n')}\n`,
-      );
-    if (options.dryRun) return;
-    refuseRunning(root, template.variants);
-    const say = (line: string) => options.json || stdout.write(`${line}\n`);
-    const committed = await initProject(template, choice, { commit: options.commit ?? false, signal, say });
-    if (options.json) return;
-    const dev = `./pnpmw turbo dev --filter ${choice.keep[0]}`;
-    const next = committed ? dev : `git add --all && git commit, then ${dev}`;
-    stdout.write(`\nthis is ${choice.title} now\nnext: ${next}\n`);
-  } catch (error) {
-    if (signal.aborted) throw new InterruptedError();
-    throw error;
+  const wishes = { ...options, keep: options.keep === undefined ? undefined : split(options.keep) };
+  const defaults = { name: nameOfFolder(root), variants: template.variants, taken: template.taken };
+  const asks = surroundings.interactive && !options.yes;
+  const streams = { input: process.stdin, output: process.stdout };
+  const choice = asks
+    ? await interruptible(interrupts, () => askForChoice(wishes, defaults, streams, signal))
+    : choiceOf(wishes, defaults);
+  const operations = planInit(template, choice);
+  if (options.json) stdout.write(`${JSON.stringify(operations, undefined, 2)}\n`);
+  else {
+    const plan = formatPlan(operations).join('\n');
+    stdout.write(`${choice.title} keeps ${choice.keep.join(', ')}\n\n${plan}\n`);
   }
+  if (options.dryRun) return;
+  refuseRunning(root, template.variants);
+  const say = (line: string) => options.json || stdout.write(`${line}\n`);
+  const committed = await interruptible(interrupts, () =>
+    initProject(template, choice, { commit: options.commit ?? false, signal, say }),
+  );
+  if (options.json) return;
+  const dev = `./pnpmw turbo dev --filter ${choice.keep[0]}`;
+  const commit = `${isCheckout(root) ? '' : 'git init && '}git add --all && git commit`;
+  stdout.write(`\nthis is ${choice.title} now\nnext: ${committed ? dev : `${commit}, then ${dev}`}\n`);
 }
 
 /** A stack that runs would lose its programs and its state from under it. */

@@ -1,9 +1,8 @@
 import { type Upgraded, upgradeProject } from '@stackyard/template';
 import type { Command } from 'commander';
-import { InterruptedError } from '../errors.ts';
 import { findWorkspace } from '../workspace.ts';
 import { ExitWith, newCommand, type Surroundings } from './command-line.ts';
-import { Interrupts } from './interrupts.ts';
+import { Interrupts, interruptible } from './interrupts.ts';
 
 interface UpgradeOptions {
   readonly to?: string;
@@ -28,17 +27,13 @@ async function upgrade(surroundings: Surroundings, options: UpgradeOptions): Pro
   const { stdout } = surroundings;
   const { root } = findWorkspace(surroundings.cwd);
   using interrupts = new Interrupts();
-  const signal = interrupts.stop;
   const say = (line: string) => options.json || stdout.write(`${line}\n`);
-  try {
-    const result = await upgradeProject(root, { ...options, signal, say });
-    if (options.json) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-    else stdout.write(describe(result, options.dryRun === true));
-    if (result.conflicts.length > 0) throw new ExitWith(1);
-  } catch (error) {
-    if (signal.aborted) throw new InterruptedError();
-    throw error;
-  }
+  const result = await interruptible(interrupts, () =>
+    upgradeProject(root, { ...options, signal: interrupts.stop, say }),
+  );
+  if (options.json) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  else stdout.write(describe(result, options.dryRun === true));
+  if (result.conflicts.length > 0) throw new ExitWith(1);
 }
 
 function describe({ from, to, merged, conflicts, deleted }: Upgraded, dryRun: boolean): string {
