@@ -171,6 +171,17 @@ describe('extends', () => {
     ]);
   });
 
+  test('of a service in another file obeys what that one resets of its own base', () => {
+    const path = folder({
+      'compose.yaml': 'services: { app: { extends: { file: base.yaml, service: base }, ports: ["3:3"] } }',
+      'base.yaml':
+        'services: { first: { image: a, command: run, ports: ["1:1"] }, base: { extends: first, command: !reset , ports: !override ["2:2"] } }',
+    });
+    const { app } = loadCompose({ files: [join(path, 'compose.yaml')], env: {} }).services;
+    expect(app?.command).toBeNull();
+    expect(app?.ports?.map(({ target }) => target)).toEqual([2, 3]);
+  });
+
   test('that goes round is shown as a circle', () => {
     const circle = 'services:\n  a: { image: x, extends: b }\n  b: { extends: c }\n  c: { extends: a }\n';
     expect(problemsOf(() => load(circle))[0]).toMatchObject({

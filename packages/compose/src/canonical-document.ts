@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import {
   asHostPath,
   asLabels,
+  type Canonical,
   type Context,
   each,
   fields,
@@ -15,6 +16,7 @@ import { composeError } from './errors.ts';
 import {
   entry,
   isNull,
+  itemsOf,
   type MapNode,
   map,
   mapEntries,
@@ -26,7 +28,7 @@ import {
 
 const RESOURCES = ['networks', 'volumes', 'configs', 'secrets'] as const;
 
-const canonicalResource = fields({
+const resourceFields = fields({
   attachable: unlessFalse,
   driver_opts: asLabels,
   external: unlessFalse,
@@ -36,6 +38,18 @@ const canonicalResource = fields({
   labels: asLabels,
 });
 
+/** A local volume with `o: bind` is a folder of the host. */
+const canonicalResource: Canonical = (node, context, path) => {
+  const options = entry(node, 'driver_opts');
+  const device = entry(options, 'device');
+  const isBind =
+    path[0] === 'volumes' && text(entry(node, 'driver')) === 'local' && text(entry(options, 'o')) === 'bind';
+  if (!isBind || device === undefined || node.kind !== 'map' || options?.kind !== 'map')
+    return resourceFields(node, context, path);
+  const bound = withEntries(options, { device: asHostPath(device, context, path) as Node });
+  return resourceFields(withEntries(node, { driver_opts: bound }), context, path);
+};
+
 /** Every field in its long form. */
 export function canonicalDocument(document: MapNode, context: Context): MapNode {
   const canonical: Record<string, Node | undefined> = {};
@@ -44,7 +58,7 @@ export function canonicalDocument(document: MapNode, context: Context): MapNode 
   for (const kind of RESOURCES) {
     const resources = entry(document, kind);
     if (resources === undefined) continue;
-    const filled = each((node) => (isNull(node) ? map([], node.at) : externalName(node)))(
+    const filled = each((node, at, path) => (isNull(node) ? map([], node.at) : externalName(node, at, path)))(
       resources,
       context,
       [kind],
@@ -57,10 +71,15 @@ export function canonicalDocument(document: MapNode, context: Context): MapNode 
 }
 
 /** `external: { name: x }` is the old way to write `external: true` and `name: x`. */
-function externalName(node: Node): Node {
+function externalName(node: Node, { problems }: Context, path: readonly string[]): Node {
   const external = entry(node, 'external');
   if (node.kind !== 'map' || external?.kind !== 'map') return node;
-  const name = entry(external, 'name') ?? entry(node, 'name');
+  const own = entry(node, 'name');
+  const name = entry(external, 'name') ?? own;
+  if (own !== undefined && text(own) !== text(name)) {
+    const message = `${path.join('.')} has a name and another external.name`;
+    problems.add('COMPOSE_VALUE', message, external.at, 'write `external: true` and the name');
+  }
   return withEntries(node, { external: scalar(true, external.at), ...(name === undefined ? {} : { name }) });
 }
 
@@ -196,21 +215,19 @@ function withImpliedDependencies(service: MapNode): Node | undefined {
       map([['condition', scalar('service_started', at)], ...restarts, ['required', scalar(true, at)]], at),
     );
   };
-  for (const link of items(entry(service, 'links')))
+  for (const link of itemsOf(entry(service, 'links')))
     add((text(link) ?? '').split(':')[0] as string, link.at, true);
   for (const field of ['network_mode', 'ipc', 'pid', 'uts', 'cgroup']) {
     const value = entry(service, field);
     const shared = /^service:(.+)$/.exec(text(value) ?? '')?.[1];
     if (shared !== undefined && value !== undefined) add(shared, value.at, true);
   }
-  for (const from of items(entry(service, 'volumes_from'))) {
+  for (const from of itemsOf(entry(service, 'volumes_from'))) {
     const source = text(from) ?? '';
     if (!source.startsWith('container:')) add(source.split(':')[0] as string, from.at, false);
   }
   return entries.size === 0 ? undefined : map(entries, written?.at ?? service.at);
 }
-
-const items = (node: Node | undefined): readonly Node[] => (node?.kind === 'list' ? node.items : []);
 
 /** Resources are called by the project and their key, unless they say otherwise. */
 function nameResources(document: MapNode, project: string): MapNode {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import {
   asBytes,
+  asBytesOrUnlimited,
   asCommand,
   asContext,
   asDuration,
@@ -29,6 +30,7 @@ import {
   mapEntries,
   type Node,
   scalar,
+  showPath,
   text,
   withEntries,
 } from './node.ts';
@@ -127,7 +129,7 @@ const fileMount =
   };
 
 const device: Canonical = (node) => {
-  if (node.kind === 'map') return withDefaults(node, { permissions: 'rwm' });
+  if (node.kind === 'map') return node;
   const [source = '', target = source, permissions = 'rwm'] = (text(node) ?? '').split(':');
   return map(
     Object.entries({ source, target, permissions }).map(([key, value]) => [key, scalar(value, node.at)]),
@@ -165,14 +167,26 @@ const envFiles: Canonical = (node, context, path) => {
   })(asList(node), context, path);
 };
 
-/** `host=address` lines: Compose takes `=` and `:` between the two, and brackets around IPv6. */
-const extraHosts: Canonical = (node) => {
+/**
+ * `host=address` lines in the order of their hosts: Compose takes `=` and `:` between the two, several addresses with
+ * commas, and brackets around IPv6.
+ */
+const extraHosts: Canonical = (node, { problems }, path) => {
   const lines = node.kind === 'map' ? hostLines(node) : node.kind === 'list' ? node.items : [node];
+  const hosts = lines.flatMap((line) => {
+    const written = text(line) ?? '';
+    const [, host, addresses] = /^([^=:]+)=(.*)$/.exec(written) ?? /^([^=:]+):(.*)$/.exec(written) ?? [];
+    if (host === undefined || addresses === undefined) {
+      const message = `${showPath(path)}: "${written}" names no host and address`;
+      problems.add('COMPOSE_VALUE', message, line.at, 'write host=address');
+      return [];
+    }
+    return addresses
+      .split(',')
+      .map((address) => scalar(`${host}=${address.replace(/^\[(.*)\]$/, '$1')}`, line.at));
+  });
   return list(
-    lines.map((line) => {
-      const [, host = '', address = ''] = /^([^=:]*)[=:](.*)$/.exec(text(line) ?? '') ?? [];
-      return scalar(`${host}=${address.replace(/^\[(.*)\]$/, '$1')}`, line.at);
-    }),
+    hosts.sort((a, b) => (String(a.value) < String(b.value) ? -1 : 1)),
     node.at,
   );
 };
@@ -199,7 +213,9 @@ const buildFields = fields({
   labels: asLabels,
   no_cache: unlessFalse,
   privileged: unlessFalse,
+  provenance: asString,
   pull: unlessFalse,
+  sbom: asString,
   secrets: each(fileMount(undefined)),
   shm_size: asBytes,
   ssh: sshKeys,
@@ -225,16 +241,35 @@ const rolling = fields({ delay: asDuration, monitor: asDuration, max_failure_rat
 const deviceCount: Canonical = (node, context, path) =>
   text(node) === 'all' ? scalar(-1, node.at) : asNumber(node, context, path);
 
-const limits = fields({
-  memory: asBytes,
-  cpus: asNumber,
-  devices: each(fields({ count: deviceCount, options: asLabels })),
-});
+/** A request that says neither how many devices nor which ones is for all of them. */
+const deviceRequest: Canonical = (node, context, path) =>
+  node.kind !== 'map' || entry(node, 'device_ids') !== undefined
+    ? deviceFields(node, context, path)
+    : deviceFields(withDefaults(node, { count: -1 }), context, path);
+
+const deviceFields = fields({ count: deviceCount, options: asLabels });
+
+const limits = fields({ memory: asBytes, cpus: asNumber, devices: each(deviceRequest) });
 
 const gpus: Canonical = (node, context, path) => {
   if (text(node) === 'all') return list([map([['count', scalar(-1, node.at)]], node.at)], node.at);
-  return each(fields({ count: deviceCount, options: asLabels }))(node, context, path);
+  return each(deviceRequest)(node, context, path);
 };
+
+/** Compose prints where to place containers always. */
+const deploy: Canonical = (node, context, path) => {
+  const placed =
+    node.kind === 'map' ? map([['placement', map([], node.at)], ...node.entries], node.at) : node;
+  return deployFields(placed, context, path);
+};
+
+const deployFields = fields({
+  labels: asLabels,
+  resources: fields({ limits, reservations: limits }),
+  restart_policy: fields({ delay: asDuration, window: asDuration }),
+  rollback_config: rolling,
+  update_config: rolling,
+});
 
 const rates = each(fields({ rate: asBytes }));
 
@@ -251,15 +286,8 @@ export const canonicalService = fields({
   command: asCommand,
   configs: each(fileMount(undefined)),
   cpus: asNumber,
-  credential_spec: fields({ file: asHostPath }),
   depends_on: dependsOn,
-  deploy: fields({
-    labels: asLabels,
-    resources: fields({ limits, reservations: limits }),
-    restart_policy: fields({ delay: asDuration, window: asDuration }),
-    rollback_config: rolling,
-    update_config: rolling,
-  }),
+  deploy,
   develop: fields({
     watch: each(fields({ path: asHostPath, ignore: asStrings, include: asStrings, exec: hook })),
   }),
@@ -287,15 +315,17 @@ export const canonicalService = fields({
   logging: fields({ options: asLabels }),
   mem_limit: asBytes,
   mem_reservation: asBytes,
-  memswap_limit: asBytes,
+  mem_swappiness: asBytes,
+  memswap_limit: asBytesOrUnlimited,
   models: names,
-  networks: names,
+  networks: both(names, each(fields({ driver_opts: asLabels }))),
   oom_kill_disable: unlessFalse,
   ports,
   post_start: each(hook),
   pre_stop: each(hook),
   privileged: unlessFalse,
   profiles: asStrings,
+  provider: fields({ options: each(asStrings) }),
   pull_policy: (node) => (text(node) === 'if_not_present' ? scalar('missing', node.at) : node),
   read_only: unlessFalse,
   secrets: each(fileMount('/run/secrets')),

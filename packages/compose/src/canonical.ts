@@ -29,16 +29,36 @@ export interface Context {
 /** Turns the value of one field into its canonical form; undefined leaves the field out. */
 export type Canonical = (node: Node, context: Context, path: readonly string[]) => Node | undefined;
 
-/** Applies a table of canonical forms to the fields of a map; fields without one stay as they are. */
+/**
+ * Applies a table of canonical forms to the fields of a map; fields without one stay as they are. What says nothing is
+ * left out, as Compose leaves it out.
+ */
 export function fields(table: Readonly<Record<string, Canonical>>): Canonical {
   return (node, context, path) => {
     if (node.kind !== 'map') return node;
     return mapEntries(node, (value, key) => {
       const canonical = Object.hasOwn(table, key) ? table[key] : undefined;
-      if (canonical === undefined || isNull(value)) return isNull(value) ? undefined : value;
-      return context.problems.collect(() => canonical(value, context, [...path, key]));
+      const result =
+        canonical === undefined || isNull(value)
+          ? value
+          : context.problems.collect(() => canonical(value, context, [...path, key]));
+      return result === undefined || saysNothing(result, key) ? undefined : result;
     });
   };
+}
+
+/** Fields that say something by a zero or by being empty. */
+const ALWAYS_KEPT = new Set([
+  ...['command', 'content', 'count', 'entrypoint', 'max_attempts', 'parallelism'],
+  ...['replicas', 'retries', 'scale'],
+]);
+
+function saysNothing(node: Node, key: string): boolean {
+  if (isNull(node)) return true;
+  if (ALWAYS_KEPT.has(key) || key.startsWith('x-')) return false;
+  return node.kind === 'scalar'
+    ? node.value === '' || node.value === 0
+    : node.kind === 'list' && node.items.length === 0;
 }
 
 /** For each entry of a map or a list. */
@@ -106,16 +126,20 @@ export const asDuration: Canonical = (node, { problems }, path) => {
   return undefined;
 };
 
-/** Compose prints sizes as strings of bytes. */
+/** Compose prints sizes as strings of bytes, and leaves out none at all. */
 export const asBytes: Canonical = (node, { problems }, path) => {
   const written = text(node) ?? '';
-  if (written === '-1') return scalar('-1', node.at);
   const bytes = parseBytes(written);
+  if (bytes === 0) return undefined;
   if (bytes !== undefined) return scalar(String(bytes), node.at);
   const message = `${showPath(path)}: "${written}" is not a size`;
   problems.add('COMPOSE_VALUE', message, node.at, 'write a number with a unit: 512k, 64m, 1g');
   return undefined;
 };
+
+/** A size of swap, which -1 makes unlimited. */
+export const asBytesOrUnlimited: Canonical = (node, context, path) =>
+  text(node) === '-1' ? asString(node) : asBytes(node, context, path);
 
 export const asNumber: Canonical = (node, { problems }, path) => {
   if (node.kind !== 'scalar' || typeof node.value === 'number') return node;
@@ -174,10 +198,8 @@ function hostPath(path: string, folder: string, env: Environment): string {
   return isAbsolute(path) || /^([a-zA-Z]:[\\/]|\\\\)/.test(path) ? path : resolve(folder, path);
 }
 
-/** Docker takes a build context from the network too. */
-const isRemote = (context: string): boolean =>
-  /^(https?|git|ssh|docker-image|oci-layout|target|service):/.test(context) ||
-  /^(github\.com\/|git@)/.test(context);
+/** Docker takes a build context from the network, an image or another service too. */
+const isRemote = (context: string): boolean => /^(.*:\/\/|service:|github\.com\/|git@)/s.test(context);
 
 /** A build context: an absolute path, unless it is one that Docker fetches. */
 export const asContext: Canonical = (node, context, path) =>

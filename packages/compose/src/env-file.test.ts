@@ -17,6 +17,7 @@ describe('an env file', () => {
     ['export\tA=v', 'v'],
     ['A=v#c', 'v#c'],
     ['A=v # c', 'v'],
+    ['A=v\t# c', 'v\t# c'],
     ['A=v #', 'v'],
     ['A=a\\tb', 'a\\tb'],
     ['A="a\\tb"', 'a\tb'],
@@ -75,6 +76,15 @@ describe('an env file', () => {
     expect(parseEnvFile('A=1\nA=2')).toEqual({ A: '2' });
   });
 
+  test('keeps a value without a name, as Compose does, and warns of it', () => {
+    const lines: unknown[] = [];
+    expect(parseEnvFile('A=1\n="v"', { onWarning: ({ line }) => lines.push(line) })).toEqual({
+      A: '1',
+      '': 'v',
+    });
+    expect(lines).toEqual([2]);
+  });
+
   test('keeps a variable named like a property of every object', () => {
     expect(Object.entries(parseEnvFile('__proto__=1\nconstructor=2'))).toEqual([
       ['__proto__', '1'],
@@ -116,6 +126,6 @@ describe('a bad env file', () => {
   });
 
   test('does not have its values in the message', () => {
-    expect(JSON.stringify(problemsOf('A b=hunter2\nTOKEN="hunter2'))).not.toContain('hunter2');
+    expect(JSON.stringify(problemsOf('A b=hunter2\nB=x${hunter2\nTOKEN="hunter2'))).not.toContain('hunter2');
   });
 });

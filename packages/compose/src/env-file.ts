@@ -1,4 +1,4 @@
-import { type OnWarning, type Place, Problems } from './errors.ts';
+import { ComposeError, composeError, type OnWarning, type Place, Problems } from './errors.ts';
 import { type Environment, interpolateWith } from './interpolate.ts';
 
 export interface EnvFileOptions {
@@ -29,7 +29,7 @@ const ESCAPED: Readonly<Record<string, string>> = {
 /**
  * Reads an env file in Compose's own dialect, which Node's and dotenv's parsers do not share: `A=v`, `A: v`,
  * `export A=v`, values in single quotes (literal) or double quotes (escapes and variables), `#` comments after
- * white space. A bare `A` takes the value of `env.A`, and is left out when there is none.
+ * a space. A bare `A` takes the value of `env.A`, and is left out when there is none.
  *
  * @throws ComposeError COMPOSE_ENV_FILE with every bad line of the file; messages never hold values.
  */
@@ -38,11 +38,18 @@ export function parseEnvFile(text: string, options: EnvFileOptions = {}): Record
   const variables = new Map<string, string>();
   const problems = new Problems();
   const inherited = (name: string) => (Object.hasOwn(env, name) ? env[name] : undefined);
-  const expand = (value: string, at: Place) =>
-    interpolateWith(value, (name) => inherited(name) ?? variables.get(name), {
-      location: at,
-      ...(onWarning === undefined ? {} : { onWarning }),
-    });
+  const expand = (value: string, at: Place) => {
+    try {
+      return interpolateWith(value, (name) => inherited(name) ?? variables.get(name), {
+        location: at,
+        ...(onWarning === undefined ? {} : { onWarning }),
+      });
+    } catch (error) {
+      if (!(error instanceof ComposeError) || error.code !== 'COMPOSE_INTERPOLATION') throw error;
+      // The message shows what is malformed, which here is part of a value.
+      throw composeError(error.code, 'invalid interpolation format in a value', at, error.hint);
+    }
+  };
 
   const scanner = new Scanner(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'), file);
   while (scanner.toStatement()) {
@@ -53,6 +60,7 @@ export function parseEnvFile(text: string, options: EnvFileOptions = {}): Record
       scanner.skipLine();
       continue;
     }
+    if (key.name === '') onWarning?.({ message: 'a variable has no name', ...at });
     if (key.bare) {
       const value = inherited(key.name);
       if (value !== undefined) variables.set(key.name, value);
@@ -132,7 +140,6 @@ class Scanner {
     }
     const name = this.#text.slice(start, this.#position).trimEnd();
     const bare = this.#position >= this.#text.length || this.#text[this.#position] === '\n';
-    if (name === '' && !bare) return { name, bare, problem: 'a variable has no name' };
     if (/\s/.test(name)) return { name, bare, problem: 'a variable name cannot contain a space' };
     if (!bare) this.#position += 1;
     return { name, bare };
@@ -148,7 +155,8 @@ class Scanner {
     const end = newline < 0 ? this.#text.length : newline;
     const line = this.#text.slice(this.#position, end);
     this.#position = end;
-    return { text: line.replace(/(?<=\s)#.*$/, '').trimEnd(), literal: false };
+    const comment = line.indexOf(' #');
+    return { text: (comment < 0 ? line : line.slice(0, comment)).trimEnd(), literal: false };
   }
 
   #quoted(quote: '"' | "'"): { text: string; literal: boolean } | undefined {

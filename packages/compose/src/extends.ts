@@ -6,7 +6,7 @@ import { entry, type MapNode, map, mapEntries, type Node, text, withEntries } fr
 import { parseCompose } from './parse.ts';
 import { localPath, readText } from './source.ts';
 import { substitute } from './substitute.ts';
-import { stripTags } from './tags.ts';
+import { withoutTags } from './tags.ts';
 
 /**
  * Puts under each service with `extends` the service that it extends, from the same file or another one.
@@ -53,7 +53,8 @@ function extend(name: string, holder: Holder, assembly: Assembly, chain: readonl
     const message = `service ${name} extends ${baseName}, which ${origin.file} does not define`;
     throw composeError('COMPOSE_REFERENCE', message, extending.at, 'correct the name, or add `file:`');
   }
-  const base = extend(baseName, origin, assembly, visited);
+  // What a base resets, it resets of its own base.
+  const base = withoutTags(extend(baseName, origin, assembly, visited)) ?? map([], extending.at);
   const own = withEntries(service, { extends: undefined });
   return mergeNodes(base, own, ['services', name]);
 }
@@ -68,5 +69,5 @@ function baseHolder(extending: Node, holder: Holder, { env, onWarning }: Assembl
   const document = documents
     .map((each) => substitute(each, env, onWarning))
     .reduce<MapNode>((base, each) => mergeNodes(base, each, []) as MapNode, map([], named.at));
-  return { document: stripTags(document), file };
+  return { document, file };
 }

@@ -95,6 +95,9 @@ describe('a malformed reference', () => {
     '${A',
     '${A:-x',
     '${A:-x\ny}',
+    '${CITY:-${}}',
+    '${NONE:+${a b}}',
+    '${CITY:?${A.b}}',
   ])('%j is refused', (template) => {
     expect(() => interpolate(template, env)).toThrow(ComposeError);
     expect(() => interpolate(template, env)).toThrow('invalid interpolation format');

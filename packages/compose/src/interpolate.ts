@@ -27,7 +27,7 @@ const MAX_DEPTH = 64;
 /**
  * Replaces the variables of `template` as Compose does: `$V`, `${V}`, `${V:-default}`, `${V-default}`,
  * `${V:+alternative}`, `${V+alternative}`, `${V:?message}`, `${V?message}`, and `$$` for a literal `$`.
- * Arguments are interpolated recursively, and only when they are used.
+ * Arguments are interpolated recursively, and only when they are used; a malformed one is refused always.
  *
  * @throws ComposeError COMPOSE_INTERPOLATION for a malformed reference, COMPOSE_VARIABLE_REQUIRED for `?`.
  */
@@ -54,21 +54,19 @@ export function interpolateWith(
   const resolve = ({ name, operator, argument }: Reference, depth: number): string => {
     const value = lookup(name);
     const usable = value !== undefined && (!operator?.startsWith(':') || value !== '');
-    switch (operator) {
-      case ':-':
-      case '-':
-        return usable ? value : substitute(argument, depth + 1);
-      case ':+':
-      case '+':
-        return usable ? substitute(argument, depth + 1) : '';
-      case ':?':
-      case '?':
-        if (usable) return value;
-        throw requiredVariable(name, substitute(argument, depth + 1), options.location);
-      default:
-        if (value === undefined) options.onWarning?.(unsetVariable(name, options.location));
-        return value ?? '';
+    if (operator === undefined) {
+      if (value === undefined) options.onWarning?.(unsetVariable(name, options.location));
+      return value ?? '';
     }
+    const isAlternative = operator.endsWith('+');
+    if (usable !== isAlternative) {
+      // What is not used is not interpolated, but a mistake in it must not wait for the day it is used.
+      references(argument, options.location, depth + 1);
+      return usable ? value : '';
+    }
+    const result = substitute(argument, depth + 1);
+    if (operator.endsWith('?')) throw requiredVariable(name, result, options.location);
+    return result;
   };
   return substitute(template, 0);
 }

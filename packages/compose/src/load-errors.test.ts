@@ -70,6 +70,43 @@ describe('bad input', () => {
     ['include: ["oci://registry/x"]', 'COMPOSE_UNSUPPORTED', 1],
     ['services: { a: { extends: { file: "https://x/y.git", service: b } } }', 'COMPOSE_UNSUPPORTED', 1],
     ['services: {}\nsecrets: { s: {} }', 'COMPOSE_VALUE', 2],
+    ['services: {}\nsecrets: { s: { driver: d } }', 'COMPOSE_VALUE', 2],
+    ['services: {}\nsecrets: { s: { external: true, file: a } }', 'COMPOSE_VALUE', 2],
+    ['services: {}\nconfigs: { s: { file: a, content: b } }', 'COMPOSE_VALUE', 2],
+    ['services: {}\nvolumes: { v: { external: true, labels: [a] } }', 'COMPOSE_VALUE', 2],
+    ['services: {}\nnetworks: { n: { external: { name: a }, name: b } }', 'COMPOSE_VALUE', 2],
+    ['services: { a: { build: { dockerfile: D, dockerfile_inline: FROM a } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { build: { platforms: [x/y] }, platform: y/z } }', 'COMPOSE_VALUE', 1],
+    [
+      'services: { a: { build: { additional_contexts: { b: "service:b" } } }, b: { image: b } }',
+      'COMPOSE_VALUE',
+      1,
+    ],
+    ['services: { a: { image: a, healthcheck: { test: [curl, x] } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, scale: -1 } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, scale: 2, deploy: { replicas: 3 } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, scale: 2, container_name: a } }', 'COMPOSE_VALUE', 1],
+    [
+      'services: { a: { image: a, mem_limit: 1g, deploy: { resources: { limits: { memory: 2g } } } } }',
+      'COMPOSE_VALUE',
+      1,
+    ],
+    ['services: { a: { image: a, develop: { watch: [{ path: ., action: sync }] } } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, tmpfs: ["/x:size=1m"], volumes: [/x] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, volumes: [{ type: bind, target: /x }] } }', 'COMPOSE_VALUE', 1],
+    [
+      'services: { a: { image: a, volumes: [{ type: tmpfs, target: /x, tmpfs: { size: -1 } }] } }',
+      'COMPOSE_VALUE',
+      1,
+    ],
+    ['services: { a: { image: a, ports: [{ target: 1, host_ip: here }] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { image: a, gpus: [{ count: 1, device_ids: [x] }] } }', 'COMPOSE_VALUE', 1],
+    [
+      'services: { a: { image: a, deploy: { resources: { reservations: { devices: [{ count: 1 }] } } } } }',
+      'COMPOSE_VALUE',
+      1,
+    ],
+    ['services: { a: { image: a, extra_hosts: [nobody] } }', 'COMPOSE_VALUE', 1],
   ])('%s is refused', (text, code, line) => {
     expect(problemsOf(() => load(text))).toEqual([
       expect.objectContaining({

@@ -1,5 +1,6 @@
 import { assemble, type Parsed, parseSources } from './assemble.ts';
 import { canonicalDocument, normalize } from './canonical-document.ts';
+import { checkConsistency } from './consistency.ts';
 import { composeError, forEvery, type OnWarning, Problems } from './errors.ts';
 import { checkDependencies } from './graph.ts';
 import { type Environment, interpolate } from './interpolate.ts';
@@ -69,6 +70,7 @@ export function loadCompose(options: LoadOptions): ComposeModel {
   );
   const normalized = normalize(active, name, context);
   problems.throwIfAny();
+  checkConsistency(normalized, problems);
   checkReferences(normalized, problems);
   checkResources(normalized, problems);
   checkDependencies(normalized, disabled, context);

@@ -193,6 +193,12 @@ test('merging changes neither document, and a second time nothing', () => {
   expect(mergeComposeFiles(once, override)).toEqual(once);
 });
 
+test('an entry that the base says too, and then replaces, is the last word of the override', () => {
+  expect(mergeComposeFiles(service('volumes: ["./a:/x", "./b:/x"]'), service('volumes: ["./a:/x"]'))).toEqual(
+    service('volumes: ["./a:/x"]'),
+  );
+});
+
 test('a single document is rid of what it says twice', () => {
   const document = service('environment: [A=1, B, A=2, B=], volumes: [".:/a", "two:/b", "new:/a"]');
   expect(mergeComposeFiles(document, {})).toEqual(

@@ -16,7 +16,7 @@ import {
   text,
 } from './node.ts';
 import { withoutTagged } from './tags.ts';
-import { uniqueByKey, uniqueEntries } from './unique.ts';
+import { hasKeys, uniqueByKey, uniqueEntries } from './unique.ts';
 
 type Merge = (base: Node, override: Node, path: Path) => Node;
 
@@ -73,7 +73,7 @@ function merge(base: Node, override: Node, path: Path): Node {
       : cannotOverride(override, path, 'a mapping');
   }
   if (base.kind === 'list') {
-    return override.kind === 'list' ? append(base, override) : cannotOverride(override, path, 'a list');
+    return override.kind === 'list' ? append(base, override, path) : cannotOverride(override, path, 'a list');
   }
   return override;
 }
@@ -96,8 +96,12 @@ function cannotOverride(override: Node, path: Path, what: string): never {
   );
 }
 
-/** An entry that is identical to one already there adds nothing, so that merging twice equals merging once. */
-function append(base: ListNode, override: ListNode): ListNode {
+/**
+ * An entry that is identical to one already there adds nothing, so that merging twice equals merging once. Where
+ * entries have keys, the last one of each key is chosen later, and must not get lost here.
+ */
+function append(base: ListNode, override: ListNode, path: Path): ListNode {
+  if (hasKeys(path)) return list([...base.items, ...override.items], base.at);
   const items = [...base.items];
   for (const item of override.items) {
     if (!items.some((present) => equalNodes(present, item))) items.push(item);
@@ -114,8 +118,8 @@ function replaceUnlessNull(base: Node, override: Node): Node {
   return isNull(override) ? base : override;
 }
 
-function mergeLists(base: Node, override: Node): Node {
-  return append(asSequence(base), asSequence(override));
+function mergeLists(base: Node, override: Node, path: Path): Node {
+  return append(asSequence(base), asSequence(override), path);
 }
 
 function mergeKeyValues(base: Node, override: Node): Node {

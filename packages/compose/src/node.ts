@@ -55,6 +55,13 @@ export const isNull = (node: Node | undefined): boolean => node?.kind === 'scala
 export const entry = (node: Node | undefined, key: string): Node | undefined =>
   node?.kind === 'map' ? node.entries.get(key) : undefined;
 
+/** The entries of a map, none of anything else. */
+export const entriesOf = (node: Node | undefined): [string, Node][] =>
+  node?.kind === 'map' ? [...node.entries] : [];
+
+/** The items of a list, none of anything else. */
+export const itemsOf = (node: Node | undefined): readonly Node[] => (node?.kind === 'list' ? node.items : []);
+
 /** The string of a scalar, undefined for anything else. */
 export function text(node: Node | undefined): string | undefined {
   return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined;

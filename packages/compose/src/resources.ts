@@ -1,5 +1,5 @@
 import type { Problems } from './errors.ts';
-import { entry, type MapNode, mapEntries, type Node, text, withEntries } from './node.ts';
+import { entriesOf, entry, itemsOf, type MapNode, mapEntries, type Node, text, withEntries } from './node.ts';
 
 interface Use {
   readonly kind: 'networks' | 'volumes' | 'secrets' | 'configs' | 'models';
@@ -9,12 +9,7 @@ interface Use {
 
 /** Collects the services that use a network, volume, secret, config or model that nobody defines. */
 export function checkReferences(document: MapNode, problems: Problems): void {
-  for (const [service, node] of mapOf(entry(document, 'services'))) {
-    if (['image', 'build', 'provider'].every((field) => entry(node, field) === undefined)) {
-      const message = `service ${service} has neither an image nor a build context`;
-      problems.add('COMPOSE_VALUE', message, node.at, 'add `image:` or `build:`');
-    }
-    checkConflicts(service, node, problems);
+  for (const [service, node] of entriesOf(entry(document, 'services'))) {
     for (const use of uses(node)) {
       if (entry(entry(document, use.kind), use.name) !== undefined) continue;
       const message = `service ${service} refers to undefined ${use.kind.slice(0, -1)} ${use.name}`;
@@ -28,61 +23,41 @@ export function checkReferences(document: MapNode, problems: Problems): void {
   }
 }
 
-/** Collects the fields of a service that exclude each other. */
-function checkConflicts(name: string, service: Node, problems: Problems): void {
-  const networkMode = entry(service, 'network_mode');
-  const joined = mapOf(entry(service, 'networks')).filter(([, network]) => network.at !== service.at);
-  if (networkMode !== undefined && joined.length > 0) {
-    const message = `service ${name} declares both network_mode and networks, which exclude each other`;
-    problems.add('COMPOSE_VALUE', message, networkMode.at, 'remove one of them');
-  }
-  const scale = text(entry(service, 'scale'));
-  const deploy = entry(service, 'deploy');
-  const replicas = text(entry(deploy, 'replicas'));
-  if (scale !== undefined && replicas !== undefined && scale !== replicas) {
-    const message = `service ${name} sets scale to ${scale} and deploy.replicas to ${replicas}`;
-    problems.add('COMPOSE_VALUE', message, entry(service, 'scale')?.at, 'keep one of them');
-  }
-  const copies = Number(scale ?? replicas ?? 1);
-  const container = entry(service, 'container_name');
-  if (container !== undefined && copies > 1) {
-    const message = `service ${name} has a container_name and runs ${copies} times`;
-    problems.add('COMPOSE_VALUE', message, container.at, 'remove container_name: names are unique');
-  }
-}
+const SOURCES = {
+  secrets: ['file', 'environment'],
+  configs: ['file', 'content', 'environment'],
+} as const;
 
 /** Collects secrets and configs without a source, and external resources that also say how to create them. */
 export function checkResources(document: MapNode, problems: Problems): void {
-  for (const kind of ['networks', 'volumes', 'secrets', 'configs'] as const) {
-    for (const [name, resource] of mapOf(entry(document, kind))) {
-      const fields = mapOf(resource).map(([field]) => field);
-      if (entry(resource, 'external') !== undefined) {
-        const others = fields.filter(
-          (field) => !['external', 'name', 'ipam'].includes(field) && !field.startsWith('x-'),
-        );
-        if (others.length === 0) continue;
-        const message = `${kind}.${name} is external and also has ${others.join(', ')}`;
-        problems.add('COMPOSE_VALUE', message, resource.at, 'an external resource only has a name');
-      } else if (kind === 'secrets' || kind === 'configs') {
-        const sources = ['file', 'environment', 'content', 'driver'].filter((field) =>
-          fields.includes(field),
-        );
-        if (sources.length === 1) continue;
-        const message = `${kind}.${name} must have exactly one of file and ${kind === 'secrets' ? '' : 'content and '}environment`;
-        problems.add(
-          'COMPOSE_VALUE',
-          message,
-          resource.at,
-          sources.length === 0 ? 'add one' : `it has ${sources.join(', ')}`,
-        );
-      }
+  const refuse = (message: string, node: Node, hint: string) =>
+    problems.add('COMPOSE_VALUE', message, node.at, hint);
+  const isExternal = (resource: Node) => entry(resource, 'external') !== undefined;
+  for (const [name, volume] of entriesOf(entry(document, 'volumes'))) {
+    const others = entriesOf(volume).flatMap(([field]) =>
+      /^(external|name|x-.*)$/.test(field) ? [] : field,
+    );
+    if (!isExternal(volume) || others.length === 0) continue;
+    refuse(
+      `volumes.${name} is external and also has ${others.join(', ')}`,
+      volume,
+      'an external volume only has a name',
+    );
+  }
+  for (const kind of ['secrets', 'configs'] as const) {
+    for (const [name, resource] of entriesOf(entry(document, kind))) {
+      const sources = SOURCES[kind].filter((field) => entry(resource, field) !== undefined);
+      if (sources.length === (isExternal(resource) ? 0 : 1)) continue;
+      const allowed = isExternal(resource) ? 'external alone' : `exactly one of ${SOURCES[kind].join(', ')}`;
+      const hint = sources.length === 0 ? 'add one' : `it has ${sources.join(', ')}`;
+      refuse(`${kind}.${name} must have ${allowed}`, resource, hint);
     }
   }
 }
 
 /** Compose prints only the networks, volumes, secrets, configs and models that a service uses. */
 export function withoutUnusedResources(document: MapNode): MapNode {
-  const used = mapOf(entry(document, 'services')).flatMap(([, service]) => uses(service));
+  const used = entriesOf(entry(document, 'services')).flatMap(([, service]) => uses(service));
   const changes: Record<string, Node | undefined> = {};
   for (const kind of ['networks', 'volumes', 'secrets', 'configs', 'models'] as const) {
     const resources = entry(document, kind);
@@ -96,7 +71,7 @@ export function withoutUnusedResources(document: MapNode): MapNode {
 
 function uses(service: Node): Use[] {
   const named = (kind: Use['kind']) =>
-    mapOf(entry(service, kind)).map(([name, node]) => ({ kind, name, node }));
+    entriesOf(entry(service, kind)).map(([name, node]) => ({ kind, name, node }));
   const mounted = (kind: Use['kind'], holder: Node | undefined) =>
     itemsOf(entry(holder, kind)).flatMap((item) => {
       const source = entry(item, 'source');
@@ -120,6 +95,3 @@ function uses(service: Node): Use[] {
     ...mounted('secrets', entry(service, 'build')),
   ];
 }
-
-const mapOf = (node: Node | undefined): [string, Node][] => (node?.kind === 'map' ? [...node.entries] : []);
-const itemsOf = (node: Node | undefined): readonly Node[] => (node?.kind === 'list' ? node.items : []);

@@ -75,9 +75,13 @@ const build = either(
   }),
 );
 
-const deviceRequests = list(
-  fields({ capabilities: strings, count: wholeOrText, device_ids: strings, driver: string, options: pairs }),
-);
+const deviceRequest = {
+  capabilities: strings,
+  count: wholeOrText,
+  device_ids: strings,
+  driver: string,
+  options: pairs,
+};
 
 const rolling = fields({
   delay: string,
@@ -104,7 +108,7 @@ const deploy = either(
       limits: fields({ cpus: numberOrText, memory: string, pids: wholeOrText }),
       reservations: fields({
         cpus: numberOrText,
-        devices: deviceRequests,
+        devices: list(fields(deviceRequest, ['capabilities'])),
         generic_resources: list(
           fields({ discrete_resource_spec: fields({ kind: string, value: numberOrText }) }),
         ),
@@ -258,7 +262,7 @@ const service = fields({
   extends: either(string, fields({ file: string, service: string }, ['service'])),
   external_links: strings,
   extra_hosts: hosts,
-  gpus: either(string, deviceRequests),
+  gpus: either(string, list(fields(deviceRequest))),
   group_add: list(either(string, number), { unique: true }),
   healthcheck,
   hostname: string,

@@ -28,21 +28,22 @@ export function withoutTagged(base: Node, override: Node): Node | undefined {
 
 /** A whole document without its tags: what is marked `!reset` is left out. */
 export function stripTags(document: MapNode): MapNode {
-  return strip(document) as MapNode;
+  return withoutTags(document) as MapNode;
 }
 
-function strip(node: Node): Node | undefined {
+/** {@link stripTags} of any node; undefined when all of it is marked `!reset`. */
+export function withoutTags(node: Node): Node | undefined {
   if (node.tag === 'reset') return undefined;
   if (node.kind === 'map') {
     const entries = [...node.entries].flatMap(([key, value]) => {
-      const kept = strip(value);
+      const kept = withoutTags(value);
       return kept === undefined ? [] : [[key, kept] as const];
     });
     return map(entries, node.at);
   }
   if (node.kind === 'list') {
     return list(
-      node.items.flatMap((item) => strip(item) ?? []),
+      node.items.flatMap((item) => withoutTags(item) ?? []),
       node.at,
     );
   }

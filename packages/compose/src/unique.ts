@@ -23,6 +23,8 @@ const UNIQUE = new PathTable<Indexer>([
   ['services.*.build.additional_contexts', uniqueByKey],
   ['services.*.build.args', uniqueByKey],
   ['services.*.build.labels', uniqueByKey],
+  // Not a field; Compose has its rule under this name too.
+  ['services.*.build.platform', uniqueByKey],
   ['services.*.build.platforms', uniqueByKey],
   ['services.*.build.tags', uniqueByKey],
   ['services.*.cap_add', uniqueByKey],
@@ -47,6 +49,9 @@ const UNIQUE = new PathTable<Indexer>([
   ['services.*.tmpfs', uniqueByKey],
   ['services.*.volumes', volumeKey],
 ]);
+
+/** Whether the entries of the sequence at a path are told apart by a key of theirs. */
+export const hasKeys = (path: Path): boolean => UNIQUE.get(path) !== undefined;
 
 /** Keeps the last of the entries that mean the same, in the place of the first. */
 export function enforceUnicity(document: MapNode): MapNode {
