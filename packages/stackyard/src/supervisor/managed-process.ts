@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackyardError } from '../errors.ts';
 import { groupLives, identify, type ProcessIdentity, signalGroup } from '../processes.ts';
+import { spawnGuarded } from '../spawn-guarded.ts';
 import { eachLine } from './lines.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -73,17 +74,19 @@ export class ManagedProcess {
 
   static async start(spec: ProcessSpec, watchdog: Watchdog): Promise<ManagedProcess> {
     const output = 'file' in spec.output ? spec.output.file : 'pipe';
-    const child = spawn(spec.command, spec.args, {
-      cwd: spec.cwd,
-      env: spec.environment,
-      detached: true,
-      stdio: ['ignore', output, output],
-      ...(spec.user ?? {}),
-    });
-    if (child.pid !== undefined) {
-      watchdog.add(child.pid, spec.stopSignal);
-      return new ManagedProcess(child, spec, watchdog);
-    }
+    const child = spawnGuarded(
+      spec.command,
+      spec.args,
+      {
+        cwd: spec.cwd,
+        env: spec.environment,
+        detached: true,
+        stdio: ['ignore', output, output],
+        ...(spec.user ?? {}),
+      },
+      (pid) => watchdog.add(pid, spec.stopSignal),
+    );
+    if (child.pid !== undefined) return new ManagedProcess(child, spec, watchdog);
     const cause = await new Promise<Error>((resolve) => child.once('error', resolve));
     throw new StackyardError('STACKYARD_SPAWN', `${spec.name} cannot be started: ${cause.message}`, {
       hint: `check that ${spec.command} exists and may be executed`,
