@@ -22,8 +22,8 @@ export default defineConfig(({ mode }) => {
   const suite = suites[mode as keyof typeof suites] ?? suites.test;
   return {
     test: {
-      // One more than there are cores: tests wait for processes and disks about as much as they compute.
-      maxWorkers: availableParallelism() + 1,
+      // Tests wait for processes and disks more than they compute.
+      maxWorkers: Math.max(2, availableParallelism()),
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {

@@ -83,9 +83,9 @@ const ownerMark = 'test databases ';
 /** Drops the databases of owners that were killed. */
 async function dropOrphans(admin: Client): Promise<void> {
   const orphans = await admin.query<{ name: string }>(
-    `SELECT datname AS name FROM pg_database
-     WHERE datname ~ '^tpl_[0-9a-f]{16}_[0-9a-f]{8}_[0-9]+$' AND NOT EXISTS (
-       SELECT FROM pg_stat_activity WHERE application_name = $1 || split_part(datname, '_', 3))`,
+    `SELECT d.datname AS name FROM pg_database d
+     WHERE d.datname ~ '^tpl_[0-9a-f]{16}_[0-9a-f]{8}_[0-9]+$' AND NOT EXISTS (
+       SELECT FROM pg_stat_activity WHERE application_name = $1 || split_part(d.datname, '_', 3))`,
     [ownerMark],
   );
   for (const { name } of orphans) await dropDatabase(admin, name);

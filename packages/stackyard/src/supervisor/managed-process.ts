@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import type { Writable } from 'node:stream';
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackyardError } from '../errors.ts';
 import { groupLives, identify, type ProcessIdentity, signalGroup } from '../processes.ts';
+import { spawnGuarded } from '../spawn-guarded.ts';
 import { eachLine } from './lines.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -35,22 +33,6 @@ export interface Exit {
 
 /** `exit code 1`, `SIGKILL`. */
 export const formatExit = (exit: Exit): string => exit.reason ?? exit.signal ?? `exit code ${exit.code}`;
-
-/**
- * Holds a program back until the watchdog knows its process: where this one is killed between the two, the line does
- * not come, and the program never runs.
- */
-const gate = 'read -r go <&3 || exit; exec 3<&-; exec "$@"';
-
-/** Not a program that is missing, which is to fail at once, nor one with variables whose names a shell would drop. */
-function isGated({ command, environment, cwd }: ProcessSpec): boolean {
-  const folders = command.includes('/') ? [''] : (environment.PATH ?? '').split(path.delimiter);
-  return (
-    process.platform !== 'win32' &&
-    folders.some((folder) => existsSync(path.resolve(cwd, folder, command))) &&
-    Object.keys(environment).every((name) => /^[A-Za-z_]\w*$/.test(name))
-  );
-}
 
 /** A running child in a process group of its own, known to the watchdog. */
 export class ManagedProcess {
@@ -92,23 +74,19 @@ export class ManagedProcess {
 
   static async start(spec: ProcessSpec, watchdog: Watchdog): Promise<ManagedProcess> {
     const output = 'file' in spec.output ? spec.output.file : 'pipe';
-    const gated = isGated(spec);
-    const before = gated ? ['/bin/sh', '-c', gate, 'stackyard-gate'] : [];
-    const [command, ...args] = [...before, spec.command, ...spec.args] as [string, ...string[]];
-    const child = spawn(command, args, {
-      cwd: spec.cwd,
-      env: spec.environment,
-      detached: true,
-      stdio: ['ignore', output, output, ...(gated ? (['pipe'] as const) : [])],
-      ...(spec.user ?? {}),
-    });
-    if (child.pid !== undefined) {
-      watchdog.add(child.pid, spec.stopSignal);
-      const go = child.stdio[3] as Writable | undefined;
-      go?.on('error', () => {}); // it has ended already
-      go?.end('go\n', () => go.destroy());
-      return new ManagedProcess(child, spec, watchdog);
-    }
+    const child = spawnGuarded(
+      spec.command,
+      spec.args,
+      {
+        cwd: spec.cwd,
+        env: spec.environment,
+        detached: true,
+        stdio: ['ignore', output, output],
+        ...(spec.user ?? {}),
+      },
+      (pid) => watchdog.add(pid, spec.stopSignal),
+    );
+    if (child.pid !== undefined) return new ManagedProcess(child, spec, watchdog);
     const cause = await new Promise<Error>((resolve) => child.once('error', resolve));
     throw new StackyardError('STACKYARD_SPAWN', `${spec.name} cannot be started: ${cause.message}`, {
       hint: `check that ${spec.command} exists and may be executed`,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawnGuarded } from '../../spawn-guarded.ts';
 import { EngineError } from '../engine-error.ts';
 import type { ServerUser } from './server-user.ts';
 import { groupWatchdog } from './watchdog.ts';
@@ -24,21 +24,26 @@ export interface RunOptions {
  */
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<void> {
   options.signal?.throwIfAborted();
-  const child = spawn(command, args, {
-    ...(options.user && { uid: options.user.uid, gid: options.user.gid }),
-    cwd: options.cwd,
-    env: serverEnvironment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: process.platform !== 'win32',
-  });
+  // Like a server, it must not outlive this process.
+  using guards = new DisposableStack();
+  const child = spawnGuarded(
+    command,
+    args,
+    {
+      ...(options.user && { uid: options.user.uid, gid: options.user.gid }),
+      cwd: options.cwd,
+      env: serverEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: process.platform !== 'win32',
+    },
+    (pid) => void guards.use(groupWatchdog(pid)),
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
       output = (output + chunk).slice(-8192);
     });
   }
-  // Like a server, it must not outlive this process.
-  using _guard = child.pid === undefined ? undefined : groupWatchdog(child.pid);
   const kill = () => killGroup(child.pid);
   options.signal?.addEventListener('abort', kill);
   try {

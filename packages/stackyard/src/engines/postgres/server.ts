@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { spawnGuarded } from '../../spawn-guarded.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Binaries } from './binaries.ts';
 import { failure, serverEnvironment } from './run.ts';
@@ -55,7 +55,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
 async function startOn(port: number, options: ServerOptions): Promise<Server> {
   options.signal?.throwIfAborted();
-  const child = spawn(
+  let guard: Disposable | undefined;
+  const child = spawnGuarded(
     options.binaries.postgres,
     serverArguments(options.dataDirectory, port, options.settings),
     {
@@ -65,18 +66,20 @@ async function startOn(port: number, options: ServerOptions): Promise<Server> {
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: process.platform !== 'win32',
     },
+    (pid) => {
+      guard = serverWatchdog(pid, options.temporary);
+    },
   );
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.once('error', reject));
   failed.catch(() => {});
   if (child.pid === undefined) return failed;
   const pid = child.pid;
-  const guard = serverWatchdog(pid, options.temporary);
-  void ended.then(() => guard[Symbol.dispose]());
+  void ended.then(() => guard?.[Symbol.dispose]());
 
   let log = '';
   const accepting = new Promise<void>((resolve) => {
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       log = (log + chunk).slice(-16_384);
       if (log.includes('database system is ready to accept connections')) resolve();
     });
