@@ -94,10 +94,6 @@ export function inspectAdminKey(key: string, options: InspectOptions): AdminKeyI
   const { instanceName, instanceSecret } = options;
   requireInstanceName(instanceName);
   const secret = secretToBytes(instanceSecret);
-  if (key !== key.trim()) {
-    const message = 'The admin key has a space or a line break around it, which backends do not leave aside.';
-    return { verdict: 'malformed', message, fix: copyAgain };
-  }
   const parts = splitAdminKey(key);
   if (!parts) return { verdict: 'malformed', message: 'The text is not an admin key.', fix: copyAgain };
   const opened = openKey('admin key', secret, parts.sealed);
@@ -189,7 +185,7 @@ export interface AdminKeyParts {
 /** Takes a key apart; undefined when it does not have the outer form of one. */
 export function splitAdminKey(key: string): AdminKeyParts | undefined {
   const match = /^(?:(?:(?<type>[A-Za-z-]+):)?(?<name>[A-Za-z0-9_-]+)\|)?(?<hex>(?:[0-9a-fA-F]{2})+)$/.exec(
-    key,
+    key.trim(),
   );
   if (!match?.groups) return undefined;
   const { type, name, hex } = match.groups as { type?: string; name?: string; hex: string };
