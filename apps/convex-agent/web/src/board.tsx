@@ -23,7 +23,14 @@ export function Board(props: { selected: string | undefined }) {
     );
   }
   if (results.length === 0) {
-    return <p className="quiet">No workflows yet. Describe a task above, or use the example, and watch.</p>;
+    return (
+      <div className="empty">
+        <h2>No workflows yet</h2>
+        <p>
+          Describe a task above, or use the example. A planner, a coder and a reviewer work on it in turn.
+        </p>
+      </div>
+    );
   }
   return (
     <>
@@ -48,7 +55,10 @@ export function Board(props: { selected: string | undefined }) {
 
 function Column(props: { title: string; workflows: Workflow[]; selected: string | undefined }) {
   return (
-    <section className="column" aria-label={`${props.title}, ${props.workflows.length}`}>
+    <section
+      className={props.workflows.length === 0 ? 'column none' : 'column'}
+      aria-label={`${props.title}, ${props.workflows.length}`}
+    >
       <h2>
         {props.title} <span className="count">{props.workflows.length}</span>
       </h2>

@@ -1,15 +1,18 @@
 import { Component, type ReactNode } from 'react';
 
-export function Failure(props: { title: string; text: string; onRetry?: () => void }) {
+export function Failure(props: { title: string; text: string; onRetry?: () => void; back?: boolean }) {
   return (
     <div className="failure" role="alert">
       <h2>{props.title}</h2>
       <p>{props.text}</p>
-      {props.onRetry && (
-        <button type="button" onClick={props.onRetry}>
-          Try again
-        </button>
-      )}
+      <p className="row">
+        {props.onRetry && (
+          <button type="button" onClick={props.onRetry}>
+            Try again
+          </button>
+        )}
+        {props.back && <a href="#/">All workflows</a>}
+      </p>
     </div>
   );
 }
@@ -37,6 +40,7 @@ export class FailureBoundary extends Component<
       <Failure
         title={missing ? 'There is no such workflow' : 'This part could not be shown'}
         text={missing ? 'It may have been deleted, or the address is mistyped.' : firstLine(error.message)}
+        back={this.props.resetKey !== undefined}
         onRetry={() => this.setState({ error: undefined })}
       />
     );

@@ -3,6 +3,7 @@ import { ConvexError } from 'convex/values';
 import { useEffect, useRef, useState } from 'react';
 import { api } from '../../convex/_generated/api';
 import type { Doc, Id } from '../../convex/_generated/dataModel';
+import { Failure } from './failure.tsx';
 import { Files } from './files.tsx';
 import { amount, span, stepName, useNow } from './format.ts';
 
@@ -21,7 +22,9 @@ export function WorkflowDetail({ id }: { id: string }) {
       </p>
     );
   }
-  if (workflow === null) return <p className="quiet">There is no such workflow. It may have been deleted.</p>;
+  if (workflow === null) {
+    return <Failure title="There is no such workflow" text="It may have been deleted." back />;
+  }
   return (
     <article className="detail" aria-labelledby="detail-title">
       <div className="row">
