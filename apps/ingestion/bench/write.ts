@@ -117,7 +117,7 @@ if (native === undefined) {
     ordinal int NOT NULL, id uuid NOT NULL, tenant_id text NOT NULL, document_id uuid NOT NULL, kind text NOT NULL,
     start_offset int NOT NULL, end_offset int NOT NULL, text text NOT NULL, context text, place jsonb,
     tokens int NOT NULL, embedding halfvec NOT NULL, PRIMARY KEY (model_id, version_id, ordinal));
-    ALTER TABLE plain ALTER COLUMN embedding SET STORAGE PLAIN`);
+    ALTER TABLE plain ALTER COLUMN embedding SET STORAGE PLAIN, ALTER COLUMN text SET STORAGE EXTERNAL`);
   const blob = new Blob([Buffer.concat(prebuilt)]);
   ways['in process'] = {
     table: 'plain',
