@@ -4,7 +4,7 @@ import { ApiError, api, type DocumentItem, type Status, type VersionEvent, watch
 /** The documents, kept current by the events of the API. */
 export function useDocuments() {
   const [documents, setDocuments] = useState<readonly DocumentItem[]>([]);
-  const [counts, setCounts] = useState<Partial<Record<Status, number>>>({});
+  const [counts, setCounts] = useState<Partial<Record<Status, number>>>();
   const [next, setNext] = useState<string | null>(null);
   const [connected, setConnected] = useState(true);
   const [error, setError] = useState<ApiError>();
@@ -39,6 +39,8 @@ export function useDocuments() {
 
   useEffect(() => {
     const aborter = new AbortController();
+    // Events say when there is more to know. Why there are none, such as a missing key, says only this.
+    void reload();
     const onEvent = (event: VersionEvent) => {
       const settled = event.status === 'ready' || event.status === 'failed';
       if (settled || !known.current.has(event.document)) void refresh(event.document);
@@ -48,10 +50,10 @@ export function useDocuments() {
     return () => aborter.abort();
   }, [refresh, reload]);
 
-  // What is listed is counted by itself, so that the numbers move with the rows; the rest is what the API counted.
   return {
     documents,
-    counts: next === null ? countOf(documents) : counts,
+    // What is listed in full is counted here, so that the numbers move with the rows. Undefined until something is known.
+    counts: counts && next === null ? countOf(documents) : counts,
     next,
     load,
     connected,
