@@ -9,13 +9,19 @@ export function useDocuments() {
   const [connected, setConnected] = useState(true);
   const [error, setError] = useState<ApiError>();
   const known = useRef(new Set<string>());
+  /** When each document was changed here: a list that was asked for before knows less. */
+  const touched = useRef(new Map<string, number>());
 
   const load = useCallback(async (cursor?: string) => {
     try {
+      const asked = performance.now();
       const { documents: found, ...rest } = await api.list(cursor);
-      if (!cursor) known.current.clear();
       for (const { id } of found) known.current.add(id);
-      setDocuments((before) => (cursor ? [...before, ...found] : found));
+      const changed = ({ id }: DocumentItem) => (touched.current.get(id) ?? 0) > asked;
+      setDocuments((before) => {
+        const kept = cursor ? before : before.filter(changed);
+        return [...kept, ...found.filter((item) => !changed(item))].toSorted(newestFirst);
+      });
       setCounts(rest.counts);
       setNext(rest.next);
       setError(undefined);
@@ -29,11 +35,12 @@ export function useDocuments() {
     known.current.add(id);
     const found = await api.get(id).catch(() => undefined);
     if (!found) return;
+    touched.current.set(id, performance.now());
     setDocuments((all) => [found.document, ...all.filter((item) => item.id !== id)].toSorted(newestFirst));
   }, []);
 
   const forget = useCallback((id: string) => {
-    known.current.delete(id);
+    touched.current.set(id, performance.now());
     setDocuments((all) => all.filter((item) => item.id !== id));
   }, []);
 
@@ -44,7 +51,10 @@ export function useDocuments() {
     const onEvent = (event: VersionEvent) => {
       const settled = event.status === 'ready' || event.status === 'failed';
       if (settled || !known.current.has(event.document)) void refresh(event.document);
-      else setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
+      else {
+        touched.current.set(event.document, performance.now());
+        setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
+      }
     };
     void watch(onEvent, { onConnected: setConnected, onReload: () => void reload() }, aborter.signal);
     return () => aborter.abort();
