@@ -20,7 +20,9 @@ export function useDocuments() {
       const changed = ({ id }: DocumentItem) => (touched.current.get(id) ?? 0) > asked;
       setDocuments((before) => {
         const kept = cursor ? before : before.filter(changed);
-        return [...kept, ...found.filter((item) => !changed(item))].toSorted(newestFirst);
+        const there = new Set(kept.map(({ id }) => id));
+        const added = found.filter((item) => !changed(item) && !there.has(item.id));
+        return [...kept, ...added].toSorted(newestFirst);
       });
       setCounts(rest.counts);
       setNext(rest.next);
