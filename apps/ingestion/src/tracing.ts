@@ -1,7 +1,5 @@
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 
-const tracer = trace.getTracer('ingestion');
-
 /** Runs `work` in a span; without a tracer installed that costs next to nothing. */
 export function traced<T>(
   name: string,
@@ -10,6 +8,8 @@ export function traced<T>(
   parent?: string | null,
 ): Promise<T> {
   const within = parent ? propagation.extract(context.active(), { traceparent: parent }) : context.active();
+  // Asked for each time: a tracer from before `startTracing` would record nothing for ever.
+  const tracer = trace.getTracer('ingestion');
   return tracer.startActiveSpan(name, { kind: SpanKind.INTERNAL, attributes }, within, async (span) => {
     try {
       return await work();

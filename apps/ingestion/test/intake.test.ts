@@ -325,7 +325,10 @@ describe('a resumable upload', () => {
   test('of nothing is complete at once', async () => {
     const { status, headers } = await api.call('/v1/uploads', {
       method: 'POST',
-      headers: { 'upload-length': '0', 'upload-metadata': `filename ${encode('nothing.txt')}` },
+      headers: {
+        'upload-length': '0',
+        'upload-metadata': `filename ${encode('nothing.txt')},key ${encode('nothing')}`,
+      },
     });
     expect(status).toBe(201);
     const document = await api.settled(headers.get('ingestion-document') as string);

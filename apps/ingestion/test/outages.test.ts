@@ -44,27 +44,28 @@ async function open(options: StackOptions = {}) {
 /** An embedder that is in the middle of its work until it is let go. */
 function gated() {
   const gate = Promise.withResolvers<void>();
-  const begun = Promise.withResolvers<void>();
+  let begun = 0;
   const embedder: Embedder = {
     ...hashing,
     async embed(texts, options) {
-      begun.resolve();
+      begun += 1;
       await gate.promise;
       return hashing.embed(texts, options);
     },
   };
-  return { embedder, begun: begun.promise, release: gate.resolve };
+  return { embedder, begun: () => begun, release: gate.resolve };
 }
 
 describe('the database', () => {
-  test('that is away in the middle of work delays it, and nothing else', async () => {
+  test('that is away in the middle of work delays it, and nothing else', { timeout: 60_000 }, async () => {
     const { embedder, begun, release } = gated();
     await using context = await open({ embedder, database: distant });
     const { stack, api } = context;
     const ids: string[] = [];
     for (let index = 0; index < 6; index += 1)
       ids.push((await api.add(`${index}.txt`, `words of ${index}`)).body.documents[0].documentId);
-    await begun;
+    // A claim whose answer is lost on the way would be a lost worker's.
+    await expect.poll(begun).toBe(ids.length);
     proxy.cut();
     release();
     const headers = { 'idempotency-key': 'during' };
@@ -76,7 +77,7 @@ describe('the database', () => {
     const after = await api.add('during.txt', 'sent during the outage', {}, headers);
     expect(after.body.documents[0]).toMatchObject({ outcome: 'created' });
     for (const id of [...ids, after.body.documents[0].documentId])
-      expect((await api.settled(id)).latest).toMatchObject({ status: 'ready', chunks: 1 });
+      expect((await api.settled(id, 40_000)).latest).toMatchObject({ status: 'ready', chunks: 1 });
     expect(await stack.client.one('SELECT count(*)::int AS chunks FROM chunk')).toEqual({ chunks: 7 });
     // Nobody took a living worker for a lost one.
     expect(await stack.client.one('SELECT sum(losses)::int AS losses FROM job')).toEqual({ losses: 0 });

@@ -26,7 +26,7 @@ const cache = fileURLToPath(new URL('../node_modules/.cache/ingestion', import.m
 const password = 'test';
 
 /** A data directory with the schema in it, made once per state of the migrations and copied for each test file. */
-export async function template(): Promise<string> {
+async function template(): Promise<string> {
   const hash = createHash('sha256');
   for (const name of (await readdir(migrations)).toSorted())
     hash.update(await readFile(join(migrations, name)));

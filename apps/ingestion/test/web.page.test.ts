@@ -1,9 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createHealth } from '@stackyard/healthchecks';
 import { openPage } from '@stackyard/testing/page';
 import { build } from 'vite';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createApi } from '../src/api/server.ts';
+import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { openStack, type TestStack } from './stack.ts';
 
 const app = resolve(import.meta.dirname, '..');
@@ -71,6 +74,27 @@ test('a folder is sent, each document comes through or says why not, and what it
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
   expect(errors).toEqual([]);
+});
+
+test('where requests need a key, the page asks for one', async () => {
+  const locked = await createApi({
+    ...stack,
+    onError: (error) => stack.errors.push(error),
+    health: createHealth(),
+    maxDocumentBytes: 1000,
+    webDirectory: join(folder, 'web'),
+  });
+  onTestFinished(() => locked.close());
+  await saveTenant(stack.client, 'locked');
+  const key = await createApiKey(stack.client, 'locked', 'test');
+  const { page } = await openPage();
+  page.setDefaultTimeout(10_000);
+  await page.goto(await locked.listen({ host: '127.0.0.1', port: 0 }));
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Use' }).click();
+  await page.getByText('Nothing here yet').waitFor();
+  await page.getByTestId('files').setInputFiles(join(folder, 'docs', 'deep', 'note.txt'));
+  await page.locator('li[data-status="ready"]', { hasText: 'note.txt' }).waitFor();
 });
 
 test('a dropped file appears, is deleted, and comes back with Undo', async () => {

@@ -25,6 +25,7 @@ export const problems = {
   },
   API_URL_FAILED: { status: 502, hint: 'Check that the URL answers, then try again.' },
   API_UNAVAILABLE: { status: 503, hint: 'A service behind the API is away; try again in a moment.' },
+  API_STORAGE_FULL: { status: 507, hint: 'Make room in the storage, then send it again.' },
   API_INTERNAL: { status: 500, hint: 'The log of the API has the details.' },
 } as const satisfies Record<string, { status: number; hint: string }>;
 
@@ -54,7 +55,7 @@ export class Problem extends Error {
 
   /** A failure of the service, which belongs into its log. */
   get unforeseen(): boolean {
-    return this.status === 500 || this.status === 503;
+    return this.status === 500 || this.status === 503 || this.code === 'API_STORAGE_FULL';
   }
 
   toJSON(): object {
@@ -77,6 +78,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof StorageError) {
     if (error.code === 'STORAGE_TOO_LARGE') return new Problem('API_TOO_LARGE', error.message, cause);
     if (error.code === 'STORAGE_NOT_FOUND') return new Problem('API_NOT_FOUND', error.message, cause);
+    if (error.code === 'STORAGE_FULL') return new Problem('API_STORAGE_FULL', error.message, cause);
     return new Problem('API_UNAVAILABLE', error.message, { ...cause, retryAfterSeconds: 5 });
   }
   if (error instanceof PostgresError) return ofDatabase(error);

@@ -6,6 +6,7 @@ export interface Hit {
   readonly score: number;
   readonly highlights: readonly (readonly [number, number])[];
   readonly page: number | null;
+  readonly pageEnd: number | null;
   readonly slide: number | null;
   readonly sheet: string | null;
   readonly file: readonly string[];
@@ -33,9 +34,9 @@ export function formatHit(hit: Hit, colour: boolean): string {
   return `${colour ? styleText('cyan', place, { validateStream: false }) : place}\n  ${shown}`;
 }
 
-function placeOf({ name, file, page, slide, sheet, headings }: Hit): string[] {
+function placeOf({ name, file, page, pageEnd, slide, sheet, headings }: Hit): string[] {
   const numbered = [
-    ...(page === null ? [] : [`page ${page}`]),
+    ...(page === null ? [] : [pageEnd === null ? `page ${page}` : `pages ${page}–${pageEnd}`]),
     ...(slide === null ? [] : [`slide ${slide}`]),
     ...(sheet === null ? [] : [`sheet ${sheet}`]),
   ];

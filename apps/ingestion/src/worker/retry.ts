@@ -12,8 +12,8 @@ export interface Policy {
   readonly longestDelayMs: number;
 }
 
-/** An outage: patience, since nothing is wrong with the document. */
-const outage: Policy = { attempts: 50, firstDelayMs: 1000, longestDelayMs: 60_000 };
+/** An outage: patience for a day, since nothing is wrong with the document. */
+const outage: Policy = { attempts: 3000, firstDelayMs: 1000, longestDelayMs: 30_000 };
 
 export type RetryPolicies = Readonly<
   Partial<

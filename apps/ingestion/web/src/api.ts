@@ -31,6 +31,7 @@ export interface Hit {
   start: number;
   end: number;
   page: number | null;
+  pageEnd: number | null;
   slide: number | null;
   sheet: string | null;
   headings: string[];

@@ -68,12 +68,11 @@ export function App() {
     event.target.value = '';
   }
 
-  const failed = counts.failed ?? 0;
-  const working = (counts.queued ?? 0) + (counts.processing ?? 0);
-  const all = Object.values(counts).reduce((sum, each) => sum + each, 0);
+  const { failed = 0, queued = 0, processing = 0 } = counts ?? {};
+  const all = Object.values(counts ?? {}).reduce((sum, each) => sum + each, 0);
   const sending = items.filter(({ error: problem }) => !problem);
   const shown = onlyFailed ? documents.filter(({ latest }) => latest.status === 'failed') : documents;
-  const empty = all + items.length === 0 && !error;
+  const empty = counts !== undefined && all + items.length === 0 && !error;
 
   return (
     <main>
@@ -85,7 +84,7 @@ export function App() {
       <header className="top">
         <h1>Documents</h1>
         <p role="status" className="quiet">
-          {connected ? summary(all, working + sending.length) : 'Reconnecting…'}
+          {connected ? counts && summary(all, queued + processing + sending.length) : 'Reconnecting…'}
         </p>
       </header>
       <Search onOpen={openHit} />
@@ -93,7 +92,7 @@ export function App() {
         <p>
           <strong>Drop files or folders anywhere on this page</strong>
           <span className="quiet">
-            PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, JSON, e-mail, source code, or a zip of
+            PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, JSON, email, source code, or a zip of
             these
           </span>
         </p>

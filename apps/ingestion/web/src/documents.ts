@@ -4,18 +4,26 @@ import { ApiError, api, type DocumentItem, type Status, type VersionEvent, watch
 /** The documents, kept current by the events of the API. */
 export function useDocuments() {
   const [documents, setDocuments] = useState<readonly DocumentItem[]>([]);
-  const [counts, setCounts] = useState<Partial<Record<Status, number>>>({});
+  const [counts, setCounts] = useState<Partial<Record<Status, number>>>();
   const [next, setNext] = useState<string | null>(null);
   const [connected, setConnected] = useState(true);
   const [error, setError] = useState<ApiError>();
   const known = useRef(new Set<string>());
+  /** When each document was changed here: a list that was asked for before knows less. */
+  const touched = useRef(new Map<string, number>());
 
   const load = useCallback(async (cursor?: string) => {
     try {
+      const asked = performance.now();
       const { documents: found, ...rest } = await api.list(cursor);
-      if (!cursor) known.current.clear();
       for (const { id } of found) known.current.add(id);
-      setDocuments((before) => (cursor ? [...before, ...found] : found));
+      const changed = ({ id }: DocumentItem) => (touched.current.get(id) ?? 0) > asked;
+      setDocuments((before) => {
+        const kept = cursor ? before : before.filter(changed);
+        const there = new Set(kept.map(({ id }) => id));
+        const added = found.filter((item) => !changed(item) && !there.has(item.id));
+        return [...kept, ...added].toSorted(newestFirst);
+      });
       setCounts(rest.counts);
       setNext(rest.next);
       setError(undefined);
@@ -29,29 +37,35 @@ export function useDocuments() {
     known.current.add(id);
     const found = await api.get(id).catch(() => undefined);
     if (!found) return;
+    touched.current.set(id, performance.now());
     setDocuments((all) => [found.document, ...all.filter((item) => item.id !== id)].toSorted(newestFirst));
   }, []);
 
   const forget = useCallback((id: string) => {
-    known.current.delete(id);
+    touched.current.set(id, performance.now());
     setDocuments((all) => all.filter((item) => item.id !== id));
   }, []);
 
   useEffect(() => {
     const aborter = new AbortController();
+    // Events say when there is more to know. Why there are none, such as a missing key, says only this.
+    void reload();
     const onEvent = (event: VersionEvent) => {
       const settled = event.status === 'ready' || event.status === 'failed';
       if (settled || !known.current.has(event.document)) void refresh(event.document);
-      else setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
+      else {
+        touched.current.set(event.document, performance.now());
+        setDocuments((all) => all.map((item) => (item.id === event.document ? moved(item, event) : item)));
+      }
     };
     void watch(onEvent, { onConnected: setConnected, onReload: () => void reload() }, aborter.signal);
     return () => aborter.abort();
   }, [refresh, reload]);
 
-  // What is listed is counted by itself, so that the numbers move with the rows; the rest is what the API counted.
   return {
     documents,
-    counts: next === null ? countOf(documents) : counts,
+    // What is listed in full is counted here, so that the numbers move with the rows. Undefined until something is known.
+    counts: counts && next === null ? countOf(documents) : counts,
     next,
     load,
     connected,

@@ -15,6 +15,7 @@ export function size(bytes: number): string {
 
 export interface PlaceParts {
   readonly page: number | null;
+  readonly pageEnd: number | null;
   readonly slide: number | null;
   readonly sheet: string | null;
   readonly headings: readonly string[];
@@ -22,10 +23,10 @@ export interface PlaceParts {
 }
 
 /** Where in its document a passage stands, outermost first. */
-export function placeOf({ page, slide, sheet, headings, file }: PlaceParts): string {
+export function placeOf({ page, pageEnd, slide, sheet, headings, file }: PlaceParts): string {
   const parts = [
     ...file,
-    ...(page === null ? [] : [`page ${page}`]),
+    ...(page === null ? [] : [pageEnd === null ? `page ${page}` : `pages ${page}–${pageEnd}`]),
     ...(slide === null ? [] : [`slide ${slide}`]),
     ...(sheet === null ? [] : [`sheet ${sheet}`]),
     ...headings,

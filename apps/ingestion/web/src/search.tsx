@@ -100,7 +100,7 @@ export function Search({ onOpen }: SearchProps) {
                     {[hit.title && hit.name, placeOf(hit)].filter(Boolean).join(' › ')}
                   </span>
                   <span className="passage">
-                    <Marked text={hit.text} ranges={hit.highlights} />
+                    <Excerpt hit={hit} />
                   </span>
                 </button>
               </li>
@@ -109,5 +109,18 @@ export function Search({ onOpen }: SearchProps) {
         </>
       )}
     </section>
+  );
+}
+
+/** The passage from shortly before its first match on; the lines that follow are cut off by the style. */
+function Excerpt({ hit: { text, highlights } }: { hit: Hit }) {
+  const first = highlights[0]?.[0] ?? 0;
+  const from = first > 240 ? text.indexOf(' ', first - 120) + 1 : 0;
+  const ranges = highlights.map(([start, end]) => [start - from, end - from] as const);
+  return (
+    <>
+      {from > 0 && '… '}
+      <Marked text={text.slice(from)} ranges={ranges} />
+    </>
   );
 }
