@@ -47,7 +47,7 @@ function showDomains() {
         'button',
         { type: 'button', title: domain.comment, onclick: () => chooseDomain(domain.name) },
         domain.name,
-        node('small', {}, `${domain.tables.length} / ${number(rows)}`),
+        node('small', { title: `${domain.tables.length} tables` }, rows > 0 ? `${number(rows)} rows` : ''),
       );
       button.setAttribute('aria-current', String(domain.name === chosen.domain));
       return node('li', {}, button);
@@ -73,6 +73,7 @@ async function chooseDomain(name) {
     response.ok ? document.importNode(picture, true) : node('p', {}, 'No tables here.'),
   );
   fit();
+  showDictionary();
   if (chosen.table) mark();
   else showDomain(name);
 }
@@ -82,7 +83,12 @@ function fit() {
   if (!svg) return;
   const { clientWidth, clientHeight } = $('canvas');
   const scale = Math.min(1, clientWidth / svg.width.baseVal.value, clientHeight / svg.height.baseVal.value);
-  view = { x: 8, y: 8, scale: Math.max(0.15, scale * 0.98) };
+  const fitted = Math.max(0.15, scale * 0.96);
+  view = {
+    x: Math.max(12, (clientWidth - svg.width.baseVal.value * fitted) / 2),
+    y: Math.max(12, (clientHeight - svg.height.baseVal.value * fitted) / 2),
+    scale: fitted,
+  };
   move();
 }
 
@@ -93,13 +99,21 @@ function zoom(factor, x = $('canvas').clientWidth / 2, y = $('canvas').clientHei
   move();
 }
 
+/** Shows the chosen table, what it refers to and what refers to it; the rest steps back. */
 function mark() {
+  const near = new Set([chosen.table]);
+  for (const line of $('canvas').querySelectorAll('.reference')) {
+    const ends = [line.dataset.from, line.dataset.to];
+    line.classList.toggle('chosen', ends.includes(chosen.table));
+    if (ends.includes(chosen.table)) for (const end of ends) near.add(end);
+  }
   for (const box of $('canvas').querySelectorAll('.table')) {
     box.classList.toggle('chosen', box.dataset.table === chosen.table);
+    box.classList.toggle('near', near.has(box.dataset.table));
   }
-  for (const line of $('canvas').querySelectorAll('.reference')) {
-    line.classList.toggle('chosen', [line.dataset.from, line.dataset.to].includes(chosen.table));
-  }
+  $('canvas')
+    .querySelector('svg')
+    ?.classList.toggle('choosing', chosen.table !== '');
 }
 
 function centre(table) {
@@ -114,17 +128,20 @@ function centre(table) {
 
 async function chooseTable(name) {
   chosen.table = name;
-  showView('diagram');
+  // The picture of another domain takes a moment to lay out; the columns are there at once.
+  showDetails(name);
+  if ($('queries').hidden === false) showView('diagram');
   if (domainOf(name) !== chosen.domain) await chooseDomain(domainOf(name));
   mark();
   centre(name);
-  showDetails(name);
+  document.getElementById(`entry-${name}`)?.scrollIntoView();
   history.replaceState(null, '', `#${name}`);
 }
 
 // Details
 
-const link = (name) => node('button', { type: 'button', onclick: () => chooseTable(name) }, name);
+const link = (name) =>
+  node('button', { type: 'button', className: 'link', onclick: () => chooseTable(name) }, name);
 
 function showDomain(name) {
   const domain = domains.find((candidate) => candidate.name === name);
@@ -139,11 +156,8 @@ function showDomain(name) {
   );
 }
 
-function showDetails(name) {
-  const table = tables().find((candidate) => candidate.name === name);
-  if (!table) return;
-  const count = counts.get(name);
-  const users = tables().filter((other) => other.references.some((reference) => reference.to === name));
+/** The columns of a table, with the tables that they lead to. */
+function columnsOf(table) {
   const rows = table.columns.map((column) => {
     const to =
       column.name !== 'tenant_id' && table.references.find((r) => r.columns.includes(column.name))?.to;
@@ -160,14 +174,41 @@ function showDetails(name) {
       node('td', {}, column.comment, ...(to ? [node('br'), link(to)] : [])),
     );
   });
+  return node('table', {}, ...rows);
+}
+
+/** Every table of the domain, to read from top to bottom. */
+function showDictionary() {
+  const domain = domains.find((candidate) => candidate.name === chosen.domain);
+  if (!domain) return;
+  $('dictionary').replaceChildren(
+    node('h2', {}, domain.name),
+    node('p', {}, domain.comment),
+    ...domain.tables.flatMap((table) => [
+      node('h2', { id: `entry-${table.name}` }, link(table.name)),
+      node('p', {}, table.comment),
+      columnsOf(table),
+      ...(table.rules.length > 0 ? [node('h3', {}, 'Rules')] : []),
+      ...table.rules.map((rule) =>
+        node('p', {}, rule.message, ' ', node('code', { className: 'quiet' }, rule.definition)),
+      ),
+    ]),
+  );
+}
+
+function showDetails(name) {
+  const table = tables().find((candidate) => candidate.name === name);
+  if (!table) return;
+  const count = counts.get(name);
+  const users = tables().filter((other) => other.references.some((reference) => reference.to === name));
   $('details').replaceChildren(
     node('h2', {}, name),
     node('p', {}, table.comment),
     node('p', { className: 'quiet' }, count ? `${number(count.rows)} rows, ${size(count.bytes)}` : ''),
-    node('table', {}, ...rows),
+    columnsOf(table),
     node('h3', {}, 'Rules'),
     node('ul', {}, ...table.rules.map((rule) => node('li', { title: rule.definition }, rule.message))),
-    node('h3', {}, 'Referred to by'),
+    node('h3', { hidden: users.length === 0 }, 'Referred to by'),
     node('ul', {}, ...users.map((other) => node('li', {}, link(other.name)))),
   );
 }
@@ -224,6 +265,9 @@ async function loadSamples() {
   );
 }
 
+const cell = (value) =>
+  value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+
 async function runSample(name) {
   const tenant = encodeURIComponent($('tenant').value);
   const result = await get(`/api/run?tenant=${tenant}&sample=${encodeURIComponent(name)}`);
@@ -233,11 +277,15 @@ async function runSample(name) {
     node('pre', {}, result.statement),
     node('p', { className: 'quiet' }, `${result.count} rows in ${result.ms.toFixed(1)} ms`),
     node(
-      'table',
-      {},
-      node('tr', {}, ...columns.map((column) => node('th', {}, column))),
-      ...result.rows.map((row) =>
-        node('tr', {}, ...columns.map((column) => node('td', {}, String(row[column] ?? '')))),
+      'div',
+      { className: 'rows', hidden: result.rows.length === 0 },
+      node(
+        'table',
+        {},
+        node('tr', {}, ...columns.map((column) => node('th', {}, column))),
+        ...result.rows.map((row) =>
+          node('tr', {}, ...columns.map((column) => node('td', {}, cell(row[column])))),
+        ),
       ),
     ),
     node('h3', {}, 'Plan'),
@@ -246,7 +294,11 @@ async function runSample(name) {
 }
 
 function showView(name) {
-  for (const view of ['diagram', 'queries']) $(view).hidden = view !== name;
+  for (const view of ['diagram', 'dictionary', 'queries']) $(view).hidden = view !== name;
+  for (const button of $('views').children)
+    button.setAttribute('aria-pressed', String(button.dataset.view === name));
+  $('details').hidden = name !== 'diagram';
+  if (name === 'diagram') fit();
   if (name === 'queries') loadSamples();
 }
 

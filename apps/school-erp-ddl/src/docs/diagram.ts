@@ -17,6 +17,17 @@ const QUIET = new Set([
   'sourced_id',
 ]);
 
+/** One picture for pages in light and in dark. */
+const STYLE = [
+  '.box{fill:light-dark(#fff,#172127);stroke:light-dark(#9aa8b2,#45545e)}',
+  '.other .box{fill:light-dark(#f1f4f6,#10171c)}',
+  '.head{fill:light-dark(#0f766e,#135e58)}.other .head{fill:light-dark(#dde3e7,#26323a)}',
+  '.title{fill:#fff;font-weight:600}.other .title{fill:light-dark(#33424c,#b7c4cc)}',
+  '.name{fill:light-dark(#16222a,#dbe4e9)}.key{font-weight:600}.ref{fill:light-dark(#1d4ed8,#8fb4ff)}',
+  '.type{fill:light-dark(#5b6b75,#8b9ca7);text-anchor:end}',
+  '.reference{fill:none;stroke:light-dark(#9aa8b2,#5b6b75)}.tip{fill:context-stroke}',
+].join('');
+
 interface Box {
   readonly id: string;
   readonly title: string;
@@ -49,7 +60,9 @@ export async function diagram(domain: DomainModel): Promise<string> {
       'elk.edgeRouting': 'ORTHOGONAL',
       'elk.layered.spacing.nodeNodeBetweenLayers': '60',
       'elk.spacing.nodeNode': '24',
-      'elk.aspectRatio': '1.6',
+      // A table that all others refer to would give one column, taller than any screen.
+      'elk.layered.layering.strategy': 'COFFMAN_GRAHAM',
+      'elk.layered.layering.coffmanGraham.layerBound': String(Math.ceil(Math.sqrt(boxes.length))),
       'elk.randomSeed': '1',
     },
     children: boxes.map((box) => ({ id: box.id, ...sizeOf(box) })),
@@ -61,7 +74,8 @@ export async function diagram(domain: DomainModel): Promise<string> {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="12">`,
     `<title>${xml(domain.name)}</title><desc>${xml(domain.comment)}</desc>`,
-    '<defs><marker id="one" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>',
+    `<style>${STYLE}</style>`,
+    '<defs><marker id="one" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
     ...(laidOut.edges ?? []).map((edge, i) => edgeSvg(edge, edges[i]!)),
     ...(laidOut.children ?? []).map((node, i) => boxSvg(node, boxes[i]!)),
     '</svg>',
@@ -107,18 +121,13 @@ function boxSvg(node: ElkNode, box: Box): string {
   const { x = 0, y = 0, width = 0, height = 0 } = node;
   const lines = box.lines.map((line, i) => {
     const at = HEADER + i * ROW + 14;
-    const weight = line.mark === 'key' ? ' font-weight="600"' : '';
-    const colour = line.mark === 'ref' ? '#1d4ed8' : '#0f172a';
-    return `<text x="${PADDING}" y="${at}" fill="${colour}"${weight}>${xml(line.name)}</text><text x="${width - PADDING}" y="${at}" fill="#64748b" text-anchor="end">${xml(line.type)}</text>`;
+    return `<text class="name ${line.mark}" x="${PADDING}" y="${at}">${xml(line.name)}</text><text class="type" x="${width - PADDING}" y="${at}">${xml(line.type)}</text>`;
   });
-  const [fill, header, text] = box.own
-    ? ['#ffffff', '#0f766e', '#ffffff']
-    : ['#f1f5f9', '#e2e8f0', '#334155'];
   return [
-    `<g class="table" data-table="${xml(box.id)}" transform="translate(${round(x)} ${round(y)})">`,
-    `<rect width="${width}" height="${height}" rx="4" fill="${fill}" stroke="#94a3b8"/>`,
-    `<rect width="${width}" height="${HEADER - 4}" rx="4" fill="${header}"/>`,
-    `<text x="${PADDING}" y="15" fill="${text}" font-weight="600">${xml(box.title)}</text>`,
+    `<g class="table${box.own ? '' : ' other'}" data-table="${xml(box.id)}" transform="translate(${round(x)} ${round(y)})">`,
+    `<rect class="box" width="${width}" height="${height}" rx="4"/>`,
+    `<rect class="head" width="${width}" height="${HEADER - 4}" rx="4"/>`,
+    `<text class="title" x="${PADDING}" y="15">${xml(box.title)}</text>`,
     ...lines,
     '</g>',
   ].join('');
@@ -132,7 +141,7 @@ function edgeSvg(
     const points = [section.startPoint, ...(section.bendPoints ?? []), section.endPoint];
     return `M${points.map((point) => `${round(point.x)} ${round(point.y)}`).join('L')}`;
   });
-  return `<path class="reference" data-from="${xml(from)}" data-to="${xml(to)}" d="${paths.join('')}" fill="none" stroke="#94a3b8" marker-end="url(#one)"><title>${xml(`${from} (${label}) to ${to}`)}</title></path>`;
+  return `<path class="reference" data-from="${xml(from)}" data-to="${xml(to)}" d="${paths.join('')}" marker-end="url(#one)"><title>${xml(`${from} (${label}) to ${to}`)}</title></path>`;
 }
 
 function round(n: number): number {

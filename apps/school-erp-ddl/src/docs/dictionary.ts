@@ -57,9 +57,9 @@ export function html(domains: readonly DomainModel[]): string {
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
     '<title>School ERP: data dictionary</title>',
-    '<style>body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1rem;color:#0f172a}',
-    'table{border-collapse:collapse;width:100%;margin:.5rem 0}td,th{border-bottom:1px solid #e2e8f0;padding:.2rem .5rem;text-align:left;vertical-align:top}',
-    'h2{margin-top:3rem;border-bottom:2px solid #0f766e}code{background:#f1f5f9;padding:0 .2rem}nav a{margin-right:.8rem}</style></head><body>',
+    '<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1rem;color:light-dark(#16222a,#dbe4e9);background:light-dark(#fff,#10171c)}a{color:light-dark(#1d4ed8,#8fb4ff)}',
+    'table{border-collapse:collapse;width:100%;margin:.5rem 0}td,th{border-bottom:1px solid light-dark(#dde3e7,#26323a);padding:.2rem .5rem;text-align:left;vertical-align:top}',
+    'h2{margin-top:3rem;border-bottom:2px solid #0f766e}code{background:light-dark(#f5f7f8,#0b1115);padding:0 .2rem}nav a{margin-right:.8rem}</style></head><body>',
     `<h1>Data dictionary</h1><p>${domains.length} domains, ${tables} tables.</p>`,
     `<nav>${domains.map((domain) => `<a href="#${domain.name}">${domain.name}</a>`).join(' ')}</nav>`,
     ...domains.flatMap((domain) => [

@@ -58,12 +58,14 @@ export const RULES: Readonly<Record<string, Rule>> = {
        HAVING bool_or(session_code = 'D') AND bool_or(session_code <> 'D') LIMIT 1`,
     ],
     into: 'attendance.month_count',
-    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused)
+    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused, halves)
       SELECT m.tenant_id, m.person_id, m.month, m.organisation_id,
         coalesce(sum(m.marks) FILTER (WHERE c.kind = 'present'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'late'), 0),
-        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'absent'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'excused'), 0)
+        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'absent'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'excused'), 0),
+        sum(m.halves)
       FROM (
-        SELECT tenant_id, person_id, date_trunc('month', day::timestamp)::date AS month, organisation_id, code, count(*) AS marks
+        SELECT tenant_id, person_id, date_trunc('month', day::timestamp)::date AS month, organisation_id, code, count(*) AS marks,
+          count(*) FILTER (WHERE session_code <> 'D') AS halves
         FROM {table} GROUP BY 1, 2, 3, 4, 5
       ) m
       JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code

@@ -25,10 +25,12 @@ interface BundleOptions {
  */
 export async function openBundle(pack: Package, { lenient, log }: BundleOptions): Promise<Bundle> {
   const found = new Map<string, PackageFile>();
-  const root = lenient ? folderOf(pack.files) : '';
-  for (const file of pack.files) {
+  const root = folderOf(pack.files);
+  // A file that has its exact name counts before one that has it in other letters.
+  const exactly = (file: PackageFile) => Number(knownName(file.name) === file.name);
+  for (const file of pack.files.toSorted((a, b) => exactly(b) - exactly(a))) {
     const name = file.name.slice(root.length);
-    const known = knownName(name, lenient);
+    const known = knownName(name);
     if (known && !found.has(known)) {
       found.set(known, file);
       if (known !== file.name) log.add(file.name, 0, '', 'FILE_UNKNOWN', `taken for ${known}`);
@@ -136,15 +138,15 @@ async function peekRows(file: PackageFile): Promise<{ hasRows: boolean; hasStatu
   return { hasRows: first !== undefined, hasStatus: Boolean(first?.[at]) };
 }
 
-function knownName(name: string, lenient: boolean): string | undefined {
+function knownName(name: string): string | undefined {
   const names = [MANIFEST_FILE, ...FILE_NAMES.map((file) => `${file}.csv`)];
-  return names.find((known) => known === name || (lenient && known.toLowerCase() === name.toLowerCase()));
+  return names.find((known) => known.toLowerCase() === name.toLowerCase());
 }
 
 /** `folder/` where the files lie in a folder, as some zip tools pack, whatever else they put beside it. */
 function folderOf(files: readonly PackageFile[]): string {
   const folders = files
     .map((file) => file.name.slice(0, file.name.lastIndexOf('/') + 1))
-    .filter((folder, i) => knownName(files[i]!.name.slice(folder.length), true));
+    .filter((folder, i) => knownName(files[i]!.name.slice(folder.length)));
   return folders.every((folder) => folder === folders[0]) ? (folders[0] ?? '') : '';
 }

@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
+import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, validateFileName, type ZipFile } from 'yauzl';
 import { OneRosterError } from './fault.ts';
 
@@ -96,7 +97,7 @@ async function openZip(path: string, name: string, limits: PackageLimits, budget
       name,
       files: entries.map((entry) => ({
         name: entry.fileName,
-        open: async () => counted(await zip.openReadStreamPromise(entry), budget),
+        open: async () => counted(await inflated(zip, entry, name), budget),
       })),
       async [Symbol.asyncDispose]() {
         zip.close();
@@ -106,6 +107,34 @@ async function openZip(path: string, name: string, limits: PackageLimits, budget
     zip.close();
     throw error;
   }
+}
+
+/** The content of an entry, whose checksum has to be right. */
+async function inflated(zip: ZipFile, entry: Entry, name: string): Promise<Readable> {
+  const damaged = (cause: unknown) =>
+    new OneRosterError(
+      'ONEROSTER_PACKAGE_UNREADABLE',
+      `${name}: ${entry.fileName} cannot be read: ${(cause as Error).message}`,
+      'Make the bundle again with a common zip tool, or unpack it and give the folder.',
+      { cause },
+    );
+  const stream = await zip.openReadStreamPromise(entry).catch((cause: unknown) => {
+    throw damaged(cause);
+  });
+  let sum = 0;
+  const checked = new Transform({
+    transform(chunk: Buffer, _, done) {
+      sum = crc32(chunk, sum);
+      done(null, chunk);
+    },
+    flush(done) {
+      done(sum === entry.crc32 ? null : damaged(new Error('its checksum is another')));
+    },
+  });
+  // Before the pipeline, which would pass the error on as it is.
+  stream.on('error', (error) => checked.destroy(damaged(error)));
+  pipeline(stream, checked, () => {});
+  return checked;
 }
 
 async function readEntries(zip: ZipFile, name: string, limits: PackageLimits): Promise<Entry[]> {

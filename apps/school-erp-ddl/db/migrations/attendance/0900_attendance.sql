@@ -99,9 +99,10 @@ CREATE TABLE attendance.month_count (
   late            smallint NOT NULL DEFAULT 0,
   absent          smallint NOT NULL DEFAULT 0,
   excused         smallint NOT NULL DEFAULT 0,
+  halves          smallint NOT NULL DEFAULT 0,
   CONSTRAINT month_count_pkey PRIMARY KEY (tenant_id, person_id, month, organisation_id),
   CONSTRAINT month_count_month_check CHECK (extract(day FROM month) = 1),
-  CONSTRAINT month_count_counts_check CHECK (least(present, late, absent, excused) >= 0),
+  CONSTRAINT month_count_counts_check CHECK (least(present, late, absent, excused, halves) >= 0),
   CONSTRAINT month_count_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
   CONSTRAINT month_count_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id)
 ) WITH (fillfactor = 70);
@@ -114,10 +115,13 @@ COMMENT ON COLUMN attendance.month_count.present IS 'Marks of kind present.';
 COMMENT ON COLUMN attendance.month_count.late IS 'Marks of kind late.';
 COMMENT ON COLUMN attendance.month_count.absent IS 'Marks of kind absent.';
 COMMENT ON COLUMN attendance.month_count.excused IS 'Marks of kind excused.';
+COMMENT ON COLUMN attendance.month_count.halves IS 'How many of all these are marks of half a day.';
 
 -- One statement for a whole roll. Rows are taken in the order of their keys, so that two rolls of the same students
 -- queue instead of deadlocking.
 CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  mixed boolean;
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     IF EXISTS (SELECT FROM removed) THEN -- not so where ON CONFLICT met nothing
@@ -126,11 +130,13 @@ BEGIN
         (SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date, r.organisation_id FROM removed r)
       ORDER BY t.tenant_id, t.person_id, t.month, t.organisation_id FOR UPDATE;
       UPDATE attendance.month_count t
-      SET present = t.present - m.present, late = t.late - m.late, absent = t.absent - m.absent, excused = t.excused - m.excused
+      SET present = t.present - m.present, late = t.late - m.late, absent = t.absent - m.absent,
+        excused = t.excused - m.excused, halves = t.halves - m.halves
       FROM (
         SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date AS month, r.organisation_id,
           count(*) FILTER (WHERE c.kind = 'present') AS present, count(*) FILTER (WHERE c.kind = 'late') AS late,
-          count(*) FILTER (WHERE c.kind = 'absent') AS absent, count(*) FILTER (WHERE c.kind = 'excused') AS excused
+          count(*) FILTER (WHERE c.kind = 'absent') AS absent, count(*) FILTER (WHERE c.kind = 'excused') AS excused,
+          count(*) FILTER (WHERE r.session_code <> 'D') AS halves
         FROM removed r JOIN attendance.code c ON c.tenant_id = r.tenant_id AND c.code = r.code
         GROUP BY 1, 2, 3, 4
       ) m
@@ -138,17 +144,23 @@ BEGIN
     END IF;
   END IF;
   IF TG_OP <> 'DELETE' THEN
-    INSERT INTO attendance.month_count AS t (tenant_id, person_id, month, organisation_id, present, late, absent, excused)
-    SELECT m.tenant_id, m.person_id, date_trunc('month', m.day)::date, m.organisation_id,
-      count(*) FILTER (WHERE c.kind = 'present'), count(*) FILTER (WHERE c.kind = 'late'),
-      count(*) FILTER (WHERE c.kind = 'absent'), count(*) FILTER (WHERE c.kind = 'excused')
-    FROM added m JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (tenant_id, person_id, month, organisation_id) DO UPDATE
-      SET present = t.present + EXCLUDED.present, late = t.late + EXCLUDED.late,
-        absent = t.absent + EXCLUDED.absent, excused = t.excused + EXCLUDED.excused;
-    -- Looked at after the counts are locked, so that two rolls of the same students see one another.
-    IF EXISTS (
+    WITH counted AS (
+      INSERT INTO attendance.month_count AS t (tenant_id, person_id, month, organisation_id, present, late, absent, excused, halves)
+      SELECT m.tenant_id, m.person_id, date_trunc('month', m.day)::date, m.organisation_id,
+        count(*) FILTER (WHERE c.kind = 'present'), count(*) FILTER (WHERE c.kind = 'late'),
+        count(*) FILTER (WHERE c.kind = 'absent'), count(*) FILTER (WHERE c.kind = 'excused'),
+        count(*) FILTER (WHERE m.session_code <> 'D')
+      FROM added m JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
+      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+      ON CONFLICT (tenant_id, person_id, month, organisation_id) DO UPDATE
+        SET present = t.present + EXCLUDED.present, late = t.late + EXCLUDED.late, absent = t.absent + EXCLUDED.absent,
+          excused = t.excused + EXCLUDED.excused, halves = t.halves + EXCLUDED.halves
+      RETURNING t.halves > 0 AND t.halves < t.present + t.late + t.absent + t.excused AS both_kinds
+    )
+    SELECT bool_or(both_kinds) INTO mixed FROM counted;
+    -- Days are looked at only for somebody who has whole days and halves in a month. The counts are locked by now, so
+    -- that two rolls of the same students see one another.
+    IF mixed AND EXISTS (
       SELECT FROM added a JOIN attendance.daily_mark m ON m.tenant_id = a.tenant_id AND m.person_id = a.person_id AND m.day = a.day
       WHERE m.organisation_id = a.organisation_id AND (m.session_code = 'D') <> (a.session_code = 'D')
     ) THEN
