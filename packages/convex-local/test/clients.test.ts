@@ -38,7 +38,7 @@ describe('the official clients', () => {
     const list = client.watchQuery(chat.list! as FunctionReference<'query'>, args);
     const seen: unknown[] = [];
     const stop = list.onUpdate(() => seen.push(list.localQueryResult()));
-    await vi.waitFor(() => expect(list.localQueryResult()).toEqual([]));
+    await vi.waitFor(() => expect(list.localQueryResult()).toEqual([]), 20_000);
     await client.mutation(
       chat.send! as FunctionReference<'mutation'>,
       { ...args, text: 'now' },
@@ -66,9 +66,9 @@ describe('the official clients', () => {
         ({ text }) => text,
       );
     const stop = watched.onUpdate(() => {});
-    await vi.waitFor(() => expect(texts()).toEqual(['a', 'b']));
+    await vi.waitFor(() => expect(texts()).toEqual(['a', 'b']), 20_000);
     await client.mutation(chat.remove! as FunctionReference<'mutation'>, { channel: 'paged', text: 'a' });
-    await vi.waitFor(() => expect(texts()).toEqual(['b']));
+    await vi.waitFor(() => expect(texts()).toEqual(['b']), 20_000);
     stop();
   });
 
@@ -113,12 +113,12 @@ describe('the official clients', () => {
     try {
       const seen: number[] = [];
       client.onUpdate(anyApi.v!.version!, {}, (value: number) => seen.push(value));
-      await vi.waitFor(() => expect(seen).toEqual([1]));
+      await vi.waitFor(() => expect(seen).toEqual([1]), 20_000);
       project.write({
         'v.ts': `import { queryGeneric as query } from 'convex/server'; export const version = query({ args: {}, handler: async () => 2 });`,
       });
       await project.push(own.url);
-      await vi.waitFor(() => expect(seen).toEqual([1, 2]));
+      await vi.waitFor(() => expect(seen).toEqual([1, 2]), 20_000);
     } finally {
       await client.close();
     }

@@ -59,7 +59,10 @@ describe('components', () => {
 
   test('schedule in their own space', async () => {
     const id = await client.mutation(calls.soonInComponent!, {});
-    await vi.waitFor(async () => expect(await client.query(calls.jobInComponent!, { id })).toBe('success'));
+    await vi.waitFor(
+      async () => expect(await client.query(calls.jobInComponent!, { id })).toBe('success'),
+      20_000,
+    );
     expect(await client.query(jobs.state!, { id })).toBeNull();
   });
 
@@ -67,8 +70,9 @@ describe('components', () => {
     const [before] = await client.query(calls.totals!, {});
     const id = await client.mutation(calls.bumpSoon!, {});
     expect(await client.query(calls.jobInComponent!, { id })).toBeNull();
-    await vi.waitFor(async () =>
-      expect(await client.query(jobs.state!, { id })).toEqual({ kind: 'success' }),
+    await vi.waitFor(
+      async () => expect(await client.query(jobs.state!, { id })).toEqual({ kind: 'success' }),
+      20_000,
     );
     expect(await client.query(calls.totals!, {})).toEqual([before + 100, 0]);
   });
@@ -91,8 +95,9 @@ describe('jobs', () => {
     const soon = await client.mutation(jobs.later!, { delay: 20, text: 'soon' });
     const never = await client.mutation(jobs.later!, { delay: 60 * 24 * 3_600_000, text: 'in 60 days' });
     await client.mutation(jobs.cancel!, { id: never });
-    await vi.waitFor(async () =>
-      expect(await client.query(jobs.state!, { id: soon })).toEqual({ kind: 'success' }),
+    await vi.waitFor(
+      async () => expect(await client.query(jobs.state!, { id: soon })).toEqual({ kind: 'success' }),
+      20_000,
     );
     expect(await client.query(jobs.state!, { id: never })).toEqual({ kind: 'canceled' });
     expect((await texts()).filter((text: string) => text === 'soon')).toHaveLength(1);
@@ -100,23 +105,26 @@ describe('jobs', () => {
 
   test('that fail say so and change nothing; a mutation that throws schedules nothing', async () => {
     const id = await client.mutation(jobs.laterFails!, {});
-    await vi.waitFor(async () =>
-      expect(await client.query(jobs.state!, { id })).toMatchObject({
-        kind: 'failed',
-        error: expect.stringContaining('job failed'),
-      }),
+    await vi.waitFor(
+      async () =>
+        expect(await client.query(jobs.state!, { id })).toMatchObject({
+          kind: 'failed',
+          error: expect.stringContaining('job failed'),
+        }),
+      20_000,
     );
     await expect(client.mutation(jobs.scheduleThenThrow!, {})).rejects.toThrow('no');
     await client.action(jobs.fromAction!, {});
-    await vi.waitFor(async () => expect(await texts()).toContain('from an action'));
+    await vi.waitFor(async () => expect(await texts()).toContain('from an action'), 20_000);
     expect(await texts()).not.toContain('never');
     expect(await texts()).not.toContain('lost');
   });
 
   test('that cancel themselves stay cancelled', async () => {
     const id = await client.mutation(jobs.laterCancelSelf!, {});
-    await vi.waitFor(async () =>
-      expect(await client.query(jobs.state!, { id })).toEqual({ kind: 'canceled' }),
+    await vi.waitFor(
+      async () => expect(await client.query(jobs.state!, { id })).toEqual({ kind: 'canceled' }),
+      20_000,
     );
   });
 

@@ -235,19 +235,19 @@ describe('identity', () => {
     const client = track(new ConvexClient(deployment.url, { logger: false }));
     const seen: unknown[] = [];
     client.onUpdate(chat.me!, {}, (identity: { name: string } | null) => seen.push(identity?.name ?? null));
-    await vi.waitFor(() => expect(seen).toEqual([null]));
+    await vi.waitFor(() => expect(seen).toEqual([null]), 20_000);
     const fetched: Array<Promise<string>> = [];
     client.setAuth(async () => {
       fetched.push(token({ name: 'Ann' }));
       return await fetched.at(-1);
     });
-    await vi.waitFor(() => expect(seen).toEqual([null, 'Ann']));
+    await vi.waitFor(() => expect(seen).toEqual([null, 'Ann']), 20_000);
     // The client asks once more, for a fresh token, and would sign in again with that.
-    await vi.waitFor(() => expect(fetched).toHaveLength(2));
+    await vi.waitFor(() => expect(fetched).toHaveLength(2), 20_000);
     await Promise.all(fetched);
     await client.query(chat.count!, {});
     (client.client as BaseConvexClient).clearAuth();
-    await vi.waitFor(() => expect(seen).toEqual([null, 'Ann', null]));
+    await vi.waitFor(() => expect(seen).toEqual([null, 'Ann', null]), 20_000);
   });
 
   test('a wrong admin key is refused with the code the CLI knows', async () => {

@@ -79,8 +79,9 @@ afterAll(async () => {
 const show = (page: ReactNode) => root.render(<ConvexProvider client={client}>{page}</ConvexProvider>);
 const text = () => document.body.textContent;
 const shows = (expected: string | RegExp) =>
-  vi.waitFor(() =>
-    typeof expected === 'string' ? expect(text()).toBe(expected) : expect(text()).toMatch(expected),
+  vi.waitFor(
+    () => (typeof expected === 'string' ? expect(text()).toBe(expected) : expect(text()).toMatch(expected)),
+    20_000,
   );
 const click = (label: string) => {
   const button = [...document.querySelectorAll('button')].find(({ textContent }) => textContent === label);
@@ -140,8 +141,9 @@ test('a query that throws breaks the component that reads it, with the words of 
       <Broken />
     </ConvexProvider>,
   );
-  await vi.waitFor(() =>
-    expect(problems).toEqual([expect.stringContaining('Uncaught Error: broken for good')]),
+  await vi.waitFor(
+    () => expect(problems).toEqual([expect.stringContaining('Uncaught Error: broken for good')]),
+    20_000,
   );
   own.unmount();
 });
@@ -173,7 +175,7 @@ test('an optimistic update shows at once, is replaced by the result, and goes wh
   click('good');
   await shows('[yes]goodbad');
   click('bad');
-  await vi.waitFor(() => expect(seen).toContain('yes,7?'));
+  await vi.waitFor(() => expect(seen).toContain('yes,7?'), 20_000);
   await shows('[yes]goodbad');
   expect(seen).toContain('yes?');
 });

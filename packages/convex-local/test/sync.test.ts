@@ -133,7 +133,7 @@ describe('the sync protocol', () => {
     binary.send(new Uint8Array([1, 2, 3]));
     expect(await binary.closed).toBe(1008);
     const early = track(new RawClient(deployment.url));
-    await vi.waitFor(() => early.send('{"type":"Authenticate","tokenType":"None","baseVersion":0}'));
+    await vi.waitFor(() => early.send('{"type":"Authenticate","tokenType":"None","baseVersion":0}'), 20_000);
     expect(await early.closed).toBe(1008);
   });
 

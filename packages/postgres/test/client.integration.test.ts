@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { test as base, expect } from 'vitest';
 import { type Client, createClient, identifier, PostgresError, sql } from '../src/index.ts';
+import { relay } from './relay.ts';
 import { emptyDatabase } from './server.ts';
 
 const test = base.extend('database', async ({}, { onCleanup }) => {
@@ -21,43 +22,6 @@ async function running(client: Client, text: string, event?: string): Promise<vo
     );
     if (rows.length > 0) return;
   }
-}
-
-/** A relay to a server that can lose its connections at a chosen moment. */
-async function relay(target: URL) {
-  const pairs = new Set<Socket>();
-  let watch: (chunk: Buffer) => boolean = () => false;
-  const server = createServer((near) => {
-    const far = connect(Number(target.port), target.hostname);
-    for (const socket of [near, far]) {
-      pairs.add(socket);
-      socket.on('error', () => {}).on('close', () => pairs.delete(socket));
-    }
-    near.on('data', (chunk: Buffer) => {
-      far.write(chunk);
-      if (watch(chunk)) near.destroy();
-    });
-    far.pipe(near);
-    near.on('close', () => far.end());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(target);
-  url.hostname = '127.0.0.1'; // the server itself may be elsewhere
-  url.port = String((server.address() as { port: number }).port);
-  return {
-    url: url.href,
-    cutAfter(text: string) {
-      watch = (chunk) => chunk.includes(text);
-    },
-    cutAll() {
-      for (const socket of pairs) socket.destroy();
-    },
-    async [Symbol.asyncDispose]() {
-      server.close();
-      for (const socket of pairs) socket.destroy();
-      await once(server, 'close');
-    },
-  };
 }
 
 test('rows come typed, parameters stay parameters, and a date stays a date', async ({
@@ -202,9 +166,18 @@ test('close waits for what runs, and cuts what runs too long', async ({
   database: { url, client: observer },
 }) => {
   const patient = createClient({ url });
-  const slow = patient.one('SELECT 1 AS one FROM pg_sleep(0.1)');
-  await running(observer, 'pg_sleep(0.1)');
-  await patient.close();
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holder = observer.tx(async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock(1)');
+    held.resolve();
+    await gate.promise;
+  });
+  await held.promise;
+  const slow = patient.one('SELECT 1 AS one FROM pg_advisory_lock(1)');
+  await running(observer, 'pg_advisory_lock(1)', 'Lock');
+  const closed = patient.close();
+  gate.resolve();
+  await Promise.all([closed, holder]);
   expect(await slow).toEqual({ one: 1 });
 
   const stuck = createClient({ url });

@@ -30,10 +30,10 @@ test('the image of an engine is the one that the merged Compose files give its s
 
 test('a service of the base counts by its name where every variant puts another engine in its place', () => {
   write('infra/compose.yaml', 'services: { postgres: { image: "postgres:17" } }\n');
-  const override = { image: 'vectors:1', 'x-embedded': { engine: 'pgvector' } };
+  const override = { image: 'vectors:1', 'x-embedded': { engine: 'vectors' } };
   write('apps/one/compose.yaml', JSON.stringify({ services: { postgres: override } }));
   const models = composeModels(root);
-  expect([imageOf('postgres', models), imageOf('pgvector', models)]).toEqual(['postgres:17', 'vectors:1']);
+  expect([imageOf('postgres', models), imageOf('vectors', models)]).toEqual(['postgres:17', 'vectors:1']);
 });
 
 test('none, or several that differ, are refused with their places', () => {
