@@ -160,7 +160,7 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     // The server took none of these deaths for a crash of its own.
     expect((await workspace.run(['logs', 'shop', 'postgres'])).stdout).not.toContain('reinitializing');
 
-    expect((await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).code).toBe(0);
+    expect(await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).toMatchObject({ code: 0 });
     await workspace.run(['down', 'shop']);
     const file = path.join(workspace.root, 'shop.tar');
     const handle = openSync(file, 'r+');

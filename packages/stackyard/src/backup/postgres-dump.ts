@@ -8,37 +8,17 @@ import { databaseNames } from './row-counts.ts';
 
 const rolesFile = 'roles.sql';
 
-/** What a container's own `pg_dump` can do for its server. */
-export interface DumpTool {
-  /** Of the server. */
-  readonly major: number;
-  /** As `--compress` takes it. */
-  readonly compression: string;
-}
-
-/** How a server can be dumped by its container's `pg_dump`; else why it cannot. */
+/** The major version of a server that its container's `pg_dump` can dump; else why it cannot. */
 export async function canDump(
   tools: ContainerTools,
   signal: AbortSignal,
-): Promise<DumpTool | { readonly reason: string }> {
+): Promise<{ readonly major: number } | { readonly reason: string }> {
   const [dump, restore] = await Promise.all([tools.major('pg_dump'), tools.major('pg_restore')]);
   if (dump === undefined || restore === undefined) return { reason: 'its image has no pg_dump' };
   const [version] = await tools.query('SHOW server_version_num', signal);
   const major = Math.floor(Number(version) / 10_000);
-  if (dump >= major && restore >= major) return { major, compression: await compression(tools, signal) };
+  if (dump >= major && restore >= major) return { major };
   return { reason: `the pg_dump ${dump} of its image is older than the server, ${major}` };
-}
-
-/** The cheapest compression of a `pg_dump`: LZ4 came with version 16, and is left out of some builds. */
-async function compression(tools: ContainerTools, signal: AbortSignal): Promise<string> {
-  const attempt = ['pg_dump', '--format=custom', '--compress=lz4', '--schema-only', '--file=/dev/null'];
-  try {
-    await text(tools.output(attempt, 'template1', signal));
-    return 'lz4';
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    return '1';
-  }
 }
 
 /**
@@ -47,7 +27,6 @@ async function compression(tools: ContainerTools, signal: AbortSignal): Promise<
  */
 export async function dumpPostgres(
   tools: ContainerTools,
-  { compression }: DumpTool,
   scratch: ContainerTools,
   archive: ArchiveWriter,
   prefix: string,
@@ -66,7 +45,7 @@ export async function dumpPostgres(
     await loadRoles(scratch, roles, signal);
     for (const [index, database] of databases.entries()) {
       const name = `${index}-${database.replaceAll(/[^\w.-]/g, '_')}.dump`;
-      const chunks = dump('pg_dump', ['--format=custom', `--compress=${compression}`], database);
+      const chunks = dump('pg_dump', ['--format=custom', '--compress=1'], database);
       await loadDatabase(scratch, archive.addPassing(`${prefix}/${name}`, chunks, keep(name)), signal);
     }
   } catch (error) {
