@@ -26,7 +26,7 @@ report({
 
 async function start(): Promise<number> {
   const started = performance.now();
-  const dev = spawn('./pnpmw', ['turbo', 'dev', '--filter', 'convex-agent'], {
+  const dev = spawn(resolve(root, 'pnpmw'), ['turbo', 'dev', '--filter', 'convex-agent'], {
     cwd: root,
     stdio: 'ignore',
     env: {
