@@ -16,6 +16,8 @@ export interface Assembly {
   readonly onWarning?: OnWarning;
   /** The files that led here through `include`, the outermost first. */
   readonly includedFrom?: readonly string[];
+  /** Counts the files that came in through `include`. */
+  readonly included?: { count: number };
 }
 
 /** One document of a source. */

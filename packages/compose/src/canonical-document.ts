@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   asHostPath,
   asLabels,
@@ -14,6 +13,7 @@ import { canonicalService } from './canonical-service.ts';
 import { parseEnvFile, parseRawEnvFile } from './env-file.ts';
 import { composeError } from './errors.ts';
 import {
+  entriesOf,
   entry,
   isNull,
   itemsOf,
@@ -25,6 +25,7 @@ import {
   text,
   withEntries,
 } from './node.ts';
+import { readUtf8, whyUnreadable } from './source.ts';
 
 const RESOURCES = ['networks', 'volumes', 'configs', 'secrets'] as const;
 
@@ -100,6 +101,8 @@ export function normalize(document: MapNode, name: string, context: Context): Ma
 function normalizeService(service: MapNode, context: Context): MapNode {
   const { env, problems } = context;
   const build = entry(service, 'build');
+  const deploy = entry(service, 'deploy');
+  const scale = entry(service, 'scale');
   const changes: Record<string, Node | undefined> = {
     environment: problems.collect(() => environmentOf(service, context)),
     env_file: undefined,
@@ -107,8 +110,9 @@ function normalizeService(service: MapNode, context: Context): MapNode {
     labels: problems.collect(() => labelsOf(service, context)),
     label_file: undefined,
     depends_on: withImpliedDependencies(service),
-    ...(build?.kind === 'map'
-      ? { build: withEntries(build, { args: resolveNulls(entry(build, 'args'), env, false) }) }
+    ...(build?.kind === 'map' ? { build: withEntries(build, { args: argsOf(build, env) }) } : {}),
+    ...(deploy?.kind === 'map' && scale !== undefined
+      ? { deploy: map([['replicas', scale], ...deploy.entries], deploy.at) }
       : {}),
     ...defaultNetwork(service),
   };
@@ -118,6 +122,11 @@ function normalizeService(service: MapNode, context: Context): MapNode {
     command: entry(complete, 'command') ?? scalar(null, service.at),
     entrypoint: entry(complete, 'entrypoint') ?? scalar(null, service.at),
   });
+}
+
+function argsOf(build: MapNode, env: Context['env']): Node | undefined {
+  const args = resolveNulls(entry(build, 'args'), env, false);
+  return entriesOf(args).length === 0 ? undefined : args;
 }
 
 function defaultNetwork(service: MapNode): Record<string, Node> {
@@ -191,12 +200,18 @@ function readEnvFile(file: Node, { env, onWarning }: Context): Record<string, st
   }
   let content: string;
   try {
-    content = readFileSync(path, 'utf8');
+    content = readUtf8(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && required?.kind === 'scalar' && required.value === false) return {};
     const hint = 'create it, or write `required: false` beside its path';
-    throw composeError('COMPOSE_FILE', `cannot read the env file ${path}: ${code}`, file.at, hint, error);
+    throw composeError(
+      'COMPOSE_FILE',
+      `cannot read the env file ${path}: ${whyUnreadable(error)}`,
+      file.at,
+      hint,
+      error,
+    );
   }
   return format === 'raw'
     ? parseRawEnvFile(content)

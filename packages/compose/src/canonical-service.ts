@@ -37,12 +37,20 @@ import {
 import { parsePorts } from './ports.ts';
 import { isHostPath, parseVolume } from './volume.ts';
 
-const ports: Canonical = (node) => {
+/** All ports of both protocols; several ranges over all of them are an attack. */
+const MAX_PORTS = 2 * 65_536;
+
+const ports: Canonical = (node, { problems }, path) => {
   if (node.kind !== 'list') return node;
-  return list(
-    node.items.flatMap((item) => (item.kind === 'map' ? [longPort(item)] : shortPort(item))),
-    node.at,
-  );
+  const long: Node[] = [];
+  for (const item of node.items) {
+    long.push(...(item.kind === 'map' ? [longPort(item)] : shortPort(item)));
+    if (long.length <= MAX_PORTS) continue;
+    const message = `${showPath(path)} has more than ${MAX_PORTS} ports`;
+    problems.add('COMPOSE_LIMIT', message, item.at, 'publish fewer');
+    return undefined;
+  }
+  return list(long, node.at);
 };
 
 function shortPort(item: Node): Node[] {
@@ -205,9 +213,16 @@ const build: Canonical = (node, context, path) => {
   return buildFields(withDefaults(long, defaults), context, path);
 };
 
+const namedContext: Canonical = (node, context, path) => {
+  if (!isNull(node)) return asContext(node, context, path);
+  const message = `${showPath(path)} has no value`;
+  context.problems.add('COMPOSE_VALUE', message, node.at, 'write name=path');
+  return undefined;
+};
+
 const buildFields = fields({
   context: asContext,
-  additional_contexts: both(asKeyValues, each(asContext)),
+  additional_contexts: both(asKeyValues, each(namedContext)),
   args: asKeyValues,
   extra_hosts: extraHosts,
   labels: asLabels,
@@ -256,11 +271,12 @@ const gpus: Canonical = (node, context, path) => {
   return each(deviceRequest)(node, context, path);
 };
 
-/** Compose prints where to place containers always. */
+/** Compose prints these two always. */
 const deploy: Canonical = (node, context, path) => {
-  const placed =
-    node.kind === 'map' ? map([['placement', map([], node.at)], ...node.entries], node.at) : node;
-  return deployFields(placed, context, path);
+  if (node.kind !== 'map') return node;
+  const empty = map([], node.at);
+  const complete = map([['placement', empty], ['resources', empty], ...node.entries], node.at);
+  return deployFields(complete, context, path);
 };
 
 const deployFields = fields({

@@ -53,12 +53,14 @@ const ALWAYS_KEPT = new Set([
   ...['replicas', 'retries', 'scale'],
 ]);
 
+/** Fields whose keys are the user's: without any they say nothing, while an empty mapping of options may do so. */
+const PAIRS = new Set(['additional_contexts', 'args', 'driver_opts', 'labels', 'options']);
+
 function saysNothing(node: Node, key: string): boolean {
   if (isNull(node)) return true;
   if (ALWAYS_KEPT.has(key) || key.startsWith('x-')) return false;
-  return node.kind === 'scalar'
-    ? node.value === '' || node.value === 0
-    : node.kind === 'list' && node.items.length === 0;
+  if (node.kind === 'map') return node.entries.size === 0 && PAIRS.has(key);
+  return node.kind === 'list' ? node.items.length === 0 : node.value === '' || node.value === 0;
 }
 
 /** For each entry of a map or a list. */
@@ -194,6 +196,7 @@ export const asHostPath: Canonical = (node, { env }) => {
 };
 
 function hostPath(path: string, folder: string, env: Environment): string {
+  if (path === '') return path;
   if (path === '~' || path.startsWith('~/')) return join(env.HOME ?? homedir(), path.slice(1));
   return isAbsolute(path) || /^([a-zA-Z]:[\\/]|\\\\)/.test(path) ? path : resolve(folder, path);
 }

@@ -136,7 +136,12 @@ const CHECKS: readonly ((subject: Subject) => void)[] = [
   },
 
   function devices({ service, refuse }) {
-    const reserved = entry(entry(entry(entry(service, 'deploy'), 'resources'), 'reservations'), 'devices');
+    const resources = entry(entry(service, 'deploy'), 'resources');
+    const reserved = entry(entry(resources, 'reservations'), 'devices');
+    for (const request of itemsOf(reserved)) {
+      if (entry(request, 'capabilities') === undefined)
+        refuse('reserves devices without capabilities', request, 'add `capabilities: [gpu]`');
+    }
     for (const request of [...itemsOf(reserved), ...itemsOf(entry(service, 'gpus'))]) {
       if (entry(request, 'count') === undefined || entry(request, 'device_ids') === undefined) continue;
       refuse('asks for devices by count and by device_ids', request, 'keep one of them');

@@ -58,17 +58,29 @@ function layers(
   graph: ReadonlyMap<string, readonly string[]>,
   placeOf: (from: string, to: string) => Place | undefined,
 ): string[][] {
+  const missing = new Map([...graph].map(([name, needs]) => [name, needs.length]));
+  const neededBy = Map.groupBy(
+    [...graph].flatMap(([name, needs]) => needs.map((need) => ({ name, need }))),
+    ({ need }) => need,
+  );
+  const order = new Map([...graph.keys()].map((name, index) => [name, index]));
   const result: string[][] = [];
   const done = new Set<string>();
-  while (done.size < graph.size) {
-    const layer = [...graph].filter(
-      ([name, needs]) => !done.has(name) && needs.every((need) => done.has(need)),
-    );
-    if (layer.length === 0) throw circular(graph, done, placeOf);
-    const names = layer.map(([name]) => name);
-    for (const name of names) done.add(name);
-    result.push(names);
+  let layer = [...graph.keys()].filter((name) => missing.get(name) === 0);
+  while (layer.length > 0) {
+    result.push(layer);
+    const next: string[] = [];
+    for (const ready of layer) {
+      done.add(ready);
+      for (const { name } of neededBy.get(ready) ?? []) {
+        const left = (missing.get(name) as number) - 1;
+        missing.set(name, left);
+        if (left === 0) next.push(name);
+      }
+    }
+    layer = next.sort((a, b) => (order.get(a) as number) - (order.get(b) as number));
   }
+  if (done.size < graph.size) throw circular(graph, done, placeOf);
   return result;
 }
 
@@ -79,12 +91,14 @@ function circular(
 ) {
   // What is left all leads into a circle: walk until a name comes back.
   const walk = [[...graph.keys()].filter((name) => !done.has(name)).sort()[0] as string];
+  const steps = new Map([[walk[0] as string, 0]]);
   for (;;) {
     const last = walk.at(-1) as string;
     const next = (graph.get(last) ?? []).find((need) => !done.has(need)) as string;
-    const start = walk.indexOf(next);
+    const start = steps.get(next);
+    steps.set(next, walk.length);
     walk.push(next);
-    if (start < 0) continue;
+    if (start === undefined) continue;
     const circle = walk.slice(start);
     const message = `depends_on goes round in a circle: ${circle.join(' -> ')}`;
     return composeError('COMPOSE_CYCLE', message, placeOf(last, next), 'remove one of these dependencies');

@@ -7,6 +7,9 @@ import { entry, list, type MapNode, map, type Node, text, withEntries } from './
 import { localPath, projectEnvironment, readText } from './source.ts';
 import { stripTags } from './tags.ts';
 
+/** Files that include one another twice make any number of them out of a few. */
+const MAX_FILES = 1000;
+
 const IMPORTED = ['services', 'networks', 'volumes', 'secrets', 'configs', 'models'] as const;
 
 /**
@@ -27,14 +30,19 @@ export function includeFiles(document: MapNode, file: string, assembly: Assembly
     );
   }
   const chain = [...(assembly.includedFrom ?? []), file];
+  const counting = { included: { count: 0 }, ...assembly };
   const imported = included.items.reduce<MapNode>(
-    (base, item) => importInto(base, includedDocument(item, chain, assembly)),
+    (base, item) => importInto(base, includedDocument(item, chain, counting)),
     map([], document.at),
   );
   return importInto(imported, withEntries(document, { include: undefined }));
 }
 
-function includedDocument(item: Node, chain: readonly string[], assembly: Assembly): MapNode {
+function includedDocument(
+  item: Node,
+  chain: readonly string[],
+  assembly: Assembly & Required<Pick<Assembly, 'included'>>,
+): MapNode {
   const folder = item.at.folder;
   const paths = texts(item.kind === 'map' ? entry(item, 'path') : item).map((path) =>
     localPath(path, item.at),
@@ -57,6 +65,11 @@ function includedDocument(item: Node, chain: readonly string[], assembly: Assemb
       item.at,
       'remove one of them',
     );
+  }
+  assembly.included.count += paths.length;
+  if (assembly.included.count > MAX_FILES) {
+    const message = `more than ${MAX_FILES} files are included`;
+    throw composeError('COMPOSE_LIMIT', message, item.at, 'include each file once');
   }
   const named = text(entry(item, 'project_directory'));
   const directory = named === undefined ? dirname(first) : resolve(folder, named);

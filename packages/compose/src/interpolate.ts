@@ -23,6 +23,8 @@ const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const BRACED = /\{([A-Za-z_][A-Za-z0-9_]*)(:?[-+?])?/y;
 /** Deeper nesting of `${A:-${B:-...}}` than this is an attack, not a default. */
 const MAX_DEPTH = 64;
+/** Variables that double one another make any length out of a few lines. */
+const MAX_LENGTH = 1_000_000;
 
 /**
  * Replaces the variables of `template` as Compose does: `$V`, `${V}`, `${V:-default}`, `${V-default}`,
@@ -48,6 +50,7 @@ export function interpolateWith(
     let result = '';
     for (const part of split(text, options.location)) {
       result += typeof part === 'string' ? part : resolve(part, depth);
+      if (result.length > MAX_LENGTH && result.length > template.length) throw tooLong(options.location);
     }
     return result;
   };
@@ -155,6 +158,14 @@ function checkDepth(depth: number, location: Place | undefined): void {
     'give the value a variable of its own',
   );
 }
+
+const tooLong = (location: Place | undefined) =>
+  composeError(
+    'COMPOSE_LIMIT',
+    `a value with its variables is longer than ${MAX_LENGTH} characters`,
+    location,
+    'put it into a file',
+  );
 
 function malformed(text: string, dollar: number, location: Place | undefined) {
   const shown = text.slice(dollar, dollar + 40).split('\n')[0];

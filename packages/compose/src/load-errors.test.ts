@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { load, problemsOf } from '../test/support.ts';
-import { loadCompose } from './index.ts';
+import { folder, load, problemsOf } from '../test/support.ts';
+import { loadCompose, mergeComposeFiles, parseEnvFile } from './index.ts';
 
 describe('bad input', () => {
   test('has all its problems shown at once, each with file, line and what to do', () => {
@@ -107,6 +109,7 @@ describe('bad input', () => {
       1,
     ],
     ['services: { a: { image: a, extra_hosts: [nobody] } }', 'COMPOSE_VALUE', 1],
+    ['services: { a: { build: { additional_contexts: [b] } } }', 'COMPOSE_VALUE', 1],
   ])('%s is refused', (text, code, line) => {
     expect(problemsOf(() => load(text))).toEqual([
       expect.objectContaining({
@@ -142,6 +145,76 @@ describe('bad input', () => {
       return `x-a${index}: &a${index} [${Array(9).fill(item).join(', ')}]`;
     });
     expect(problemsOf(() => load(levels.join('\n')))[0]).toMatchObject({ code: 'COMPOSE_LIMIT' });
+  });
+
+  test('that doubles a variable in each line is stopped', () => {
+    const lines = Array.from({ length: 60 }, (_, index) => `A${index + 1}=$A${index}$A${index}`);
+    expect(problemsOf(() => parseEnvFile(['A0=x', ...lines].join('\n')))[0]).toMatchObject({
+      code: 'COMPOSE_LIMIT',
+      line: 21,
+    });
+  });
+
+  test('that includes or extends without end is stopped', () => {
+    const levels = Array.from({ length: 12 }, (_, index) => [
+      `${index}.yaml`,
+      `include: [${index + 1}.yaml, ./${index + 1}.yaml]`,
+    ]);
+    const path = folder({ ...Object.fromEntries(levels), '12.yaml': 'services: { a: { image: a } }' });
+    expect(problemsOf(() => loadCompose({ files: [join(path, '0.yaml')], env: {} }))[0]).toMatchObject({
+      code: 'COMPOSE_LIMIT',
+      message: expect.stringContaining('files are included'),
+    });
+    const services = Array.from({ length: 200 }, (_, index) => `s${index}: { extends: s${index + 1} }`);
+    expect(
+      problemsOf(() => load(`services: { ${services.join(', ')}, s200: { image: a } }`))[0],
+    ).toMatchObject({
+      code: 'COMPOSE_LIMIT',
+      message: expect.stringContaining('extend one another'),
+    });
+  });
+
+  test('that publishes every port again and again is stopped', () => {
+    const ports = [1, 2, 3].map((address) => `"127.0.0.${address}:1-65535:1-65535"`);
+    expect(problemsOf(() => load(`services: { a: { image: a, ports: [${ports}] } }`))).toEqual([
+      expect.objectContaining({
+        code: 'COMPOSE_LIMIT',
+        message: expect.stringContaining('services.a.ports'),
+      }),
+    ]);
+  });
+
+  test('of many keys, aliases, list entries or digits takes no longer for each of them', () => {
+    const keys = Array.from({ length: 20_000 }, (_, index) => `  k${index}: ${index}`);
+    const text = `x-a: &a [1]\nx-b:\n${keys.join('\n')}\nx-c: [${Array(20_000).fill('*a')}]`;
+    load(text);
+    const entries = { services: { a: { security_opt: keys } } };
+    mergeComposeFiles(entries, { services: { a: { security_opt: keys.map((key) => `${key}0`) } } });
+    // Work that grows with the square takes minutes for these, and this test its time limit.
+    const digits = `services: { a: { image: a, stop_grace_period: "${'1'.repeat(100_000)}" } }`;
+    expect(problemsOf(() => load(digits))[0]).toMatchObject({ code: 'COMPOSE_VALUE' });
+  });
+
+  test.each([
+    ['a control character', 'services:\n  a: { image: "\u0001" }', 2],
+    ['a NUL character', 'services:\n  a:\n    image: "a\\0b"', 3],
+    ['tabs', 'services:\n\ta: { image: a }', 2],
+  ])('with %s is refused', (_, text, line) => {
+    expect(problemsOf(() => load(text))[0]).toMatchObject({ code: 'COMPOSE_SYNTAX', line });
+  });
+
+  test('that is not UTF-8 is refused, also in an env file', () => {
+    const path = folder({ 'compose.yaml': 'services: { a: { image: a, env_file: latin1.env } }' });
+    writeFileSync(join(path, 'latin1.env'), Buffer.from('A=caf\xe9', 'latin1'));
+    writeFileSync(join(path, 'latin1.yaml'), Buffer.from('x-a: caf\xe9', 'latin1'));
+    for (const file of ['compose.yaml', 'latin1.yaml']) {
+      expect(problemsOf(() => loadCompose({ files: [join(path, file)], env: {} }))).toEqual([
+        expect.objectContaining({
+          code: 'COMPOSE_FILE',
+          message: expect.stringContaining('it is not UTF-8'),
+        }),
+      ]);
+    }
   });
 
   test.each([300, 20_000])('that nests %i deep is refused, not a crash', (depth) => {

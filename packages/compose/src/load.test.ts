@@ -110,6 +110,12 @@ describe('the resolved model', () => {
       'networks',
       { default: { driver_opts: { a: '1' } } },
     ],
+    ['scale: 2\ndeploy: {}', 'deploy', { placement: {}, resources: {}, replicas: 2 }],
+    [
+      'build: { context: ., args: [NONE], labels: {}, sbom: true }',
+      'build',
+      { context: '/srv/shop', dockerfile: 'Dockerfile', sbom: 'true' },
+    ],
     ['mem_limit: 0', 'mem_limit', undefined],
     ['hostname: ""', 'hostname', undefined],
     ['scale: 0', 'scale', 0],

@@ -1,7 +1,7 @@
 import { composeError } from './errors.ts';
 import {
   entry,
-  equalNodes,
+  identity,
   isNull,
   type ListNode,
   list,
@@ -102,11 +102,12 @@ function cannotOverride(override: Node, path: Path, what: string): never {
  */
 function append(base: ListNode, override: ListNode, path: Path): ListNode {
   if (hasKeys(path)) return list([...base.items, ...override.items], base.at);
-  const items = [...base.items];
-  for (const item of override.items) {
-    if (!items.some((present) => equalNodes(present, item))) items.push(item);
-  }
-  return list(items, base.at);
+  const present = new Set(base.items.map(identity));
+  const added = override.items.filter((item) => {
+    const key = identity(item);
+    return !present.has(key) && present.add(key);
+  });
+  return list([...base.items, ...added], base.at);
 }
 
 /** A null takes away what the base says: the command of the image is meant again. */
@@ -193,7 +194,7 @@ function mergeLogging(base: Node, override: Node, path: Path): Node {
   if (isNull(base)) return override;
   if (base.kind !== 'map' || override.kind !== 'map') return cannotOverride(override, path, 'a mapping');
   const [before, after] = [entry(base, 'driver'), entry(override, 'driver')];
-  const same = before === undefined || after === undefined || equalNodes(before, after);
+  const same = before === undefined || after === undefined || identity(before) === identity(after);
   return same ? mergeMaps(base, override, path) : override;
 }
 

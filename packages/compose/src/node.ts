@@ -148,19 +148,11 @@ export function toPlain(node: Node, visit?: (container: object, node: MapNode | 
   return container;
 }
 
-export function equalNodes(a: Node, b: Node): boolean {
-  if (a.kind === 'scalar' || b.kind === 'scalar') {
-    return a.kind === 'scalar' && b.kind === 'scalar' && a.value === b.value;
-  }
-  if (a.kind === 'list' || b.kind === 'list') {
-    if (a.kind !== 'list' || b.kind !== 'list' || a.items.length !== b.items.length) return false;
-    return a.items.every((item, index) => equalNodes(item, b.items[index] as Node));
-  }
-  if (a.entries.size !== b.entries.size) return false;
-  return [...a.entries].every(([key, value]) => {
-    const other = b.entries.get(key);
-    return other !== undefined && equalNodes(value, other);
-  });
+/** A text that two nodes share when they say the same, wherever they stand and in whatever order their keys are. */
+export function identity(node: Node): string {
+  if (node.kind === 'scalar') return JSON.stringify(node.value);
+  if (node.kind === 'list') return `[${node.items.map(identity).join()}]`;
+  return `{${[...node.entries].map(([key, value]) => `${JSON.stringify(key)}:${identity(value)}`).sort()}}`;
 }
 
 const tooDeep = (at: Place) =>

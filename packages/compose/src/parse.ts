@@ -1,34 +1,18 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type ParsedNode,
-  parse,
-  parseAllDocuments,
-  type YAMLMap,
-  type Scalar as YamlScalar,
-} from 'yaml';
+import { type Document, isScalar, LineCounter, parseAllDocuments, visit, type YAMLMap } from 'yaml';
 import { composeError, Problems } from './errors.ts';
-import { list, type MapNode, map, type Node, type Origin, type Scalar, scalar, type Tag } from './node.ts';
+import type { MapNode, Origin } from './node.ts';
+import { isMergeKey, Reader } from './reader.ts';
 
-/** Beyond these a file is an attack (a "billion laughs" of aliases), not a description of services. */
+/** A larger file is an attack, not a description of services. */
 const MAX_CHARACTERS = 4_000_000;
-const MAX_NODES = 100_000;
-const MAX_DEPTH = 100;
-
-const TAGS: Readonly<Record<string, Tag>> = { '!reset': 'reset', '!override': 'override' };
-const PLAIN_TAGS = new Set(['tag:yaml.org,2002:str', 'tag:yaml.org,2002:int', 'tag:yaml.org,2002:float']);
-for (const name of ['bool', 'null', 'map', 'seq']) PLAIN_TAGS.add(`tag:yaml.org,2002:${name}`);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: YAML allows no other ones
+const CONTROL_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
 /**
  * Parses a Compose file into its documents, with anchors and `<<` resolved. Later documents override earlier ones.
  *
  * @param folder the folder against which relative paths in the file resolve
- * @throws ComposeError COMPOSE_SYNTAX with every error of the file, COMPOSE_LIMIT, COMPOSE_UNSUPPORTED for other tags
+ * @throws ComposeError COMPOSE_SYNTAX with the first error of the file or every key that is there twice, COMPOSE_LIMIT, COMPOSE_UNSUPPORTED for other tags
  */
 export function parseCompose(content: string, file: string, folder: string): MapNode[] {
   const start: Origin = { file, line: 1, column: 1, folder };
@@ -40,25 +24,34 @@ export function parseCompose(content: string, file: string, folder: string): Map
       'split it',
     );
   }
+  const control = content.search(CONTROL_CHARACTER);
+  if (control >= 0) {
+    const line = content.slice(0, control).split('\n').length;
+    throw composeError(
+      'COMPOSE_SYNTAX',
+      `the control character ${JSON.stringify(content[control])} is not allowed`,
+      { ...start, line },
+      'remove it, or save the file as text',
+    );
+  }
   const counter = new LineCounter();
   const documents = parseDocuments(content, counter, start);
+  // The parser goes on after an error, and what it then finds is mostly a consequence of it.
+  const [error] = documents.flatMap(({ errors }) => errors);
+  if (error !== undefined) {
+    const { line, col } = counter.linePos(error.pos[0]);
+    const message = error.message.split(/ at line \d+, column \d+/)[0] as string;
+    const at = { file, line, column: col };
+    // It recurses, and reports the overflow of the stack among the errors of the document.
+    throw /call stack/.test(message)
+      ? composeError('COMPOSE_LIMIT', 'the file nests too deep', at, 'flatten it')
+      : composeError('COMPOSE_SYNTAX', message, at, 'correct the YAML');
+  }
   const problems = new Problems();
-  for (const { errors } of documents) {
-    for (const error of errors) {
-      const { line, col } = counter.linePos(error.pos[0]);
-      const message = error.message.split(/ at line \d+, column \d+/)[0] as string;
-      const at = { file, line, column: col };
-      // The parser recurses, and reports the overflow of the stack among the errors of the document.
-      if (/call stack/.test(message))
-        problems.add('COMPOSE_LIMIT', 'the file nests too deep', at, 'flatten it');
-      else
-        problems.add(
-          'COMPOSE_SYNTAX',
-          message,
-          at,
-          error.code === 'DUPLICATE_KEY' ? 'keep one' : 'correct the YAML',
-        );
-    }
+  for (const { key, offset } of documents.flatMap(repeatedKeys)) {
+    const { line, col } = counter.linePos(offset);
+    const at = { file, line, column: col };
+    problems.add('COMPOSE_SYNTAX', `the key ${JSON.stringify(key)} is there twice`, at, 'keep one');
   }
   problems.throwIfAny();
   return documents
@@ -77,7 +70,13 @@ export function parseCompose(content: string, file: string, folder: string): Map
 
 function parseDocuments(content: string, counter: LineCounter, start: Origin): Document.Parsed[] {
   try {
-    const parsed = parseAllDocuments(content, { lineCounter: counter, merge: true, logLevel: 'silent' });
+    const parsed = parseAllDocuments(content, {
+      lineCounter: counter,
+      logLevel: 'silent',
+      merge: true,
+      // It takes quadratic time to compare them there.
+      uniqueKeys: false,
+    });
     return 'empty' in parsed ? [] : parsed;
   } catch (error) {
     const [code, message] =
@@ -88,166 +87,18 @@ function parseDocuments(content: string, counter: LineCounter, start: Origin): D
   }
 }
 
-class Reader {
-  readonly #document: Document.Parsed;
-  readonly #counter: LineCounter;
-  readonly #file: string;
-  readonly #folder: string;
-  #nodes = 0;
-  /** The nodes from the root to the one being read. */
-  readonly #open = new Set<ParsedNode>();
-
-  constructor(document: Document.Parsed, counter: LineCounter, file: string, folder: string) {
-    this.#document = document;
-    this.#counter = counter;
-    this.#file = file;
-    this.#folder = folder;
-  }
-
-  read(): Node {
-    return this.#node(this.#document.contents as ParsedNode, 0);
-  }
-
-  #node(source: ParsedNode | null, depth: number, fallback?: Origin): Node {
-    const at = this.#origin(source) ?? fallback ?? this.#start();
-    this.#nodes += 1;
-    if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
-      throw depth > MAX_DEPTH
-        ? composeError('COMPOSE_LIMIT', `nested more than ${MAX_DEPTH} deep`, at, 'flatten it')
-        : composeError(
-            'COMPOSE_LIMIT',
-            `more than ${MAX_NODES} values`,
-            at,
-            'an alias counts as often as it is used',
-          );
-    }
-    if (source === null) return scalar(null, at);
-    if (isAlias(source)) return this.#alias(source, at, depth);
-    const tag = this.#tag(source.tag, at);
-    const node = this.#content(source, at, depth);
-    if (tag === undefined) return node;
-    // A tag of its own keeps YAML from seeing a number, a boolean or null in a plain scalar.
-    const isPlain = isScalar(source) && source.type === 'PLAIN' && source.source !== undefined;
-    return isPlain ? { ...scalar(parse(source.source as string), at), tag } : { ...node, tag };
-  }
-
-  #content(source: ParsedNode, at: Origin, depth: number): Node {
-    this.#open.add(source);
-    try {
-      return this.#contentOf(source, at, depth);
-    } finally {
-      this.#open.delete(source);
-    }
-  }
-
-  #contentOf(source: ParsedNode, at: Origin, depth: number): Node {
-    if (isMap(source)) return this.#map(source as YAMLMap.Parsed, at, depth);
-    if (isSeq(source)) {
-      return list(
-        source.items.map((item) => this.#node(item as ParsedNode | null, depth + 1, at)),
-        at,
-      );
-    }
-    return scalar(scalarValue(source as YamlScalar), at);
-  }
-
-  #map(source: YAMLMap.Parsed, at: Origin, depth: number): MapNode {
-    const own = new Map<string, Node>();
-    const merged = new Map<string, Node>();
-    for (const { key, value } of source.items) {
-      const place = this.#origin(key) ?? at;
-      if (isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol') && key.type === 'PLAIN') {
-        for (const [name, node] of this.#mergeKey(value as ParsedNode | null, place, depth)) {
-          if (!merged.has(name)) merged.set(name, node);
-        }
-        continue;
+/** Keys that a mapping of the document has already. `<<` may be there more than once. */
+function repeatedKeys(document: Document.Parsed): { key: string; offset: number }[] {
+  const repeated: { key: string; offset: number }[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const present = new Set<unknown>();
+      for (const { key } of items as YAMLMap.Parsed['items']) {
+        if (!isScalar(key) || isMergeKey(key)) continue;
+        if (present.has(key.value)) repeated.push({ key: String(key.value), offset: key.range[0] });
+        present.add(key.value);
       }
-      if (!isScalar(key) || typeof key.value !== 'string') {
-        const shown = isScalar(key) ? String(key.value) : 'a collection';
-        throw composeError(
-          'COMPOSE_SYNTAX',
-          `a key must be a string, not ${shown}`,
-          place,
-          'put it in quotes',
-        );
-      }
-      // A value that is left out stands where its key does.
-      own.set(key.value, this.#node(value as ParsedNode | null, depth + 1, place));
-    }
-    return map([...merged, ...own], at);
-  }
-
-  #mergeKey(value: ParsedNode | null, at: Origin, depth: number): [string, Node][] {
-    const node = this.#node(value, depth + 1, at);
-    const sources = node.kind === 'list' ? node.items : [node];
-    return sources.flatMap((source) => {
-      if (source.kind === 'map') return [...source.entries];
-      throw composeError(
-        'COMPOSE_SYNTAX',
-        '`<<` takes a mapping or a list of mappings',
-        at,
-        'merge an anchor: <<: *name',
-      );
-    });
-  }
-
-  #alias(alias: Alias.Parsed, at: Origin, depth: number): Node {
-    const target = this.#target(alias, at);
-    if (this.#open.has(target)) {
-      throw composeError(
-        'COMPOSE_CYCLE',
-        `the anchor &${alias.source} contains itself`,
-        at,
-        'remove the alias inside it',
-      );
-    }
-    return this.#node(target, depth + 1);
-  }
-
-  #target(alias: Alias.Parsed, at: Origin): ParsedNode {
-    const target = alias.resolve(this.#document);
-    if (target !== undefined) return target as ParsedNode;
-    throw composeError(
-      'COMPOSE_SYNTAX',
-      `the anchor &${alias.source} is not defined`,
-      at,
-      'define it above its use',
-    );
-  }
-
-  #tag(tag: string | undefined, at: Origin): Tag | undefined {
-    if (tag === undefined || PLAIN_TAGS.has(tag)) return undefined;
-    const known = TAGS[tag];
-    if (known !== undefined) return known;
-    throw composeError(
-      'COMPOSE_UNSUPPORTED',
-      `the tag ${tag} is not supported`,
-      at,
-      'use !reset or !override',
-    );
-  }
-
-  #origin(source: unknown): Origin | undefined {
-    const range = (source as ParsedNode | null)?.range;
-    if (!range) return undefined;
-    const { line, col } = this.#counter.linePos(range[0]);
-    return { file: this.#file, line, column: col, folder: this.#folder };
-  }
-
-  #start(): Origin {
-    return { file: this.#file, line: 1, column: 1, folder: this.#folder };
-  }
-}
-
-/** Compose reads integers as YAML 1.1 does where they start with 0, and keeps all digits of large ones. */
-function scalarValue({ value, type, source }: YamlScalar): Scalar {
-  if (typeof value === 'number') {
-    if (type === 'PLAIN' && source !== undefined && /^[-+]?0[0-7]+$/.test(source))
-      return Number.parseInt(source, 8);
-    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
-      ? value
-      : (source ?? null);
-  }
-  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
-  return source ?? null;
+    },
+  });
+  return repeated.sort((a, b) => a.offset - b.offset);
 }

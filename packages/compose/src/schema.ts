@@ -75,13 +75,9 @@ const build = either(
   }),
 );
 
-const deviceRequest = {
-  capabilities: strings,
-  count: wholeOrText,
-  device_ids: strings,
-  driver: string,
-  options: pairs,
-};
+const deviceRequests = list(
+  fields({ capabilities: strings, count: wholeOrText, device_ids: strings, driver: string, options: pairs }),
+);
 
 const rolling = fields({
   delay: string,
@@ -108,7 +104,7 @@ const deploy = either(
       limits: fields({ cpus: numberOrText, memory: string, pids: wholeOrText }),
       reservations: fields({
         cpus: numberOrText,
-        devices: list(fields(deviceRequest, ['capabilities'])),
+        devices: deviceRequests,
         generic_resources: list(
           fields({ discrete_resource_spec: fields({ kind: string, value: numberOrText }) }),
         ),
@@ -262,7 +258,7 @@ const service = fields({
   extends: either(string, fields({ file: string, service: string }, ['service'])),
   external_links: strings,
   extra_hosts: hosts,
-  gpus: either(string, list(fields(deviceRequest))),
+  gpus: either(string, deviceRequests),
   group_add: list(either(string, number), { unique: true }),
   healthcheck,
   hostname: string,

@@ -29,13 +29,28 @@ export function readSource(file: ComposeFile, projectDirectory: string | undefin
   return { path, content: readText(path, undefined) };
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EISDIR: 'it is a folder',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8',
+};
+
+/** What to say of an error that {@link readUtf8} threw. */
+export function whyUnreadable(error: unknown): string {
+  const { code = String(error) } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? code;
+}
+
+/** The text of a file, without a byte order mark. Other bytes than those of UTF-8 are an error, never replaced. */
+export const readUtf8 = (path: string): string =>
+  new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+
 /** @throws ComposeError COMPOSE_FILE that says who asked for the file */
 export function readText(path: string, at: Place | undefined): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readUtf8(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'it does not exist' : code === 'EISDIR' ? 'it is a folder' : String(code);
+    const why = whyUnreadable(error);
     const place = at ?? { file: path, line: 1 };
     throw composeError('COMPOSE_FILE', `cannot read ${path}: ${why}`, place, 'check the path', error);
   }

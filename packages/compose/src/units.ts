@@ -12,6 +12,8 @@ const UNITS: Readonly<Record<string, number>> = {
   w: 7 * 24 * 3600e9,
 };
 
+/** Longer than any duration; the search for parts takes quadratic time. */
+const MAX_LENGTH = 100;
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/g;
 
 /** `90s` -> `1m30s`: a duration as Compose prints it; undefined when the text is not one. */
@@ -25,6 +27,7 @@ export function parseDuration(value: string): number | undefined {
   const negative = value.startsWith('-');
   const digits = value.replace(/^[-+]/, '');
   if (digits === '0') return 0;
+  if (digits.length > MAX_LENGTH) return undefined;
   let total = 0;
   const rest = digits.replace(PART, (_, count: string, unit: string) => {
     total += Number(count) * (UNITS[unit] as number);

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { loadCompose } from '../src/index.ts';
+import { comparable, differences } from './comparable.ts';
+import { folder, recordedSets, resolveRecorded, variables, withoutFolder } from './recorded.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -74,9 +76,30 @@ describe(`loadCompose resolves as ${oracle.version}`, () => {
   });
 });
 
-function findOracle(): { version: string; resolve: (set: FileSet) => unknown } {
+// 1.29 does not read these files; the recordings hold the loader to v2 where only 1.29 is installed.
+const { resolveRecorded: ask } = oracle;
+if (ask !== undefined) {
+  test.each(recordedSets)('the recording of $name is what Compose says', async ({ files, recording }) => {
+    const theirs = ask(files);
+    await expect(`${withoutFolder(JSON.stringify(theirs, null, 2))}\n`).toMatchFileSnapshot(recording);
+    expect(differences(comparable(resolveRecorded(files)), comparable(theirs))).toEqual([]);
+  });
+}
+
+interface Oracle {
+  readonly version: string;
+  readonly resolve: (set: FileSet) => unknown;
+  readonly resolveRecorded?: (files: readonly string[]) => unknown;
+}
+
+function findOracle(): Oracle {
   const v2 = run('docker', ['compose', 'version', '--short']);
-  if (v2.status === 0) return { version: `docker compose ${v2.stdout.trim()}`, resolve: resolveWithV2 };
+  if (v2.status === 0)
+    return {
+      version: `docker compose ${v2.stdout.trim()}`,
+      resolve: resolveWithV2,
+      resolveRecorded: recordWithV2,
+    };
   const v1 = run('docker-compose', ['version', '--short']);
   if (v1.status === 0) return { version: `docker-compose ${v1.stdout.trim()}`, resolve: resolveWithV1 };
   throw new Error(
@@ -87,6 +110,15 @@ function findOracle(): { version: string; resolve: (set: FileSet) => unknown } {
 function resolveWithV2(set: FileSet): unknown {
   const profiles = ['--profile', '*'];
   const output = run('docker', ['compose', ...profiles, ...options(set), 'config', '--format', 'json']);
+  if (output.status !== 0) throw new Error(output.stderr);
+  return withoutEscapes(JSON.parse(output.stdout));
+}
+
+function recordWithV2(files: readonly string[]): unknown {
+  const args = ['compose', '--profile', '*', '--project-directory', folder];
+  const env = { ...environment, ...variables };
+  const command = [...args, ...files.flatMap((file) => ['--file', file]), 'config', '--format', 'json'];
+  const output = spawnSync('docker', command, { encoding: 'utf8', env });
   if (output.status !== 0) throw new Error(output.stderr);
   return withoutEscapes(JSON.parse(output.stdout));
 }
@@ -120,47 +152,4 @@ function run(command: string, args: readonly string[], cwd = root) {
 /** `config` writes `$$` so that its output can be read as a Compose file again. */
 function withoutEscapes(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value).replaceAll('$$', '$'));
-}
-
-/** Both sides without what has no meaning: the order of sets, and extension fields, which the tools drop. */
-function comparable(value: unknown): unknown {
-  if (Array.isArray(value)) {
-    const items = value.map(comparable);
-    const isCommand = items.every((item) => typeof item === 'string');
-    return isCommand ? items : items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-  }
-  if (value === null || typeof value !== 'object') return value;
-  // 1.29 prints `networks: { default: {} }` and `test: [NONE]` for what v2 prints as null and `disable: true`.
-  if (Object.keys(value).length === 0) return null;
-  if ('disable' in value && value.disable === true) return { test: ['NONE'] };
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => !key.startsWith('x-'))
-      .map(([key, item]) => [key, SETS.has(key) && Array.isArray(item) ? [...item].sort() : comparable(item)])
-      .sort(([a], [b]) => ((a as string) < (b as string) ? -1 : 1)),
-  );
-}
-
-const SETS = new Set([
-  'cap_add',
-  'cap_drop',
-  'expose',
-  'security_opt',
-  'dns',
-  'extra_hosts',
-  'aliases',
-  'profiles',
-]);
-
-function differences(ours: unknown, theirs: unknown, path = ''): string[] {
-  if (isObject(ours) && isObject(theirs)) {
-    const keys = new Set([...Object.keys(ours), ...Object.keys(theirs)]);
-    return [...keys].flatMap((key) => differences(ours[key], theirs[key], `${path}.${key}`));
-  }
-  const [a, b] = [JSON.stringify(ours), JSON.stringify(theirs)];
-  return a === b ? [] : [`${path}: ours ${a}, theirs ${b}`];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -21,7 +21,8 @@ const files = globSync(
   ['infra/**/*compose*.y{a,}ml', 'apps/*/*compose*.y{a,}ml', 'packages/compose/test/awkward/**/*.yaml'],
   {
     cwd: root,
-    exclude: (name) => name.includes('node_modules'),
+    // The schema on npm is older than the fields in v2/; Compose checked those files with its own when it recorded them.
+    exclude: (name) => name.includes('node_modules') || name.endsWith(join('awkward', 'v2')),
   },
 );
 
