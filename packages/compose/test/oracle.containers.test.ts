@@ -76,7 +76,7 @@ describe(`loadCompose resolves as ${oracle.version}`, () => {
   });
 });
 
-// 1.29 does not read these files; the recordings hold the loader to v2 where only 1.29 is installed.
+// Versions before 2.40 do not read these files; where one of those is installed, the recordings hold the loader to it.
 const { resolveRecorded: ask } = oracle;
 if (ask !== undefined) {
   test.each(recordedSets)('the recording of $name is what Compose says', async ({ files, recording }) => {
@@ -94,12 +94,15 @@ interface Oracle {
 
 function findOracle(): Oracle {
   const v2 = run('docker', ['compose', 'version', '--short']);
-  if (v2.status === 0)
+  if (v2.status === 0) {
+    const version = v2.stdout.trim();
+    const [major = 0, minor = 0] = version.split('.').map(Number);
     return {
-      version: `docker compose ${v2.stdout.trim()}`,
+      version: `docker compose ${version}`,
       resolve: resolveWithV2,
-      resolveRecorded: recordWithV2,
+      ...(major > 2 || minor >= 40 ? { resolveRecorded: recordWithV2 } : {}),
     };
+  }
   const v1 = run('docker-compose', ['version', '--short']);
   if (v1.status === 0) return { version: `docker-compose ${v1.stdout.trim()}`, resolve: resolveWithV1 };
   throw new Error(

@@ -10,7 +10,7 @@ export const recordedSets = [
 ].map(({ name, files }) => ({
   name,
   files: files.map((file) => join(folder, file)),
-  recording: join(folder, `${name}.json`),
+  recording: join(folder, `${name}.recorded`),
 }));
 
 /** Nothing else is set while these files are resolved. */
