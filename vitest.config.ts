@@ -23,7 +23,7 @@ export default defineConfig(({ mode }) => {
   return {
     test: {
       // Tests wait for processes and disks more than they compute.
-      maxWorkers: Math.max(2, availableParallelism()),
+      maxWorkers: availableParallelism() + 1,
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {
