@@ -95,9 +95,11 @@ test('what a killed process left is gone after the next use, and what a living o
   migrations,
 }) => {
   const module = new URL('../src/testing/index.ts', import.meta.url).href;
+  const named = new URL(url);
+  named.searchParams.set('application_name', 'ci');
   const script = `
     const { testDatabases } = await import(${JSON.stringify(module)});
-    const databases = testDatabases(${JSON.stringify({ url, migrations })});
+    const databases = testDatabases(${JSON.stringify({ url: named, migrations })});
     console.log((await databases.open()).name);`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],

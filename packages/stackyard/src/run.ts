@@ -92,11 +92,12 @@ async function startService(
   await running.healthy(signal);
   state.service(name, { state: 'healthy', startMs: Math.round(performance.now() - began) });
   context.reporter.done(name);
-  running.exited.then((exit) => {
+  const died = running.exited.then((exit) => {
     if (stopping) return;
-    state.service(name, { state: 'failed' });
     context.onDeath(death(context, name, exit));
+    state.service(name, { state: 'failed' });
   });
+  died.catch(context.onDeath);
   stages.reach('service_healthy');
 }
 

@@ -68,7 +68,11 @@ export async function startScript(operation: RunScript, context: ScriptContext):
     log = undefined;
   };
   const line = (text: string) => {
-    if (log !== undefined) writeSync(log, `${text}\n`);
+    try {
+      if (log !== undefined) writeSync(log, `${text}\n`);
+    } catch {
+      // A full disk: the line is shown all the same.
+    }
     context.output(label, text);
   };
   try {

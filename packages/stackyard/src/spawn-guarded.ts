@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 
@@ -11,16 +11,25 @@ export interface GuardedOptions extends SpawnOptions {
 }
 
 /**
- * Whether a shell may stand in for the program: not for one that is missing, which is to fail at once, nor for one
- * with variables whose names a shell would drop.
+ * Whether a shell may stand in for the program: not for one that is missing or cannot be executed, which is to fail at
+ * once, nor for one with variables whose names a shell would drop.
  */
 function isGateable(command: string, { cwd, env }: GuardedOptions): boolean {
   const folders = command.includes('/') ? [''] : (env.PATH ?? '').split(path.delimiter);
   return (
     process.platform !== 'win32' &&
-    folders.some((folder) => existsSync(path.resolve(cwd, folder, command))) &&
+    folders.some((folder) => isExecutable(path.resolve(cwd, folder, command))) &&
     Object.keys(env).every((name) => /^[A-Za-z_]\w*$/.test(name))
   );
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /**

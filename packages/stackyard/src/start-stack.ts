@@ -17,11 +17,11 @@ import { runScript } from './scripts.ts';
 import {
   abandonedScripts,
   acquireLock,
+  noteJson,
   readState,
   type ServiceRecord,
   type StackState,
   StateFile,
-  writeJson,
 } from './state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 
@@ -76,9 +76,11 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
   const releasers = new Releasers();
   releasers.push('lock', () => lock.release());
   const began = performance.now();
+  let state: StateFile | undefined;
   const stop = async (failure?: unknown) => {
+    state?.stopping();
     if (failure !== undefined && !(failure instanceof InterruptedError)) {
-      writeJson(failureFile(variant.stateDirectory), describeError(failure) satisfies ErrorReport);
+      noteJson(failureFile(variant.stateDirectory), describeError(failure) satisfies ErrorReport);
     }
     await releasers.release();
   };
@@ -87,10 +89,10 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     if (previous) await recover(previous, driver);
     await endLeftovers(abandonedScripts(variant.stateDirectory));
     rmSync(failureFile(variant.stateDirectory), { force: true });
-    const state = openState(options);
+    state = openState(options);
     // What could not be stopped is left to the next start, or to `down`, which learn of it from the state.
     releasers.push('state', (failed) => {
-      if (!failed) state.remove();
+      if (!failed) state?.remove();
     });
     const { root, name, stateDirectory } = variant;
     const entry = { root, variant: name, stateDirectory, owner: state.current.owner };
@@ -112,7 +114,6 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
       progress: (service, message) => options.reporter.progress(service, message),
       signal,
     };
-    releasers.push('phase', () => state.update({ phase: 'stopping' }));
     const onDeath = (error: Error) => failed.reject(error);
     const { reporter, hurry } = options;
     await runServices(plan.operations, {

@@ -116,14 +116,29 @@ export function readJson<T>(file: string): T | undefined {
 /** Replaces the file in one step: a reader sees the old or the new text, never a part. */
 export function writeJson(file: string, value: unknown, mode = 0o644): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`, { mode });
-  renameSync(draft, file);
+  try {
+    writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`, { mode });
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }
 
-/** The owner's view of its state: each change is on disk at once. */
+/** The same for what only tells of an end: a full disk must not keep that from coming about. */
+export function noteJson(file: string, value: unknown): void {
+  try {
+    writeJson(file, value);
+  } catch {
+    // The file keeps what it said before.
+  }
+}
+
+/** The owner's view of its state: each change is on disk at once, and while the stack stops if it can be. */
 export class StateFile {
   readonly #file: string;
   #state: StackState;
+  #write = writeJson;
 
   constructor(stateDirectory: string, initial: StackState) {
     this.#file = path.join(stateDirectory, 'state.json');
@@ -137,7 +152,12 @@ export class StateFile {
 
   update(change: Partial<StackState>): void {
     this.#state = { ...this.#state, ...change };
-    writeJson(this.#file, this.#state);
+    this.#write(this.#file, this.#state);
+  }
+
+  stopping(): void {
+    this.#write = noteJson;
+    this.update({ phase: 'stopping' });
   }
 
   service(name: string, change: Partial<ServiceRecord>): void {

@@ -40,8 +40,11 @@ export interface TestDatabases extends AsyncDisposable {
 export function testDatabases(options: TestDatabasesOptions): TestDatabases {
   const { url, ahead = 2 } = options;
   const owner = randomBytes(4).toString('hex');
+  // A name in the URL would stand above this client's own, and everybody's databases look abandoned.
+  const nameless = new URL(url);
+  nameless.searchParams.delete('application_name');
   const admin = createClient({
-    url,
+    url: nameless.href,
     connections: 3,
     // As long as a connection of this name is open, the owner of the databases lives.
     applicationName: ownerMark + owner,

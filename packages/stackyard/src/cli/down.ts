@@ -48,7 +48,8 @@ export async function stopStack(
   }
   using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
   display.progress(variant.name, `stopping (process ${owner.pid})`);
-  send(owner, 'SIGTERM');
+  // A second signal would end the grace period of the first.
+  if (!(state?.phase === 'stopping' && state.owner.pid === owner.pid)) send(owner, 'SIGTERM');
   let patience = Number.POSITIVE_INFINITY;
   const hurry = () => {
     send(owner, 'SIGTERM');

@@ -20,7 +20,8 @@ export function formatSummary(state: StackState, paint: Paint, scripts: ScriptRe
       return paint(stateColours[entries[row - 1]![1].state] ?? 'dim', text);
     },
   );
-  const title = `${state.variant} is ${state.phase}${state.readyMs === undefined ? '' : ` after ${formatDuration(state.readyMs)}`}`;
+  const ready = state.phase === 'ready' && state.readyMs !== undefined;
+  const title = `${state.variant} is ${state.phase}${ready ? ` after ${formatDuration(state.readyMs)}` : ''}`;
   const slowest = slowestStart(state);
   const notes = [
     ...entries.flatMap(([name, { note }]) => (note === undefined ? [] : [`${name}: ${note}`])),

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import { InterruptedError, reviveError, StackyardError } from '../errors.ts';
@@ -67,7 +68,17 @@ async function upOne(
     display.progress(variant.name, `being started by process ${pid}`);
     await waitUntilReady(variant, { signal: interrupts.stop });
   };
-  const holder = lockHolder(ownerLock(variant.stateDirectory));
+  const lock = ownerLock(variant.stateDirectory);
+  const live = readLiveState(variant.stateDirectory);
+  if (live?.phase === 'stopping') {
+    display.progress(variant.name, `being stopped by process ${live.owner.pid}`);
+    while (lockHolder(lock)?.pid === live.owner.pid) {
+      if (interrupts.stop.aborted) throw new InterruptedError();
+      await sleep(20, undefined, { signal: interrupts.stop }).catch(() => {});
+    }
+    display.done(variant.name);
+  }
+  const holder = lockHolder(lock);
   if (holder) await waitForOther(holder.pid);
   else {
     const request = { variant: variant.name, root: variant.root, ...options };
@@ -75,7 +86,7 @@ async function upOne(
       await startSupervisor(request, variant, surroundings, display, interrupts);
     } catch (error) {
       // Another command was quicker by a moment.
-      const owner = lockHolder(ownerLock(variant.stateDirectory));
+      const owner = lockHolder(lock);
       if (!(error instanceof StackyardError && error.code === 'STACKYARD_OWNED' && owner)) throw error;
       await waitForOther(owner.pid);
     }

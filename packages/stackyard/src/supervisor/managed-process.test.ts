@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -67,9 +67,14 @@ test.each([{ PLAIN: 'a b' }, { 'dotted.name': 'kept' }])(
   },
 );
 
-test('a program that is not there fails at once', async () => {
-  using watchdog = new Watchdog();
-  await expect(ManagedProcess.start(spec({ command: 'no-such-program' }), watchdog)).rejects.toMatchObject({
-    code: 'STACKYARD_SPAWN',
-  });
-});
+test.each(['no-such-program', './a-folder', './not-executable'])(
+  'a program that cannot be executed fails at once: %s',
+  async (command) => {
+    using watchdog = new Watchdog();
+    mkdirSync(path.join(folder, 'a-folder'));
+    writeFileSync(path.join(folder, 'not-executable'), '#!/bin/sh\n');
+    await expect(ManagedProcess.start(spec({ command }), watchdog)).rejects.toMatchObject({
+      code: 'STACKYARD_SPAWN',
+    });
+  },
+);

@@ -94,6 +94,33 @@ export function endingTests(driver: string): void {
     expect(workspace.leftovers()).toEqual([]);
   });
 
+  test('a second down hurries nothing, and up starts again what is being stopped', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store!, environment: { STUBBORN: '1' }, gracePeriod: '1h' } } },
+    });
+    await workspace.run(['up', 'one']);
+    const down = workspace.start(['down', 'one']);
+    await eventually(
+      () => workspace.events().at(-1) === 'store stops',
+      () => down.output,
+    );
+    expect((await workspace.status('one')).up).toBe(false);
+    const second = workspace.start(['down', 'one']);
+    const up = workspace.start(['up', 'one']);
+    await second.prints('one: stopping');
+    await up.prints('being stopped');
+    down.kill('SIGINT');
+    expect((await second.outcome).code).toBe(0);
+    expect(await up.outcome).toMatchObject({ code: 0, stderr: '' });
+    expect((await workspace.status('one')).up).toBe(true);
+    // It would take its hour.
+    const last = workspace.start(['down', 'one']);
+    await last.prints('one: stopping');
+    last.kill('SIGINT');
+    await last.outcome;
+  });
+
   test('down gives up on a supervisor that does not react, some time after a Ctrl-C', async () => {
     const [store] = await freePorts(1);
     await using workspace = new ContractWorkspace(driver, {

@@ -1,3 +1,4 @@
+import { existsSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { expect, test } from 'vitest';
 import { ContractWorkspace, freePorts } from './workspace.ts';
@@ -72,6 +73,23 @@ export function troubleTests(driver: string): void {
       'one is not up: store ended (exit code 7)',
     );
     expect((await workspace.run(['wait', 'one'])).stderr).toContain('one is not up: store ended');
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('says what ended a stack also when the disk is full', async () => {
+    const [store] = await freePorts(1);
+    await using workspace = new ContractWorkspace(driver, {
+      one: { services: { store: { port: store! } } },
+    });
+    const dev = workspace.start(['dev', 'one']);
+    await dev.prints('one is ready');
+    for (const file of ['state', 'failure'])
+      symlinkSync('/dev/full', `${workspace.root}/.stackyard/run/one/${file}.json.${dev.pid}`);
+    await fetch(`http://127.0.0.1:${store}/die`);
+    const { code, stderr } = await dev.outcome;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error STACKYARD_SERVICE_DIED: store ended \(exit code 7\)/);
+    expect(workspace.leftovers()).toEqual([]);
+    expect((await workspace.run(['status', 'one'])).stdout).toBe('one is not up\n');
   });
 
   test('says what a health check that never passes last answered, and leaves nothing running', async () => {
