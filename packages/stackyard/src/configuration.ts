@@ -114,7 +114,8 @@ function readModel(
   }
 }
 
-function readEnvironment(variant: Variant, processEnvironment: LoadOptions['processEnvironment']) {
+/** What this process and the env files of a variant set; files with problems are left out. */
+export function readEnvironment(variant: Variant, processEnvironment: LoadOptions['processEnvironment']) {
   const given = Object.fromEntries(
     Object.entries(processEnvironment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );

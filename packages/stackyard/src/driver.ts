@@ -15,8 +15,12 @@ export interface Driver {
   place(name: string, service: Service): Placement;
   /** Gets ready to start services. Refuses when the driver cannot work on this machine. */
   open(context: DriverContext): Promise<DriverSession>;
-  /** Removes what a dead owner of the stack left behind; called before anything starts. */
-  recover(state: StackState): Promise<void>;
+  /**
+   * Removes what a dead owner of the stack left behind; called before anything starts.
+   *
+   * @param environment `.env` files under the process environment, as in `Stack`
+   */
+  recover(state: StackState, environment: Readonly<Record<string, string>>): Promise<void>;
   /** What the services of the stack have stored, for `reset`. */
   data(stack: Stack): readonly StoredData[];
 }

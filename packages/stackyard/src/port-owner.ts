@@ -30,12 +30,17 @@ export function findPortOwners(ports: readonly number[]): Map<number, PortOwner>
 }
 
 /** The same, and for ports of containers which container it is. */
-export async function findOwners(ports: readonly number[]): Promise<Map<number, PortOwner>> {
+export async function findOwners(
+  ports: readonly number[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Map<number, PortOwner>> {
   const owners = findPortOwners(ports);
   await Promise.all(
     ports.map(async (port) => {
       const owner = owners.get(port);
-      const container = mayBeContainer(owner?.command) ? await findContainerOwner(port) : undefined;
+      const container = mayBeContainer(owner?.command)
+        ? await findContainerOwner(port, environment)
+        : undefined;
       if (!container) return;
       owners.set(port, { ...owner, container, ...(container.stack ? { stack: container.stack } : {}) });
     }),

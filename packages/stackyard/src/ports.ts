@@ -39,12 +39,22 @@ export function choosePort(host = '127.0.0.1'): Promise<number> {
   });
 }
 
-/** The needed ports that are taken, with who holds them. */
-export async function findBusyPorts(needed: readonly NeededPort[]): Promise<BusyPort[]> {
+/**
+ * The needed ports that are taken, with who holds them.
+ *
+ * @param environment where to find the engine whose containers may hold them
+ */
+export async function findBusyPorts(
+  needed: readonly NeededPort[],
+  environment: Readonly<Record<string, string>>,
+): Promise<BusyPort[]> {
   const free = await Promise.all(needed.map((entry) => isPortFree(entry.port, entry.host)));
   const busy = needed.filter((_, index) => !free[index]);
   if (busy.length === 0) return [];
-  const owners = await findOwners(busy.map((entry) => entry.port));
+  const owners = await findOwners(
+    busy.map((entry) => entry.port),
+    environment,
+  );
   const taken = new Set(needed.map((entry) => entry.port));
   const described: BusyPort[] = [];
   for (const entry of busy) {

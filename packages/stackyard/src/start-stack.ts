@@ -86,7 +86,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
   };
   try {
     const previous = readState(variant.stateDirectory);
-    if (previous) await recover(previous, driver);
+    if (previous) await recover(previous, options);
     await endLeftovers(abandonedScripts(variant.stateDirectory));
     rmSync(failureFile(variant.stateDirectory), { force: true });
     state = openState(options);
@@ -139,9 +139,9 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
 }
 
 /** Has the driver of a dead owner remove what that one left; where it is another driver, as far as it can. */
-async function recover(previous: StackState, driver: Driver): Promise<void> {
+async function recover(previous: StackState, { stack, driver }: StartOptions): Promise<void> {
   const owner = await loadDriver(previous.driver);
-  await owner.recover(previous).catch((error: unknown) => {
+  await owner.recover(previous, stack.environment).catch((error: unknown) => {
     if (owner.name === driver.name) throw error;
   });
 }

@@ -144,9 +144,9 @@ describe('the docker driver', { timeout: 120_000 }, () => {
       store: { image: 'debian:bookworm-slim', command: ['sleep', '600'], init: true, healthcheck: check },
     });
     const socket = path.join(workspace.root, 'engine.sock');
-    const env = { DOCKER_HOST: `unix://${socket}` };
+    workspace.write('.env', `DOCKER_HOST=unix://${socket}\n`);
     const engine = await passOn(socket);
-    expect(await workspace.run(['up', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
     engine.stop();
     await eventually(
       async () => !(await workspace.status('one')).up,
@@ -154,11 +154,11 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     );
     const { stdout } = await workspace.run(['status', 'one']);
     expect(stdout).toContain('store ended (the Docker engine stopped)');
-    const down = await workspace.run(['down', 'one'], { env });
+    const down = await workspace.run(['down', 'one']);
     expect(down.stderr).toContain('STACKYARD_DOCKER_DOWN: no Docker engine answers: containers of one-');
     expect(workspace.leftovers()).not.toEqual([]);
     const again = await passOn(socket);
-    expect(await workspace.run(['down', 'one'], { env })).toMatchObject({ code: 0, stderr: '' });
+    expect(await workspace.run(['down', 'one'])).toMatchObject({ code: 0, stderr: '' });
     expect(workspace.leftovers()).toEqual([]);
     again.stop();
   });
@@ -177,6 +177,34 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(stderr).toContain('it restarts in a loop: 3 times exit code 3');
     expect(stderr).toContain('| no such table');
     expect(workspace.leftovers()).toEqual([]);
+  });
+
+  test('goes on with the log of a service that was restarted, and repeats nothing', async () => {
+    const script =
+      '[ -p /end ] || mkfifo /end; echo >> /runs; echo "run $$(wc -l < /runs)"; read -r _ < /end; exit 1';
+    await using workspace = workspaceOf({
+      store: {
+        image: 'debian:bookworm-slim',
+        command: ['bash', '-c', script],
+        init: true,
+        restart: 'always',
+        healthcheck: { ...check, test: ['CMD', 'test', '-p', '/end'] },
+      },
+    });
+    expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
+    const logs = workspace.start(['logs', '-f', 'one', 'store']);
+    await logs.prints('run 1');
+    const project = projectName(workspace.root, 'one');
+    const [id] = docker('ps', '--quiet', '--filter', `label=com.docker.compose.project=${project}`).split(
+      '\n',
+    );
+    for (const run of [2, 3]) {
+      docker('exec', id!, 'bash', '-c', 'echo > /end');
+      await logs.prints(`run ${run}`);
+    }
+    expect(logs.output.match(/run \d/g)).toEqual(['run 1', 'run 2', 'run 3']);
+    logs.kill('SIGINT');
+    await logs.outcome;
   });
 
   test('says what Compose has against a file that is valid here', async () => {

@@ -1,11 +1,10 @@
-/** Entry point of the page where it has a server of its own: its files, and the API under the same address. */
+/** Entry point of the page where it has a server of its own: its files, and the API under the same address. Nothing but Node. */
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
-import { defineEnv, port, url } from '@stackyard/env';
-import { z } from 'zod';
 import { describe, stopSignal } from '../log.ts';
 
 const types: Readonly<Record<string, string>> = {
@@ -14,20 +13,18 @@ const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
 };
 
-const env = defineEnv({
-  API_URL: url({ protocols: ['http'] }).describe('Address of the API'),
-  HOST: z.string().default('127.0.0.1').describe('Address that the page is served on'),
-  PORT: port().default(5175).describe('Port of the page'),
-  WEB_DIRECTORY: z.string().default('dist/web').describe('Folder of the built page'),
-});
+const { API_URL = '', HOST = '127.0.0.1', PORT = '5175', WEB_DIRECTORY = 'dist/web' } = process.env;
 
 try {
-  const { API_URL, HOST, PORT, WEB_DIRECTORY } = env.parse(process.env);
+  if (URL.parse(API_URL)?.protocol !== 'http:')
+    throw new Error(`API_URL has to be the address of the API, such as http://api:4100, not "${API_URL}"`);
   const server = createServer(async (incoming, outgoing) => {
-    const path = (incoming.url ?? '/').split('?', 1)[0] as string;
-    if (path.startsWith('/v1/')) {
+    // A proxy's request has a whole address in place of a path.
+    const target = URL.parse(incoming.url ?? '/', 'http://page');
+    const path = target?.pathname ?? '';
+    if (target && path.startsWith('/v1/')) {
       const { method, headers } = incoming;
-      const onward = forward(new URL(incoming.url as string, API_URL), { method, headers }, (answer) => {
+      const onward = forward(new URL(path + target.search, API_URL), { method, headers }, (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       });
@@ -40,7 +37,7 @@ try {
       return;
     }
     // `normalize` of an absolute path cannot lead above its root.
-    const file = join(WEB_DIRECTORY, normalize(path === '/' ? '/index.html' : path));
+    const file = join(WEB_DIRECTORY, normalize(path === '/' ? '/index.html' : `/${path}`));
     const found = await stat(file).catch(() => undefined);
     if (!found?.isFile()) {
       outgoing.writeHead(404).end();
@@ -54,9 +51,9 @@ try {
     });
     createReadStream(file).pipe(outgoing);
   });
-  server.listen(PORT, HOST);
+  server.listen(Number(PORT), HOST);
   await once(server, 'listening');
-  console.log(`page on http://${HOST}:${PORT}`);
+  console.log(`page on http://${HOST}:${(server.address() as AddressInfo).port}`);
   await stopSignal();
   server.closeAllConnections();
   server.close();

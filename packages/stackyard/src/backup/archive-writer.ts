@@ -27,7 +27,6 @@ export class ArchiveWriter implements AsyncDisposable {
     this.#handle = handle;
   }
 
-  /** @throws when there is such a file */
   static async create(file: string): Promise<ArchiveWriter> {
     const part = `${file}.part`;
     return new ArchiveWriter(file, part, await open(part, 'w', 0o600));

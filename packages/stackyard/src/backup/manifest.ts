@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { StackyardError } from '../errors.ts';
 
 /** What a backup file says about itself. */
@@ -53,30 +54,65 @@ export interface FileRecord extends DirectoryRecord {
   readonly sha256: string;
 }
 
+const count = z.int().nonnegative();
+
+/** Inside the folder that it is relative to. */
+const inside = z
+  .string()
+  .refine((text) => !text.startsWith('/') && !text.split(/[\\/]/).includes('..') && !text.includes('\0'));
+
+const directory = z.object({ folder: count, path: inside, mode: count });
+
+const distinct = (names: readonly string[]): boolean => new Set(names).size === names.length;
+
+const service = z
+  .object({
+    service: z.string(),
+    as: z.string(),
+    source: z.string().optional(),
+    major: z.string().optional(),
+    method: z.enum(['online', 'paused', 'stopped', 'dump']),
+    note: z.string().optional(),
+    folders: z.array(z.string()).min(1).refine(distinct),
+    directories: z.array(directory),
+    files: z.array(directory.extend({ size: count, offset: count, sha256: z.string() })),
+    rows: z.record(z.string(), count).optional(),
+  })
+  .refine(({ folders, directories, files }) =>
+    [...directories, ...files].every(({ folder }) => folder < folders.length),
+  );
+
+const manifestSchema = z.object({
+  format: z.literal(1),
+  variant: z.string(),
+  driver: z.string(),
+  createdAt: z.string(),
+  platform: z.string(),
+  services: z
+    .array(service)
+    .min(1)
+    .refine((services) => distinct(services.map((entry) => entry.service))),
+});
+
 /** @throws StackyardError when the text is not a manifest that this version reads */
 export function parseManifest(text: string, file: string): Manifest {
-  let manifest: Partial<Manifest>;
+  let manifest: { readonly format?: unknown } | null;
   try {
-    manifest = JSON.parse(text) as Partial<Manifest>;
+    manifest = JSON.parse(text);
   } catch (cause) {
     throw damaged(file, 'its manifest cannot be read', cause);
   }
-  if (manifest.format !== 1) {
+  if (manifest?.format !== 1) {
     throw new StackyardError(
       'STACKYARD_BACKUP_MISMATCH',
-      `${file} has the format ${manifest.format}, not 1`,
+      `${file} has the format ${manifest?.format}, not 1`,
       {
         hint: 'restore it with the version of Stackyard that made it',
       },
     );
   }
-  const sound = (manifest.services ?? []).every((service) =>
-    [...service.files, ...service.directories].every(
-      ({ path, folder }) =>
-        service.folders[folder] !== undefined && !path.startsWith('/') && !path.split(/[\\/]/).includes('..'),
-    ),
-  );
-  if (!manifest.variant || !manifest.services || !sound) throw damaged(file, 'its manifest is not sound');
+  const { success, error } = manifestSchema.safeParse(manifest);
+  if (!success) throw damaged(file, 'its manifest is not sound', error);
   return manifest as Manifest;
 }
 

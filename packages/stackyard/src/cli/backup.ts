@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { type Backup, backupFile, backupStack } from '../backup/backup.ts';
@@ -19,7 +20,10 @@ import { formatTable, ProgressDisplay } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
   return withStackOptions(withVariant(newCommand('backup', 'copy what a stack has stored into one file')))
-    .option('-o, --output <file>', 'where to (default: data/backups/<variant>-<time>.tar)')
+    .option(
+      '-o, --output <file>',
+      'file, or folder, to write to (default: data/backups/<variant>-<time>.tar)',
+    )
     .option('--json', 'for programs: file, size, and what is in it')
     .addHelpText(
       'after',
@@ -51,9 +55,10 @@ async function backup(
     profiles: splitProfiles(options.profile ?? []),
   });
   using display = new ProgressDisplay(options.json ? surroundings.stderr : stdout, (_, line) => line);
-  const file = options.output
-    ? path.resolve(surroundings.cwd, options.output)
-    : backupFile(loaded.stack, new Date());
+  const standard = backupFile(loaded.stack, new Date());
+  const output = path.resolve(surroundings.cwd, options.output ?? standard);
+  const isFolder = statSync(output, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const file = isFolder ? path.join(output, path.basename(standard)) : output;
   const made = await interruptible(interrupts, () =>
     backupStack(loaded, { file, reporter: display, signal: interrupts.stop }),
   );

@@ -4,7 +4,7 @@ import { loadDriver } from '../drivers/index.ts';
 import { InterruptedError, StackyardError } from '../errors.ts';
 import { isAlive, type ProcessIdentity } from '../processes.ts';
 import { ownerLock } from '../start-stack.ts';
-import { lockHolder, readState } from '../state.ts';
+import { lockHolder, readState, type StackState } from '../state.ts';
 import type { Variant } from '../workspace.ts';
 import { chooseVariants, newCommand, type Surroundings, withVariant } from './command-line.ts';
 import { Interrupts } from './interrupts.ts';
@@ -43,7 +43,7 @@ export async function stopStack(
   const state = readState(variant.stateDirectory);
   if (!owner) {
     if (!state) return false;
-    await (await loadDriver(state.driver)).recover(state);
+    await recover(state, variant, surroundings);
     return true;
   }
   using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
@@ -62,9 +62,15 @@ export async function stopStack(
   }
   const left = readState(variant.stateDirectory);
   // Not the state of a start that came right after.
-  if (left && !isAlive(left.owner)) await (await loadDriver(left.driver)).recover(left);
+  if (left && !isAlive(left.owner)) await recover(left, variant, surroundings);
   if (interrupts.stop.aborted) throw new InterruptedError();
   return true;
+}
+
+async function recover(state: StackState, variant: Variant, surroundings: Surroundings): Promise<void> {
+  const { readEnvironment } = await import('../configuration.ts');
+  const { environment } = readEnvironment(variant, surroundings.environment);
+  await (await loadDriver(state.driver)).recover(state, environment);
 }
 
 function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {

@@ -93,13 +93,13 @@ function runInForeground(
       process.off('SIGINT', ignore);
       for (const signal of forwarded) process.off(signal, forward);
     };
-    child.once('error', (cause) => {
+    child.once('error', (cause: NodeJS.ErrnoException) => {
       done();
       reject(
         new StackyardError('STACKYARD_SPAWN', `${program} cannot be started: ${cause.message}`, {
-          hint: 'check its name; commands of the variant and of the root are on the PATH',
+          hint: 'check its name, and that it may be executed; commands of the variant and of the root are on the PATH',
           cause,
-          exitCode: 127,
+          exitCode: cause.code === 'ENOENT' ? 127 : 126, // as shells do
         }),
       );
     });

@@ -24,11 +24,11 @@ export async function checkup(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Check[]> {
   const { root } = workspace;
-  const driver = environment.STACKYARD_DRIVER || readDriver(root);
+  const settings = { ...readSettings(root), ...environment };
   const checks = [
     ...checkMachine(root),
     await checkPnpm(root, environment),
-    await checkDocker(environment, driver === 'docker'),
+    await checkDocker(settings, settings.STACKYARD_DRIVER === 'docker'),
     checkClock(root),
   ];
   for (const name of workspace.variants) {
@@ -38,12 +38,12 @@ export async function checkup(
   return checks;
 }
 
-/** The driver that `.env` chooses; a file that cannot be read has a check of its own. */
-function readDriver(root: string): string | undefined {
+/** What `.env` sets for every variant; a file that cannot be read has a check of its own. */
+function readSettings(root: string): Readonly<Record<string, string | undefined>> {
   const file = path.join(root, '.env');
   try {
-    return parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file }).STACKYARD_DRIVER;
+    return parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file });
   } catch {
-    return undefined;
+    return {};
   }
 }

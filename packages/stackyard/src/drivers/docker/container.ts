@@ -41,6 +41,8 @@ export class Container implements Running {
   #stopping = false;
   #wasHealthy = false;
   #deaths: number[] = [];
+  /** When it last ended: what it said before that is in its log already. */
+  #ended: string | undefined;
 
   constructor(service: string, id: string, context: DriverContext) {
     this.service = service;
@@ -81,11 +83,12 @@ export class Container implements Running {
   }
 
   /** Takes in what the engine tells. */
-  async hear({ action, exitCode }: ContainerEvent): Promise<void> {
+  async hear({ action, exitCode, time }: ContainerEvent): Promise<void> {
+    if (action === 'die') this.#ended = time;
     if (action === 'health_status: healthy') this.#becomeHealthy();
     if (action === 'health_status: unhealthy') await this.#failHealth();
     if (action === 'die') await this.#die(exitCode ?? null);
-    if (action === 'start' && this.#deaths.length > 0) await this.#follow();
+    if (action === 'start' && this.#ended !== undefined) await this.#follow();
   }
 
   /** Asks the engine how the container is, as events may have been missed. */
@@ -218,7 +221,7 @@ export class Container implements Running {
       this.#logs = await this.#context.spawn({
         name: `logs of ${this.service}`,
         command: 'docker',
-        args: ['logs', '--follow', this.#id],
+        args: ['logs', '--follow', ...(this.#ended ? ['--since', this.#ended] : []), this.#id],
         environment: this.#environment as Record<string, string>,
         cwd: '/',
         stopSignal: 'SIGTERM',

@@ -11,11 +11,14 @@ export interface ContainerEvent {
   readonly id: string;
   readonly service: string;
   readonly exitCode: number | undefined;
+  /** Seconds since 1970, as the engine's options take them. */
+  readonly time: string;
 }
 
 interface EventRecord {
   readonly Action?: string;
   readonly status?: string;
+  readonly timeNano?: number;
   readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
 }
 
@@ -28,11 +31,18 @@ function parseEvent(line: string): ContainerEvent | undefined {
     return undefined;
   }
   const action = record.Action ?? record.status;
+  const { timeNano = 0 } = record;
   const { ID: id, Attributes: attributes = {} } = record.Actor ?? {};
   const service = attributes[serviceLabel];
   if (action === undefined || id === undefined || service === undefined) return undefined;
   const { exitCode } = attributes;
-  return { action, id, service, exitCode: exitCode === undefined ? undefined : Number(exitCode) };
+  return {
+    action,
+    id,
+    service,
+    exitCode: exitCode === undefined ? undefined : Number(exitCode),
+    time: (timeNano / 1e9).toFixed(6),
+  };
 }
 
 /** Calls back for each event of a project's containers, as long as the process returned lives. */

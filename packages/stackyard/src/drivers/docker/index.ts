@@ -11,9 +11,9 @@ export const docker: Driver = {
   name: 'docker',
   place,
   open: async (context) => (await import('./session.ts')).openSession(context),
-  async recover({ root, variant }) {
+  async recover({ root, variant }, environment) {
     endWatchdog(describeVariant(root, variant).stateDirectory);
-    await removeProject(projectName(root, variant), toolBasics(process.env));
+    await removeProject(projectName(root, variant), toolBasics(environment));
   },
   data: storedData,
 };

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { StackReference } from '../../port-owner.ts';
 import { readState } from '../../state.ts';
 import { describeVariant } from '../../workspace.ts';
-import { docker, toolBasics } from './command.ts';
+import { type DockerEnvironment, docker, toolBasics } from './command.ts';
 import { folderLabel, projectLabel, projectName, serviceLabel } from './project.ts';
 
 /** A container that publishes a port of this machine. */
@@ -22,12 +22,15 @@ export const mayBeContainer = (command: string | undefined): boolean =>
   command === undefined || proxies.test(command);
 
 /** The container that publishes a port; undefined when none does, or when there is no engine to ask. */
-export async function findContainerOwner(port: number): Promise<ContainerOwner | undefined> {
+export async function findContainerOwner(
+  port: number,
+  environment: DockerEnvironment,
+): Promise<ContainerOwner | undefined> {
   const label = (name: string) => `{{.Label "${name}"}}`;
   const format = ['{{.Names}}', label(projectLabel), label(serviceLabel), label(folderLabel)].join('\t');
   const { code, stdout } = await docker(
     ['ps', '--filter', `publish=${port}`, '--format', format],
-    toolBasics(process.env),
+    toolBasics(environment),
     { timeoutMs: 3000 },
   );
   const [name, project, service, folder] = stdout.split('\n')[0]?.split('\t') ?? [];
