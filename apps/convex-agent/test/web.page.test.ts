@@ -15,6 +15,8 @@ const app = resolve(import.meta.dirname, '..');
 /** Runs in the page: what has the focus. */
 const focused = "document.activeElement?.textContent || document.activeElement?.id || ''";
 
+const fits = 'document.documentElement.scrollWidth <= innerWidth';
+
 /** A deployment of its own with the page on it, opened, and, where a model is given, a runner. */
 async function open(options: { model?: Model; colorScheme?: 'dark'; path?: string } = {}) {
   const opened = new AsyncDisposableStack();
@@ -77,6 +79,9 @@ test('a person gives a task, watches the agents, and reads what they wrote and w
   expect(await detail.locator('ins').allTextContents()).toContainEqual(
     expect.stringContaining('check(room)'),
   );
+  for (const session of await detail.locator('summary').all()) await session.click();
+  await detail.getByText('"approved": true').waitFor();
+  expect(await page.evaluate<boolean>(fits)).toBe(true);
   expect(errors).toEqual([]);
 });
 
@@ -140,4 +145,16 @@ test('everything is within reach of the keyboard, and names itself', async () =>
   }
   expect(names.slice(0, 4)).toEqual(['Skip to the workflows', 'task', 'Start workflow', 'Use the example']);
   expect(names.some((name) => name.includes('within reach'))).toBe(true);
+});
+
+test('the way past the form leads to the workflows, and leaves the open one open', async () => {
+  const { page } = await open();
+  await page.getByLabel('What is to be done?').fill('stays open');
+  await page.getByRole('button', { name: 'Start workflow' }).click();
+  await page.getByRole('article').waitFor();
+  await page.getByRole('link', { name: 'stays open' }).waitFor();
+  await page.getByRole('link', { name: 'Skip to the workflows' }).press('Enter');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate<string>(focused)).toContain('stays open');
+  expect(await page.getByRole('article').count()).toBe(1);
 });

@@ -20,7 +20,7 @@ export function readTools(workspace: Workspace): Tool[] {
   ];
 }
 
-/** Writing, for the step that makes the files. `written` is told of each path. */
+/** Writing, for the step that makes the files. `written` is told the name of each. */
 export function writeTools(workspace: Workspace, written: (path: string) => Promise<void>): Tool[] {
   return [
     tool({
@@ -28,9 +28,9 @@ export function writeTools(workspace: Workspace, written: (path: string) => Prom
       description: 'Creates or replaces one file of the workspace with the whole text given.',
       input: z.object({ path: z.string().min(1), text: z.string() }),
       run: async ({ path, text }) => {
-        await workspace.write(path, text);
-        await written(path);
-        return `wrote ${path}, ${text.split('\n').length} lines`;
+        const name = await workspace.write(path, text);
+        await written(name);
+        return `wrote ${name}, ${text.split('\n').length} lines`;
       },
     }),
   ];

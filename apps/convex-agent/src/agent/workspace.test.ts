@@ -42,3 +42,21 @@ test('a missing file, a folder and a file too large are answers, not failures', 
   await expect(workspace.read('src')).rejects.toThrow('is a folder');
   await expect(workspace.write('big.txt', 'x'.repeat(300_000))).rejects.toThrow('larger than 256 KiB');
 });
+
+test('a path that runs through a file, or is too long, is an answer too', async () => {
+  await workspace.write('a.ts', 'a');
+  await mkdir(join(workspace.directory, 'b.ts.part'));
+  for (const path of ['a.ts/b.ts', 'a.ts/b/c.ts', 'x'.repeat(300), 'b.ts']) {
+    await expect(workspace.read(path)).rejects.toMatchObject({ name: 'ToolError' });
+    await expect(workspace.write(path, 'x')).rejects.toMatchObject({ name: 'ToolError' });
+  }
+  expect(await workspace.list()).toEqual(['a.ts']);
+});
+
+test('a file has one name, however its path was written', async () => {
+  for (const path of ['src/a.ts', './src/a.ts', 'src/../src//a.ts', join(workspace.directory, 'src/a.ts')]) {
+    expect(await workspace.write(path, path)).toBe('src/a.ts');
+  }
+  expect(await workspace.write('.gitignore', 'dist')).toBe('.gitignore');
+  expect(await workspace.list()).toEqual(['.gitignore', 'src/a.ts']);
+});

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { ToolError } from '../model/model.ts';
 
@@ -24,37 +24,29 @@ export class Workspace {
     try {
       return await readFile(file, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW });
     } catch (error) {
-      if (isCode(error, 'ENOENT'))
-        throw new ToolError(`There is no file ${path}. Use list_files to see what there is.`);
-      if (isCode(error, 'EISDIR')) throw new ToolError(`${path} is a folder. Use list_files.`);
-      throw error;
+      throw answer(path, error);
     }
   }
 
-  /** Writes a file whole: readers see the old text or the new one. Makes the folders it needs. */
-  async write(path: string, text: string): Promise<void> {
+  /**
+   * Writes a file whole: readers see the old text or the new one. Makes the folders it needs.
+   *
+   * @returns the file's one name, as `list` gives it, however the path was written
+   */
+  async write(path: string, text: string): Promise<string> {
     if (Buffer.byteLength(text) > maxFileBytes) {
       throw new ToolError(`${path} would be larger than ${maxFileBytes / 1024} KiB. Split it.`);
     }
     const file = await this.#inside(path);
     if (file === this.directory) throw new ToolError('Name a file, not the workspace itself.');
-    await mkdir(dirname(file), { recursive: true });
-    await this.#inside(path); // the folders may have been made through a link in the meantime
-    const part = `${file}.part`;
-    const handle = await open(
-      part,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
-    );
     try {
-      await handle.writeFile(text);
-      await handle.close();
-      await rename(part, file);
+      await mkdir(dirname(file), { recursive: true });
+      await this.#inside(path); // the folders may have been made through a link in the meantime
+      await replace(file, text);
     } catch (error) {
-      await handle.close().catch(() => {});
-      await rm(part, { force: true });
-      if (isCode(error, 'EISDIR')) throw new ToolError(`${path} is a folder. Choose another name.`);
-      throw error;
+      throw answer(path, error);
     }
+    return this.#name(file);
   }
 
   /** Paths of all files, sorted. */
@@ -65,9 +57,13 @@ export class Workspace {
     });
     return entries
       .filter((entry) => entry.isFile() && !entry.name.endsWith('.part'))
-      .map((entry) => relative(this.directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-      .filter((path) => !path.startsWith('.'))
+      .map((entry) => this.#name(join(entry.parentPath, entry.name)))
+      .filter((path) => !path.startsWith(`${hiddenFolder}/`))
       .sort();
+  }
+
+  #name(file: string): string {
+    return relative(this.directory, file).split(sep).join('/');
   }
 
   async #inside(path: string): Promise<string> {
@@ -91,6 +87,32 @@ export class Workspace {
     }
     return file;
   }
+}
+
+async function replace(file: string, text: string): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await writeFile(part, text, {
+      flag: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    });
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** What a path of the model's can do wrong, in words for it; other errors, such as a full disk, end the step. */
+function answer(path: string, error: unknown): unknown {
+  const wrong: Record<string, string> = {
+    ENOENT: `There is no file ${path}. Use list_files to see what there is.`,
+    EISDIR: `${path} is a folder. Use list_files, or choose another name.`,
+    ENOTDIR: `A part of ${path} is a file, not a folder. Use list_files, or choose another name.`,
+    EEXIST: `A part of ${path} is a file, not a folder. Use list_files, or choose another name.`,
+    ENAMETOOLONG: 'The path is too long. Choose a shorter name.',
+  };
+  const text = error instanceof Error && 'code' in error ? wrong[String(error.code)] : undefined;
+  return text === undefined ? error : new ToolError(text);
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -17,11 +17,13 @@ export function App() {
         <Connection />
       </header>
       <main className={selected ? 'split' : ''}>
-        <section aria-label="Workflows" id="board">
+        <section aria-label="Workflows">
           <TaskForm />
-          <FailureBoundary>
-            <Board selected={selected} />
-          </FailureBoundary>
+          <div id="board" tabIndex={-1}>
+            <FailureBoundary>
+              <Board selected={selected} />
+            </FailureBoundary>
+          </div>
         </section>
         {selected && (
           <FailureBoundary resetKey={selected}>
@@ -51,7 +53,10 @@ function Connection() {
 function useSelected(): string | undefined {
   const [selected, setSelected] = useState(selectedNow);
   useEffect(() => {
-    const changed = () => setSelected(selectedNow());
+    const changed = () => {
+      // A place on the page, such as the workflows after the form, leaves open what is open.
+      if (location.hash === '' || location.hash.startsWith('#/')) setSelected(selectedNow());
+    };
     addEventListener('hashchange', changed);
     return () => removeEventListener('hashchange', changed);
   }, []);

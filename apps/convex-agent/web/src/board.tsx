@@ -81,14 +81,14 @@ function Card({ workflow, selected }: { workflow: Workflow; selected: boolean })
       href={`#/workflow/${workflow._id}`}
       aria-current={selected ? 'true' : undefined}
     >
-      <strong>{workflow.task}</strong>
+      <strong className="clamped">{workflow.task}</strong>
       <span className="facts">
         {workflow.currentStep && <span className="badge">{stepName(workflow.currentStep)}</span>}
         {workflow.model?.scripted && <span className="badge scripted">scripted</span>}
         <span>{ago(workflow.metadata.createdAt, now)}</span>
         <span>{amount(workflow.usage)}</span>
       </span>
-      {workflow.error && <span className="problem">{workflow.error}</span>}
+      {workflow.error && <small className="problem clamped">{workflow.error}</small>}
     </a>
   );
 }

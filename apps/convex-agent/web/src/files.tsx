@@ -67,15 +67,17 @@ function Changes({ before, after }: { before: string; after: string }) {
   const parts = diffLines(before, after);
   return (
     <pre className="code">
-      {parts.map((part, index) => {
-        const sign = part.added ? '+' : part.removed ? '-' : ' ';
-        const lines = part.value.replace(/\n$/, '').split('\n');
-        const key = `${index}${sign}`;
-        const content = lines.map((line) => `${sign} ${line}\n`).join('');
-        if (part.added) return <ins key={key}>{content}</ins>;
-        if (part.removed) return <del key={key}>{content}</del>;
-        return <span key={key}>{content}</span>;
-      })}
+      <span className="lines">
+        {parts.map((part, index) => {
+          const sign = part.added ? '+' : part.removed ? '-' : ' ';
+          const lines = part.value.replace(/\n$/, '').split('\n');
+          const key = `${index}${sign}`;
+          const content = lines.map((line) => `${sign} ${line}\n`).join('');
+          if (part.added) return <ins key={key}>{content}</ins>;
+          if (part.removed) return <del key={key}>{content}</del>;
+          return <span key={key}>{content}</span>;
+        })}
+      </span>
     </pre>
   );
 }

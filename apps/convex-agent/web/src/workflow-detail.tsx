@@ -17,9 +17,12 @@ export function WorkflowDetail({ id }: { id: string }) {
 
   if (workflow === undefined) {
     return (
-      <p className="quiet" role="status">
-        Loading the workflow…
-      </p>
+      <div className="detail">
+        <div className="row">
+          <output className="quiet">Loading the workflow…</output>
+          <Close />
+        </div>
+      </div>
     );
   }
   if (workflow === null) {
@@ -31,14 +34,20 @@ export function WorkflowDetail({ id }: { id: string }) {
         <h2 id="detail-title" ref={heading} tabIndex={-1}>
           {workflow.task}
         </h2>
-        <a href="#/" aria-label="Close this workflow" className="close">
-          ✕
-        </a>
+        <Close />
       </div>
       <Status workflow={workflow} />
       <Sessions workflow={workflow} />
       <Files workflowId={workflow._id} />
     </article>
+  );
+}
+
+function Close() {
+  return (
+    <a href="#/" aria-label="Close this workflow" className="close">
+      ✕
+    </a>
   );
 }
 
