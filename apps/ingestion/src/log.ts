@@ -1,6 +1,27 @@
-/** Writes an error to standard error, once, with its code, hint and causes. */
-export function logError(error: unknown): void {
-  console.error(describe(error));
+/** Texts that are remembered. */
+const REMEMBERED = 1000;
+
+/**
+ * Writes errors to standard error with code, hint and causes. One that says the same again, as in an outage, is written
+ * once a minute, with how often it came in between.
+ */
+export function createErrorLog({
+  write = (text: string) => console.error(text),
+  now = Date.now,
+  quietMs = 60_000,
+} = {}): (error: unknown) => void {
+  const known = new Map<string, { until: number; repeated: number }>();
+  return (error) => {
+    const text = describe(error);
+    const before = known.get(text);
+    if (before && now() < before.until) {
+      before.repeated += 1;
+      return;
+    }
+    if (known.size >= REMEMBERED) known.clear();
+    known.set(text, { until: now() + quietMs, repeated: 0 });
+    write(before?.repeated ? `${text}\n  and ${before.repeated} times since this was last written` : text);
+  };
 }
 
 export function describe(error: unknown): string {

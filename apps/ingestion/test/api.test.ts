@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { requests } from './requests.ts';
 import { openStack, type TestStack } from './stack.ts';
@@ -99,6 +99,29 @@ describe('a document', () => {
     expect(await api.find('okapi', { filter })).toHaveLength(1);
   });
 
+  test('is not restored over another that has its key, and without the time at which it expired', async () => {
+    const first = await api.ingest('first.txt', 'the first', {
+      key: 'taken',
+      expires: '2020-01-01T00:00:00Z',
+    });
+    const restore = () => api.call(`/v1/documents/${first.id}/restore`, { method: 'POST' });
+    await api.call(`/v1/documents/${first.id}`, { method: 'DELETE' });
+    const second = await api.ingest('second.txt', 'the second', { key: 'taken' });
+    expect(await restore()).toMatchObject({ status: 409, body: { code: 'API_CONFLICT' } });
+    await api.call(`/v1/documents/${second.id}`, { method: 'DELETE' });
+    expect(await restore()).toMatchObject({ status: 200, body: { id: first.id, expiresAt: null } });
+  });
+
+  test('that failed is tried again when it is sent again', async () => {
+    const failed = await api.ingest('lost.txt', 'lost and sent again');
+    await stack.client.query(
+      `UPDATE version SET status = 'failed', error_code = 'STORAGE_NOT_FOUND' WHERE id = $1`,
+      [failed.latest.id],
+    );
+    const again = await api.ingest('lost.txt', 'lost and sent again');
+    expect(again).toMatchObject({ id: failed.id, latest: { status: 'ready', error: null } });
+  });
+
   test('is found by any of its words, in quotes only together, and not by an excluded one', async () => {
     await api.ingest('gnu.txt', 'the quick gnu and the wildebeest');
     await api.ingest('gnat.txt', 'the quick gnat near the wildebeest');
@@ -114,6 +137,14 @@ describe('a document', () => {
     const document = await api.ingest('meta.txt', 'quokkas smile', {
       metadata: JSON.stringify({ team: 'red', tags: ['a'] }),
     });
+    for (const beyond of [
+      { long: 'x'.repeat(5000) },
+      { list: Array(300).fill(1) },
+      { ['k'.repeat(300)]: 1 },
+    ]) {
+      const refused = await api.add('meta.txt', 'more', { metadata: JSON.stringify(beyond) });
+      expect(refused).toMatchObject({ status: 400, body: { code: 'API_INVALID' } });
+    }
     const match = (filter: object) =>
       api.find('quokkas', { filter }).then((hits) => hits.map(({ documentId }) => documentId));
     expect(await match({ metadata: { team: 'red' } })).toEqual([document.id]);
@@ -230,6 +261,34 @@ describe('a tenant', () => {
     const statuses: number[] = [];
     for (let index = 0; index < 8; index += 1) statuses.push((await small.call('/v1/documents')).status);
     expect(statuses).toContain(429);
+  });
+
+  test('gets what it may ask for a minute, also while it asks for more', async () => {
+    await saveTenant(stack.client, 'eager', { max_requests: 60 });
+    const authorization = `Bearer ${await createApiKey(stack.client, 'eager', 'test')}`;
+    const ask = async () =>
+      (await stack.api.inject({ url: '/v1/documents', headers: { authorization } })).statusCode;
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (let index = 0; index < 60; index += 1) expect(await ask()).toBe(200);
+    const statuses: number[] = [];
+    for (let index = 0; index < 16; index += 1) {
+      vi.setSystemTime(Date.now() + 125);
+      statuses.push(await ask());
+    }
+    expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+  });
+
+  test('without a key is not spoken for by pages of other sites', async () => {
+    const from = async (site: string, headers = {}) =>
+      (await stack.api.inject({ url: '/v1/documents', headers: { 'sec-fetch-site': site, ...headers } }))
+        .statusCode;
+    const authorization = `Bearer ${await createApiKey(stack.client, 'default', 'test')}`;
+    expect(await from('cross-site')).toBe(403);
+    expect(await from('same-site')).toBe(403);
+    expect(await from('cross-site', { authorization })).toBe(200);
+    expect(await from('same-origin')).toBe(200);
+    expect(await from('none')).toBe(200);
   });
 });
 

@@ -28,6 +28,14 @@ beforeAll(async () => {
     'the common walrus',
     ...Array.from({ length: 30 }, (_, index) => `walrus ${index}`),
   ]);
+  const filler = Array.from({ length: 300 }, (_, index) => `filler${index}`).join(' ');
+  await add('repeating', 'repetition', [
+    'update '.repeat(20),
+    'database '.repeat(20),
+    'update database',
+    'install',
+    `How to install and update the database. ${filler}`,
+  ]);
 });
 afterAll(() => stack.disposeAsync());
 
@@ -122,6 +130,16 @@ describe.each(['before', 'after'])('%s the statistics are there', (when) => {
     expect(await ask('crowded', 'common -words')).toEqual(['the common walrus']);
   });
 });
+
+test.each(['install update database', 'database update or install'])(
+  'a passage with all words of %s comes first, be it long and the others short or full of one of them',
+  async (question) => {
+    const found = await ask('repeating', question);
+    expect(found[0]).toMatch(/^How to install/);
+    expect(found).toHaveLength(5);
+    expect((await ask('repeating', 'update database'))[0]).toBe('update database');
+  },
+);
 
 test('a list of passages of another tenant is read as an empty one', async () => {
   const found = await client.query<{ version_id: string; ordinal: number }>(

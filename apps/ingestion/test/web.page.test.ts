@@ -118,3 +118,25 @@ test('a dropped file appears, is deleted, and comes back with Undo', async () =>
   expect(background).toBe('rgb(20, 22, 26)');
   expect(errors).toEqual([]);
 });
+
+test('while the API asks to wait, the page waits and sends again', async () => {
+  const { page } = await openPage();
+  page.setDefaultTimeout(10_000);
+  let refused = 0;
+  await page.route('**/v1/documents**', async (route) => {
+    if (refused >= 3) return route.continue();
+    refused += 1;
+    return route.fulfill({ status: 429, headers: { 'retry-after': '0' }, json: { title: 'Too many' } });
+  });
+  await page.goto(stack.url);
+  await page.getByRole('button', { name: 'Choose files' }).waitFor();
+  await expect.poll(() => refused).toBe(3);
+  refused = 0;
+  await page.getByTestId('files').setInputFiles({
+    name: 'patient.txt',
+    mimeType: 'text/plain',
+    buffer: Buffer.from('sent in the end'),
+  });
+  await page.locator('li[data-status="ready"]', { hasText: 'patient.txt' }).waitFor();
+  expect(refused).toBe(3);
+});

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
@@ -7,8 +8,9 @@ import {
 } from '../src/pipeline/index.ts';
 import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
-import { ensureModel, liveModels } from '../src/store/models.ts';
-import { sweep } from '../src/store/retention.ts';
+import { activateModel, ensureModel, liveModels } from '../src/store/models.ts';
+import { startReindex } from '../src/store/reindex.ts';
+import { noteOrphans, sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { startEmbeddingService, vectors } from './embedding-service.ts';
@@ -92,29 +94,35 @@ describe('a job', () => {
   });
 
   test('of a document that was deleted or updated meanwhile leaves nothing behind', async () => {
-    let release: () => void = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let begun = 0;
+    const gate = Promise.withResolvers<void>();
+    const bothBegun = Promise.withResolvers<void>();
+    const allFinished = Promise.withResolvers<void>();
+    let [begun, finished] = [0, 0];
     const slow: Embedder = {
       ...embedder,
       async embed(texts, options) {
         begun += 1;
-        await gate;
+        if (begun === 2) bothBegun.resolve();
+        await gate.promise;
         return embedder.embed(texts, options);
       },
     };
-    const { stack, api } = await open({ embedder: slow });
+    const observer = {
+      finished: () => {
+        finished += 1;
+        if (finished === 3) allFinished.resolve();
+      },
+    };
+    const { stack, api } = await open({ embedder: slow, worker: { observer } });
     const gone = (await api.add('gone.txt', 'to be deleted')).body.documents[0];
     const old = (await api.add('k.txt', 'the old words', { key: 'k' })).body.documents[0];
-    await expect.poll(() => begun).toBe(2);
+    await bothBegun.promise;
     await api.call(`/v1/documents/${gone.documentId}`, { method: 'DELETE' });
     await api.add('k.txt', 'the new words', { key: 'k' });
-    release();
-    const settled = await api.settled(old.documentId);
-    expect(settled.latest.number).toBe(2);
-    await expect.poll(() => stack.client.one('SELECT count(*)::int AS n FROM chunk')).toEqual({ n: 1 });
+    gate.resolve();
+    await allFinished.promise;
+    expect((await api.document(old.documentId)).latest).toMatchObject({ number: 2, status: 'ready' });
+    expect(await stack.client.one('SELECT count(*)::int AS n FROM chunk')).toEqual({ n: 1 });
     expect((await api.find('words')).map(({ text }) => text)).toEqual(['the new words']);
   });
 });
@@ -203,6 +211,8 @@ describe('the worker', () => {
     await stack.startWorker({ embedderOf, reconcileMs: 100 });
     expect(await api.post('/v1/work/reindex', { model: 'x', dimensions: 1 })).toMatchObject({ status: 400 });
     await api.ingest('old.txt', 'an old walrus');
+    const away = await api.ingest('away.txt', 'one that is away');
+    await api.call(`/v1/documents/${away.id}`, { method: 'DELETE' });
     expect(await api.post('/v1/work/reindex', { model: 'hashing-v1' })).toMatchObject({ status: 400 });
     const reindex = await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
     expect(reindex).toMatchObject({ status: 202, body: { jobs: 1 } });
@@ -223,6 +233,30 @@ describe('the worker', () => {
     // The worker's own settings still name the model before; that changes nothing.
     await api.ingest('later.txt', 'a later walrus');
     expect(await liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
+    await api.call(`/v1/documents/${away.id}/restore`, { method: 'POST' });
+    await api.settled(away.id);
+    expect((await api.find('away', { mode: 'text' })).map(({ name }) => name)).toEqual(['away.txt']);
+  });
+
+  test('gives up once what the next model refuses, and search stays with the one that has all', async () => {
+    const next: Embedder = {
+      ...createHashingEmbedder({ dimensions: 128 }),
+      embed: async () => {
+        throw new PipelineError('INGEST_EMBED_INVALID', 'nonsense', { hint: 'none' });
+      },
+    };
+    const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? next : undefined);
+    const { stack, api } = await open({ worker: { embedderOf, reconcileMs: 100 }, api: { embedderOf } });
+    await api.ingest('kept.txt', 'a kept walrus');
+    const reindex = () => api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
+    expect(await reindex()).toMatchObject({ body: { jobs: 1 } });
+    const dead = async () => (await api.call('/v1/dead-letters')).body.deadLetters.length;
+    await expect.poll(dead).toBe(1);
+    const [, building] = await liveModels(stack.client);
+    expect(await startReindex(stack.client, building!.id)).toBe(0);
+    expect(await activateModel(stack.client, building!.id)).toBe(false);
+    expect(await reindex()).toMatchObject({ body: { jobs: 1 } });
+    expect(await api.find('walrus')).toHaveLength(1);
   });
 });
 
@@ -240,6 +274,51 @@ test('what is past its time goes, with its content, and nothing else does', asyn
   expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
   expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
   expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
+});
+
+test('content that was stored but never noted goes, unless a document comes to name it', async () => {
+  const { stack, api } = await open();
+  const kept = await api.ingest('kept.txt', 'noted as it should be');
+  const store = async (text: string, tenant = 'default') => {
+    const incoming = await stack.storage.receive(tenant, Readable.from([Buffer.from(text)]), 1000);
+    await incoming.keep(); // and here the API was killed
+    return incoming.hash;
+  };
+  const lost = await store('nobody knows of this');
+  const named = await store('somebody sends this again');
+  const foreign = await store('of no tenant', 'unknown');
+  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() - 60_000))).toBe(0);
+  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() + 60_000))).toBe(2);
+  await api.ingest('again.txt', 'somebody sends this again');
+  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
+  expect(await sweep(stack.client, stack.storage, { deletedForMs: 1e9 })).toMatchObject({ objects: 1 });
+  const there = (hash: Buffer, tenant = 'default') => stack.storage.has(tenant, hash);
+  expect(await there(lost)).toBe(false);
+  expect(await there(named)).toBe(true);
+  expect(await there(foreign, 'unknown')).toBe(true);
+  expect(await there(Buffer.from(kept.latest.sha256, 'hex'))).toBe(true);
+});
+
+test('a resumable upload that goes on keeps its first bytes, however old they are', async () => {
+  const { stack, api } = await open();
+  const tus = { 'tus-resumable': '1.0.0', 'content-type': 'application/offset+octet-stream' };
+  const { headers } = await api.call('/v1/uploads', {
+    method: 'POST',
+    headers: { ...tus, 'upload-length': '12' },
+  });
+  const send = (body: string, offset: number) =>
+    api.call(headers.get('location') as string, {
+      method: 'PATCH',
+      body,
+      headers: { ...tus, 'upload-offset': String(offset) },
+    });
+  expect(await send('half a ', 0)).toMatchObject({ status: 204 });
+  await stack.client.query(`UPDATE upload SET updated_at = now() + interval '1 hour'`);
+  await sweep(stack.client, stack.storage, { deletedForMs: 1e9, abandonedForMs: -60_000 });
+  const end = await send('crab!', 7);
+  expect(end).toMatchObject({ status: 204 });
+  const document = await api.settled(end.headers.get('ingestion-document') as string);
+  expect((await api.call(`/v1/documents/${document.id}/text`)).body.text).toBe('half a crab!');
 });
 
 test('only what can be helped by waiting is tried again, ever more slowly', () => {

@@ -38,7 +38,8 @@ export function authentication(app: FastifyInstance, { client, anonymousTenant }
     const bucket = buckets.get(tenant.id) ?? { tokens: tenant.maxRequests, at: now };
     const refill = ((now - bucket.at) / 60_000) * tenant.maxRequests;
     const tokens = Math.min(tenant.maxRequests, bucket.tokens + refill);
-    buckets.set(tenant.id, { tokens: Math.max(0, tokens - 1), at: now });
+    // What is refused costs nothing: who asks without a pause still gets the tenant's share.
+    buckets.set(tenant.id, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
     if (tokens >= 1) return;
     const retryAfterSeconds = Math.ceil(60 / tenant.maxRequests);
     throw new Problem('API_RATE_LIMITED', `More than ${tenant.maxRequests} requests in a minute`, {
@@ -48,11 +49,20 @@ export function authentication(app: FastifyInstance, { client, anonymousTenant }
 
   app.addHook('onRequest', async (request) => {
     if (!request.url.startsWith('/v1/')) return;
-    const identity = await remembered(keyOf(request));
+    const key = keyOf(request);
+    if (key === undefined && isOfAnotherPage(request)) {
+      throw new Problem('API_FORBIDDEN', 'Pages of other sites need a key');
+    }
+    const identity = await remembered(key);
     if (!identity) throw new Problem('API_UNAUTHENTICATED', 'No valid API key came with the request');
     spend(identity);
     request.identity = identity;
   });
+}
+
+/** A browser says of each request where it comes from, and sends a form to anywhere without asking. */
+function isOfAnotherPage({ headers }: FastifyRequest): boolean {
+  return headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';
 }
 
 /** Undefined where none came; a header without a key is a wrong one. */

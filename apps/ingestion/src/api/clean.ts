@@ -4,12 +4,17 @@ import { Problem } from './problem.ts';
 
 const MAX_BYTES = 64 * 1024;
 
-/** The sender's metadata as `jsonb` can hold it: without NUL and lone surrogates at any depth, keys included. */
+/**
+ * The sender's metadata as `jsonb` can hold it: without NUL and lone surrogates at any depth, keys included. What is too
+ * much of it is refused: nobody would miss what was left out until it is not found.
+ */
 export function metadataOf(value: object): { [key: string]: JsonValue } {
   if (Buffer.byteLength(JSON.stringify(value)) > MAX_BYTES) {
     throw new Problem('API_INVALID', `The metadata is larger than ${MAX_BYTES} bytes`);
   }
-  return cleanRecord(value);
+  return cleanRecord(value, 0, (what) => {
+    throw new Problem('API_INVALID', `The metadata holds ${what}`);
+  });
 }
 
 /** Metadata that came as text, in a form field or a header. */

@@ -4,7 +4,7 @@ import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
 import type { StoredContent } from '../storage/content-store.ts';
 import { asTenant, isOutage } from '../store/database.ts';
-import { type NewDocument, type Registered, registerDocuments } from '../store/documents.ts';
+import { type NewDocument, type Registered, registerDocuments, retryFailed } from '../store/documents.ts';
 import { traced } from '../tracing.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -105,13 +105,16 @@ export class Intake {
     const registered = await asTenant(client, tenantId, async (tx) => {
       const results = await registerDocuments(tx, tenantId, documents);
       // The rows are held now; a purge that ran just before has taken the bytes with it.
-      const there = await Promise.all(documents.map(({ hash }) => storage.has(tenantId, hash)));
-      if (there.includes(false)) {
+      const stored = await Promise.all(documents.map(({ hash }) => storage.has(tenantId, hash)));
+      if (stored.includes(false)) {
         throw new Problem('API_UNAVAILABLE', 'The content was being removed at this very moment', {
           retryAfterSeconds: 1,
         });
       }
       jobs = results.filter(({ outcome }) => outcome === 'created' || outcome === 'updated').length;
+      // Who sends again what had failed wants another attempt, as where its bytes had been lost.
+      const there = results.flatMap(({ outcome, versionId }) => (outcome === 'duplicate' ? [versionId] : []));
+      if (there.length > 0) jobs += await retryFailed(tx, tenantId, there);
       if (queue.transactional) await queue.add(jobs, { tx });
       return results;
     });

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { createHealth } from '@stackyard/healthchecks';
 import { apiEnv } from '../config.ts';
-import { describe, logError, stopSignal } from '../log.ts';
+import { createErrorLog, describe, stopSignal } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { openServices } from '../services.ts';
 import { startTracing } from '../tracing.ts';
@@ -11,6 +11,7 @@ import { createApi } from './server.ts';
 try {
   const env = apiEnv.parse(process.env);
   const stopped = stopSignal();
+  const logError = createErrorLog();
   await using stack = new AsyncDisposableStack();
   stack.use(await startTracing('ingestion-api', env.OTEL_EXPORTER_OTLP_ENDPOINT));
   const services = stack.use(

@@ -1,3 +1,4 @@
+import { PostgresError } from '@stackyard/postgres';
 import type { FastifyInstance } from 'fastify';
 import { asTenant } from '../store/database.ts';
 import {
@@ -191,7 +192,11 @@ export function documentRoutes(app: FastifyInstance, context: ApiContext): void 
     },
     async (request) => {
       const tenant = tenantOf(request);
-      if (!(await restoreDocument(client, tenant, request.params.id))) throw missing();
+      const restored = await restoreDocument(client, tenant, request.params.id).catch((cause: unknown) => {
+        if (!(cause instanceof PostgresError && cause.sqlState === '23505')) throw cause;
+        throw new Problem('API_CONFLICT', 'Another document has its key by now', { cause });
+      });
+      if (!restored) throw missing();
       await queue.add(1).catch(onError);
       return findDocument(client, tenant, request.params.id);
     },

@@ -192,7 +192,7 @@ async function moveTo({ client, embedderOf }: ApiContext, wanted: EmbeddingModel
   }
   const model = await ensureModel(client, wanted, { revive: true });
   if (model.state === 'active') throw new Problem('API_CONFLICT', 'This model is the active one');
-  return startReindex(client, model.id);
+  return startReindex(client, model.id, { again: true });
 }
 
 function onlyAdmin(request: Parameters<typeof identityOf>[0]): void {

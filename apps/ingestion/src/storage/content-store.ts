@@ -104,12 +104,23 @@ export class ContentStore implements AsyncDisposable {
     for await (const { key } of this.#blobs.list(`pieces/${upload}/`)) await this.#blobs.remove(key);
   }
 
-  /** Removes what cut-off uploads left behind before `before`. Gives the number of blobs. */
-  async sweep(before: Date): Promise<number> {
+  /** All content that has had its address since before `before`, of all tenants. */
+  async *kept(before: Date): AsyncGenerator<StoredContent & { tenant: string }> {
+    for await (const { key, bytes, modifiedAt } of this.#blobs.list('content/')) {
+      const [, tenant, hex] = ADDRESS.exec(key) ?? [];
+      if (tenant && hex && modifiedAt < before) yield { tenant, hash: Buffer.from(hex, 'hex'), bytes };
+    }
+  }
+
+  /**
+   * Removes what cut-off uploads left behind before `before`, but no piece of an upload in `open`: it may go on for
+   * days. Gives the number of blobs.
+   */
+  async sweep(before: Date, open: ReadonlySet<string> = new Set()): Promise<number> {
     let count = 0;
     for (const prefix of ['incoming/', 'pieces/']) {
       for await (const { key, modifiedAt } of this.#blobs.list(prefix)) {
-        if (modifiedAt >= before) continue;
+        if (modifiedAt >= before || open.has(key.split('/')[1] as string)) continue;
         await this.#blobs.remove(key);
         count += 1;
       }
@@ -125,6 +136,8 @@ export class ContentStore implements AsyncDisposable {
     return this.#blobs[Symbol.asyncDispose]() as Promise<void>;
   }
 }
+
+const ADDRESS = /^content\/([a-z0-9-]+)\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
 
 function addressOf(tenant: string, hash: Buffer): string {
   const hex = hash.toString('hex');

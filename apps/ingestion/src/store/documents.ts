@@ -248,17 +248,20 @@ export async function deleteDocument(client: Client, tenantId: string, id: strin
   });
 }
 
-/** Undoes a deletion. What had not been processed is queued again. */
+/** Undoes a deletion, and an expiry. What had not been processed is queued again. */
 export async function restoreDocument(client: Client, tenantId: string, id: string): Promise<boolean> {
   return asTenant(client, tenantId, async (tx) => {
-    const [row] = await tx.query<{ version: string; status: string }>(
-      `UPDATE document d SET deleted_at = NULL, updated_at = now() FROM version v
+    const [row] = await tx.query<{ version: string; status: string; found: boolean }>(
+      `UPDATE document d SET deleted_at = NULL, updated_at = now(),
+         expires_at = CASE WHEN d.expires_at > now() THEN d.expires_at END FROM version v
        WHERE d.tenant_id = $1 AND d.id = $2 AND d.deleted_at IS NOT NULL AND v.id = d.latest_version
-       RETURNING v.id AS version, v.status`,
+       RETURNING v.id AS version, v.status, v.chunks = 0 OR EXISTS (SELECT FROM chunk c
+         JOIN embedding_model m ON m.id = c.model_id AND m.state = 'active' WHERE c.version_id = v.id) AS found`,
       [tenantId, id],
     );
     if (!row) return false;
-    if (row.status !== 'ready') {
+    // Search may have moved to another model while it was away.
+    if (row.status !== 'ready' || !row.found) {
       await tx.query(
         `UPDATE version SET status = 'failed' WHERE id = $1 AND status IN ('queued', 'processing')`,
         [row.version],
@@ -282,6 +285,20 @@ export async function retryVersion(
     trace ?? null,
   ]);
   return job !== null;
+}
+
+/** Processes those of the versions again that have failed. Gives how many. */
+export async function retryFailed(
+  tx: Transaction,
+  tenantId: string,
+  versionIds: readonly string[],
+): Promise<number> {
+  const rows = await tx.query<{ job: string | null }>(
+    `SELECT retry_version($1, failed.id, NULL) AS job
+     FROM (SELECT id FROM version WHERE tenant_id = $1 AND id = ANY ($2) AND status = 'failed') AS failed`,
+    [tenantId, versionIds],
+  );
+  return rows.filter(({ job }) => job !== null).length;
 }
 
 export interface DeadLetter {

@@ -1,6 +1,5 @@
-import type { Client } from '@stackyard/postgres';
+import type { Client, Transaction } from '@stackyard/postgres';
 import type { EmbeddingModel } from '../pipeline/index.ts';
-import { asService } from './database.ts';
 
 export interface StoredModel extends EmbeddingModel {
   readonly id: number;
@@ -60,15 +59,35 @@ export async function ensureModel(
   });
 }
 
-/** Search uses this model from the next query on; the one before is retired, and its vectors go. */
-export async function activateModel(client: Client, id: number): Promise<void> {
-  const retired = await asService(client, async (tx) => {
-    const old = await tx.query<{ id: number }>(
+/** Whether a visible version has no vectors of the model. */
+export async function lacksVectors(tx: Transaction, modelId: number): Promise<boolean> {
+  const { missing } = await tx.one<{ missing: boolean }>(
+    `SELECT EXISTS (SELECT FROM document d JOIN version v ON v.id = d.current_version
+       WHERE d.deleted_at IS NULL AND v.chunks > 0
+         AND NOT EXISTS (SELECT FROM ${partitionOf(modelId)} c WHERE c.version_id = v.id AND c.model_id = $1))
+     AS missing`,
+    [modelId],
+  );
+  return missing;
+}
+
+/**
+ * Search uses this model from the next query on; the one before is retired, and its vectors go. False, and nothing has
+ * changed, where a version has come meanwhile without vectors of this model.
+ */
+export function activateModel(client: Client, id: number): Promise<boolean> {
+  return client.tx(async (tx) => {
+    // Nothing is stored until this is through. Who then comes with vectors of the old model only finds no place for them.
+    await tx.query('LOCK TABLE chunk IN SHARE ROW EXCLUSIVE MODE');
+    await tx.query(`SELECT set_config('role', 'ingestion_service', true)`);
+    if (await lacksVectors(tx, id)) return false;
+    const retired = await tx.query<{ id: number }>(
       `UPDATE embedding_model SET state = 'retired' WHERE state = 'active' AND id <> $1 RETURNING id`,
       [id],
     );
     await tx.query(`UPDATE embedding_model SET state = 'active' WHERE id = $1`, [id]);
-    return old;
+    await tx.query(`SELECT set_config('role', 'none', true)`);
+    for (const old of retired) await tx.query(`DROP TABLE IF EXISTS ${partitionOf(old.id)}`);
+    return true;
   });
-  for (const old of retired) await client.query(`DROP TABLE IF EXISTS ${partitionOf(old.id)}`);
 }

@@ -1,19 +1,32 @@
 import type { Client } from '@stackyard/postgres';
 import { ensureAnnIndex } from './ann-index.ts';
 import { asService } from './database.ts';
-import { activateModel, partitionOf } from './models.ts';
+import { activateModel, lacksVectors, partitionOf } from './models.ts';
 
-/** Queues, behind everything else, a job for each visible version that has no vectors of the model. Gives how many. */
-export async function startReindex(client: Client, modelId: number): Promise<number> {
-  const rows = await asService(client, (tx) =>
-    tx.query(
+/**
+ * Queues, behind everything else, a job for each visible version that has no vectors of the model. Gives how many. Those
+ * that were given up stay so, but for one who asks `again`.
+ */
+export async function startReindex(
+  client: Client,
+  modelId: number,
+  { again = false }: { again?: boolean } = {},
+): Promise<number> {
+  const rows = await asService(client, async (tx) => {
+    if (again) {
+      await tx.query(
+        `UPDATE job SET state = 'cancelled', updated_at = now() WHERE model_id = $1 AND state = 'dead'`,
+        [modelId],
+      );
+    }
+    return tx.query(
       `SELECT add_job(v.tenant_id, v.id, $1, (-100)::smallint, NULL) FROM document d JOIN version v ON v.id = d.current_version
        WHERE d.deleted_at IS NULL AND v.chunks > 0
          AND NOT EXISTS (SELECT FROM ${partitionOf(modelId)} c WHERE c.version_id = v.id AND c.model_id = $1)
-         AND NOT EXISTS (SELECT FROM job j WHERE j.version_id = v.id AND j.model_id = $1 AND j.state IN ('queued', 'active'))`,
+         AND NOT EXISTS (SELECT FROM job j WHERE j.version_id = v.id AND j.model_id = $1 AND j.state IN ('queued', 'active', 'dead'))`,
       [modelId],
-    ),
-  );
+    );
+  });
   return rows.length;
 }
 
@@ -39,16 +52,7 @@ export async function continueReindex(client: Client, signal?: AbortSignal): Pro
     `SELECT id, dimensions FROM embedding_model WHERE state = 'building' ORDER BY id LIMIT 1`,
   );
   if (!building) return;
-  const { missing } = await asService(client, (tx) =>
-    tx.one<{ missing: boolean }>(
-      `SELECT EXISTS (SELECT FROM document d JOIN version v ON v.id = d.current_version
-         WHERE d.deleted_at IS NULL AND v.chunks > 0
-           AND NOT EXISTS (SELECT FROM ${partitionOf(building.id)} c WHERE c.version_id = v.id AND c.model_id = $1))
-       AS missing`,
-      [building.id],
-    ),
-  );
-  if (missing) {
+  if (await asService(client, (tx) => lacksVectors(tx, building.id))) {
     await startReindex(client, building.id);
     return;
   }

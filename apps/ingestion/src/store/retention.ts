@@ -42,8 +42,8 @@ export async function sweep(
       [ago(supersededForMs)],
     );
     const gone = await tx.query<{ id: string; tenant_id: string; bytes: string }>(
-      `SELECT d.id, d.tenant_id, sum(v.bytes) AS bytes FROM document d JOIN version v ON v.document_id = d.id
-       WHERE d.deleted_at < $1 GROUP BY d.id LIMIT $2`,
+      `SELECT d.id, d.tenant_id, (SELECT sum(v.bytes) FROM version v WHERE v.document_id = d.id) AS bytes
+       FROM document d WHERE d.deleted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [ago(options.deletedForMs), BATCH],
     );
     const ids = gone.map(({ id }) => id);
@@ -63,11 +63,39 @@ export async function sweep(
     await tx.query(`DELETE FROM job WHERE state IN ('done', 'cancelled') AND updated_at < $1`, [
       ago(24 * HOUR),
     ]);
-    return { expired, chunks, documents: ids.length };
+    const uploads = await tx.query<{ id: string }>('SELECT id FROM upload');
+    return { expired, chunks, documents: ids.length, open: new Set(uploads.map(({ id }) => id)) };
   });
+  const { open, ...counts } = removed;
   const objects = await removeObjects(client, storage);
-  await storage.sweep(ago(abandonedForMs));
-  return { ...removed, objects };
+  await storage.sweep(ago(abandonedForMs), open);
+  return { ...counts, objects };
+}
+
+/**
+ * Takes note of content that is in storage since before `before` and that the database knows nothing of, as when an API
+ * was killed between the two. Where no document comes to name it, the next {@link sweep} removes it. Gives how many.
+ */
+export async function noteOrphans(client: Client, storage: ContentStore, before: Date): Promise<number> {
+  let count = 0;
+  let batch: object[] = [];
+  const note = async () => {
+    count += await asService(client, (tx) =>
+      tx.execute(
+        `INSERT INTO object (tenant_id, hash, bytes) SELECT t.id, decode(x.hash, 'hex'), x.bytes
+         FROM jsonb_to_recordset($1) AS x(tenant text, hash text, bytes bigint) JOIN tenant t ON t.id = x.tenant
+         ON CONFLICT DO NOTHING`,
+        [JSON.stringify(batch)],
+      ),
+    );
+    batch = [];
+  };
+  for await (const { tenant, hash, bytes } of storage.kept(before)) {
+    batch.push({ tenant, hash: hash.toString('hex'), bytes });
+    if (batch.length >= BATCH) await note();
+  }
+  if (batch.length > 0) await note();
+  return count;
 }
 
 /**

@@ -171,9 +171,11 @@ function candidates(
       (query) => `(SELECT c.version_id, c.ordinal, c.search FROM chunk c
         WHERE ${own} AND c.search @@ ${parameter(query)}::tsquery AND ${one})`,
     );
-    const weight = words.weighed.map(
-      (each) => `${parameter(each.weight)}::float8 * ts_rank(u.search, ${parameter(each.word)}::tsquery, 1)`,
-    );
+    // Each word that a passage has counts in full; how often it has it, and how short it is, only decide among equals.
+    const weight = words.weighed.map((each) => {
+      const word = `${parameter(each.word)}::tsquery`;
+      return `CASE WHEN u.search @@ ${word} THEN ${parameter(each.weight)}::float8 * (1 + ts_rank(u.search, ${word}, 1)) ELSE 0 END`;
+    });
     parts.push(
       `found AS MATERIALIZED (${finds.join(' UNION ALL ')} ${words.limit === undefined ? '' : `LIMIT ${words.limit}`})`,
     );

@@ -1,7 +1,7 @@
 /** Entry point of the worker. */
 import { createHealth } from '@stackyard/healthchecks';
 import { workerEnv } from '../config.ts';
-import { describe, logError, stopSignal } from '../log.ts';
+import { createErrorLog, describe, stopSignal } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { openExtractor } from '../pipeline/index.ts';
 import { openServices } from '../services.ts';
@@ -14,6 +14,7 @@ import { startWorker } from './worker.ts';
 try {
   const env = workerEnv.parse(process.env);
   const stopped = stopSignal();
+  const logError = createErrorLog();
   await using stack = new AsyncDisposableStack();
   stack.use(await startTracing('ingestion-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT));
   const services = stack.use(

@@ -28,7 +28,7 @@ import {
 } from '../store/jobs.ts';
 import { ensureModel, liveModels, type StoredModel } from '../store/models.ts';
 import { continueReindex } from '../store/reindex.ts';
-import { type RetentionOptions, sweep } from '../store/retention.ts';
+import { noteOrphans, type RetentionOptions, sweep } from '../store/retention.ts';
 import { failureOf, type RetryPolicies } from './retry.ts';
 
 export interface WorkerOptions {
@@ -75,6 +75,9 @@ const COMMIT_CHUNKS = 4000;
 
 /** How often what is past its time is removed. */
 const SWEEP_MS = 60_000;
+
+/** How often all of the storage is looked through for what the database does not know, and how old that must be. */
+const ORPHAN_MS = 6 * 3_600_000;
 
 /** How often is seen whether there are enough chunks for an approximate index. */
 const INDEX_MS = 30_000;
@@ -267,7 +270,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const loops = [repeat(leaseMs / 4, renew), repeat(options.reconcileMs ?? 2000, reconcile)];
   loops.push(repeat(INDEX_MS, index));
   const { retention } = options;
-  if (retention) loops.push(repeat(SWEEP_MS, async () => void (await sweep(client, storage, retention))));
+  if (retention) {
+    loops.push(repeat(SWEEP_MS, async () => void (await sweep(client, storage, retention))));
+    const orphaned = () => new Date(Date.now() - ORPHAN_MS);
+    loops.push(repeat(ORPHAN_MS, async () => void (await noteOrphans(client, storage, orphaned()))));
+  }
   const consumer = await queue.consume({ capacity, deliver, onError });
 
   let stopped: Promise<void> | undefined;

@@ -74,13 +74,25 @@ function headers(more: Record<string, string> = {}): Record<string, string> {
   return key === '' ? more : { ...more, authorization: `Bearer ${key}` };
 }
 
-async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+const ATTEMPTS = 10;
+
+/** Waits as long as the server asks, as where many documents come at once; false where it asks for nothing. */
+async function held(status: number, retryAfter: string | null, attempt: number): Promise<boolean> {
+  if ((status !== 429 && status !== 503) || retryAfter === null || attempt >= ATTEMPTS) return false;
+  await new Promise((resolve) => setTimeout(resolve, Number(retryAfter) * 1000));
+  return true;
+}
+
+async function call<T>(path: string, init: RequestInit = {}, attempt = 1): Promise<T> {
   const response = await fetch(path, {
     ...init,
     headers: headers(init.headers as Record<string, string>),
   }).catch(() => {
     throw new ApiError({});
   });
+  if (await held(response.status, response.headers.get('retry-after'), attempt)) {
+    return call(path, init, attempt + 1);
+  }
   const text = await response.text();
   const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : {};
   if (!response.ok) throw new ApiError(json);
@@ -124,7 +136,12 @@ export async function download(id: string, name: string): Promise<void> {
 }
 
 /** Sends one file; only XMLHttpRequest tells how far the bytes have come. */
-export function upload(file: File, name: string, onProgress: (share: number) => void): Promise<string> {
+export function upload(
+  file: File,
+  name: string,
+  onProgress: (share: number) => void,
+  attempt = 1,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', `/v1/documents?${new URLSearchParams({ name })}`);
@@ -135,7 +152,11 @@ export function upload(file: File, name: string, onProgress: (share: number) => 
     }
     request.upload.onprogress = ({ loaded, total }) => onProgress(total === 0 ? 1 : loaded / total);
     request.onerror = () => reject(new ApiError({}));
-    request.onload = () => {
+    request.onload = async () => {
+      if (await held(request.status, request.getResponseHeader('retry-after'), attempt)) {
+        resolve(upload(file, name, onProgress, attempt + 1));
+        return;
+      }
       let answer: { documents?: { documentId: string }[]; title?: string; code?: string; hint?: string } = {};
       try {
         answer = JSON.parse(request.responseText);

@@ -9,6 +9,8 @@ export function useDocuments() {
   const [connected, setConnected] = useState(true);
   const [error, setError] = useState<ApiError>();
   const known = useRef(new Set<string>());
+  const wanted = useRef(new Set<string>());
+  const asking = useRef(false);
   /** When each document was changed here: a list that was asked for before knows less. */
   const touched = useRef(new Map<string, number>());
 
@@ -33,12 +35,22 @@ export function useDocuments() {
   }, []);
   const reload = useCallback(() => load(), [load]);
 
+  /** Asks for documents one after the other: a folder of thousands must leave room for sending them. */
   const refresh = useCallback(async (id: string) => {
     known.current.add(id);
-    const found = await api.get(id).catch(() => undefined);
-    if (!found) return;
-    touched.current.set(id, performance.now());
-    setDocuments((all) => [found.document, ...all.filter((item) => item.id !== id)].toSorted(newestFirst));
+    wanted.current.add(id);
+    if (asking.current) return;
+    asking.current = true;
+    for (const next of wanted.current) {
+      wanted.current.delete(next);
+      const found = await api.get(next).catch(() => undefined);
+      if (!found) continue;
+      touched.current.set(next, performance.now());
+      setDocuments((all) =>
+        [found.document, ...all.filter((item) => item.id !== next)].toSorted(newestFirst),
+      );
+    }
+    asking.current = false;
   }, []);
 
   const forget = useCallback((id: string) => {
