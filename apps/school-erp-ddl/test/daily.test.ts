@@ -86,6 +86,36 @@ describe('reads', () => {
     expect(evening.map((row) => row.person_id)).toContain(slot!.person_id);
   });
 
+  test('a lesson that moves for a day is in its other room, which is not free then', async () => {
+    const [moved] = await ask<Record<'school' | 'day' | 'minute' | 'teacher' | 'slot_id' | 'code', string>>(
+      `SELECT r.organisation_id AS school, c.day::text, lower(c.minutes) AS minute, t.person_id AS teacher, c.slot_id, r.code
+       FROM timetable.room_change c JOIN timetable.room r ON r.id = c.room_id JOIN timetable.slot_teacher t USING (slot_id) LIMIT 1`,
+    );
+    const { school, day, minute, teacher, slot_id, code } = moved!;
+    const free = await ask<{ code: string }>(
+      `SELECT code FROM daily.free_rooms(${school}, '${day}', ${minute}, ${minute} + 10)`,
+    );
+    expect(free.length).toBeGreaterThan(0);
+    expect(free).not.toContainEqual({ code });
+    expect(await ask(`SELECT slot_id, room FROM daily.teacher_day(${teacher}, '${day}')`)).toContainEqual({
+      slot_id,
+      room: code,
+    });
+  });
+
+  test('a teacher who is ill is not free', async () => {
+    const [ill] = await ask<Record<'school' | 'day' | 'person_id', string>>(
+      `SELECT r.organisation_id AS school, lower(a.days)::text AS day, a.person_id FROM hr.staff_absence a
+       JOIN people.role_assignment r USING (person_id) LIMIT 1`,
+    );
+    const free = (day: string) =>
+      ask<{ person_id: string }>(
+        `SELECT person_id FROM daily.free_teachers(${ill!.school}, ${day}, 1100, 1110)`,
+      );
+    expect(await free(`'${ill!.day}'`)).not.toContainEqual({ person_id: ill!.person_id });
+    expect(await free(`date '${ill!.day}' + 7`)).toContainEqual({ person_id: ill!.person_id });
+  });
+
   test('names are found by their beginning, whatever their case', async () => {
     const name = await first('SELECT family_name FROM people.person LIMIT 1');
     const found = await ask<{ family_name: string }>(
@@ -170,6 +200,42 @@ describe('writes', () => {
     expect(after.map((row) => row.minutes)).toEqual(before.map((row) => row.minutes).reverse());
   });
 
+  test('lessons that are swapped at the same moment keep all their times between them', async () => {
+    const lessons = await ask<{ id: string }>(
+      'SELECT min(id) AS id FROM timetable.slot GROUP BY day_of_week, minutes ORDER BY 1 LIMIT 3',
+    );
+    const [a, b, c] = lessons.map((row) => row.id);
+    await ask(`DELETE FROM timetable.slot WHERE id NOT IN (${a}, ${b}, ${c})`);
+    const times = () => ask('SELECT day_of_week, minutes FROM timetable.slot ORDER BY 1, 2');
+    const before = await times();
+    await Promise.all(
+      [
+        [a, b],
+        [b, c],
+        [c, a],
+        [b, a],
+        [c, b],
+        [a, c],
+      ].map(([one, other]) => ask(`SELECT daily.swap_slots(${one}, ${other})`)),
+    );
+    expect(await times()).toEqual(before);
+    await expect(ask(`SELECT daily.swap_slots(${a}, 0)`)).rejects.toMatchObject({ sqlState: 'P0002' });
+  });
+
+  test('a swap does not check early what else the transaction has under way', async () => {
+    const [a, b] = await ask<{ id: string }>('SELECT id FROM timetable.slot ORDER BY id LIMIT 2');
+    await db.asTenant(tenant, async (tx) => {
+      const [entry] = await tx.query<{ id: string }>(
+        `INSERT INTO fees.journal_entry (entry_date, source_kind, description) VALUES ('${DAY}', 'manual', 'x') RETURNING id`,
+      );
+      await tx.query(`SELECT daily.swap_slots(${a!.id}, ${b!.id})`);
+      await tx.execute(
+        `INSERT INTO fees.journal_line (journal_entry_id, line_number, account_id, amount)
+         SELECT ${entry!.id}, n, (SELECT min(id) FROM fees.account), CASE n WHEN 1 THEN 5 ELSE -5 END FROM generate_series(1, 2) AS n`,
+      );
+    });
+  });
+
   test('a promotion ends the old placements and begins the new', async () => {
     const made = await db.asTenant(tenant, async (tx) => {
       const one = async (statement: string) => (await tx.query<{ id: string }>(statement))[0]!.id;
@@ -188,7 +254,29 @@ describe('writes', () => {
         `INSERT INTO enrolment.promotion_decision (promotion_run_id, person_id, placement_id, decision, to_grade_level_id)
          SELECT ${run}, p.person_id, p.id, 'promote', p.grade_level_id FROM enrolment.placement p WHERE p.organisation_id = ${school}`,
       );
-      return tx.query<{ n: number }>(`SELECT daily.promote(${run}, '2027-07-01') AS n`);
+      const promote = (first: string) =>
+        tx.query<{ n: number }>(`SELECT daily.promote(${run}, '${first}') AS n`);
+      const placed = (columns: string) =>
+        tx.query<Record<string, string>>(
+          `SELECT ${columns} FROM enrolment.placement WHERE organisation_id = ${school} ORDER BY id LIMIT 1`,
+        );
+      const [{ id, year_ends }] = (await placed('id, upper(period)::text AS year_ends')) as [
+        { id: string; year_ends: string },
+      ];
+      for (const faulty of [
+        `exit_code = 'moved', period = daterange(lower(period), lower(period) + 30)`,
+        `academic_year_id = ${next}`,
+      ]) {
+        await tx.execute('SAVEPOINT before');
+        await tx.execute(`UPDATE enrolment.placement SET ${faulty} WHERE id = ${id}`);
+        await expect(promote('2027-08-16')).rejects.toMatchObject({ constraint: 'promotion_decision_open' });
+        await tx.execute('ROLLBACK TO before');
+      }
+      const made = await promote('2027-08-16');
+      expect(await placed('upper(period)::text AS ended, exit_code')).toEqual([
+        { ended: year_ends, exit_code: 'promote' },
+      ]);
+      return made;
     });
     expect(made[0]!.n).toBeGreaterThan(10);
   });

@@ -88,6 +88,37 @@ describe('the timetable', () => {
     );
   });
 
+  test('nobody covers two lessons at once, and no two are moved to one room', async () => {
+    const [, , , cover] = school.teachers;
+    const lessons = await db.asTenant(tenant, async (tx) => [
+      await slot(tx, '[480,525)', { day: 1 }),
+      await slot(tx, '[500,545)', { day: 1 }),
+      await slot(tx, '[545,590)', { day: 1 }),
+    ]);
+    for (const [constraint, change] of [
+      [
+        'substitution_cover_excl',
+        (lesson: string) =>
+          `INSERT INTO timetable.substitution (slot_id, day, minutes, absent_id, cover_id)
+           SELECT id, '2026-11-02', minutes, ${school.teachers[0]}, ${cover} FROM timetable.slot WHERE id = ${lesson}`,
+      ],
+      [
+        'room_change_clash_excl',
+        (lesson: string) =>
+          `INSERT INTO timetable.room_change (slot_id, day, minutes, room_id)
+           SELECT id, '2026-11-02', minutes, ${school.room} FROM timetable.slot WHERE id = ${lesson}`,
+      ],
+    ] as const) {
+      await run(change(lessons[0]!), change(lessons[2]!));
+      await expect(run(change(lessons[1]!))).rejects.toEqual(refusedBy(constraint));
+      await expect(
+        run(`UPDATE timetable.slot SET minutes = '[510,560)' WHERE id = ${lessons[0]}`),
+      ).rejects.toEqual(refusedBy(constraint));
+      await run(`SELECT daily.swap_slots(${lessons[0]}, ${lessons[2]})`);
+      await run(`DELETE FROM timetable.${constraint.startsWith('sub') ? 'substitution' : 'room_change'}`);
+    }
+  });
+
   test('of two bookings at the same moment one wins', async () => {
     const book = () =>
       run(
@@ -123,6 +154,29 @@ describe('enrolment', () => {
     expect(outcomes.find((outcome) => outcome.status === 'rejected')?.reason).toEqual(
       refusedBy('section_enrolment_seats'),
     );
+  });
+
+  test('a first capacity waits for the enrolments that are under way, and counts them', async () => {
+    const section = await db.asTenant(tenant, (tx) =>
+      id(tx, "INSERT INTO academics.section (title, class_type) VALUES ('Open', 'scheduled')"),
+    );
+    let settled = false;
+    let capacity: Promise<void> | undefined;
+    await db.asTenant(tenant, async (tx) => {
+      for (const student of school.students.slice(0, 2)) {
+        await tx.execute(enrol(student, "'2026-08-01', NULL", section));
+      }
+      capacity = run(`UPDATE academics.section SET capacity = 1 WHERE id = ${section}`).finally(() => {
+        settled = true;
+      });
+      capacity.catch(() => undefined);
+      const waits = () =>
+        db.client.query(
+          'SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0',
+        );
+      while (!settled && (await waits()).length === 0);
+    });
+    await expect(capacity).rejects.toEqual(refusedBy('section_seats'));
   });
 
   test('a student has one place at a time', async () => {

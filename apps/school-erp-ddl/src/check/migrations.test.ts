@@ -18,6 +18,38 @@ test.each([
     'CREATE INDEX x_idx ON people.person (tenant_id, phone);',
     'lock-index 9000_change.sql:1',
   ],
+  ...[
+    'CREATE INDEX ON people.person (tenant_id, phone);',
+    'CREATE UNIQUE INDEX x_idx ON "people"."person" (tenant_id, phone);',
+    'CREATE /* why */ INDEX x_idx ON people.person (tenant_id, phone);',
+    'CREATE TABLE IF NOT EXISTS people.person (id bigint); CREATE INDEX x_idx ON people.person (tenant_id);',
+  ].map((sql) => ['the same, written otherwise', sql, 'lock-index 9000_change.sql:1']),
+  ...[
+    'ADD COLUMN x bigserial',
+    'SET UNLOGGED',
+    'SET TABLESPACE other',
+    'ALTER COLUMN search_name SET EXPRESSION AS (given_name)',
+  ].map((change) => [
+    `every row written anew (${change})`,
+    `ALTER TABLE people.person ${change};`,
+    'lock-rewrite 9000_change.sql:1',
+  ]),
+  ...['DEFAULT random()', 'GENERATED ALWAYS AS (1) STORED', 'GENERATED ALWAYS AS IDENTITY'].map((value) => [
+    `a new column whose values are computed row by row (${value})`,
+    `ALTER TABLE people.person ADD COLUMN x numeric ${value};`,
+    'adding-field-with-default 9000_change.sql:1',
+  ]),
+  [
+    'NOT NULL that reads the whole table',
+    'ALTER TABLE people.person ALTER COLUMN phone SET NOT NULL;',
+    'adding-not-nullable-field 9000_change.sql:1',
+  ],
+  [
+    'a new column with a check of its own',
+    'ALTER TABLE IF EXISTS people.person ADD COLUMN x numeric(5,2) DEFAULT 1 CHECK (x > 0);',
+    'lock-validate 9000_change.sql:1',
+  ],
+  ['a lock', 'LOCK TABLE people.person;', 'lock-cluster 9000_change.sql:1'],
   [
     'a change of type',
     '\nALTER TABLE people.person ALTER COLUMN phone TYPE integer;',
@@ -30,7 +62,7 @@ test.each([
   ],
   [
     'an exclusion constraint on a table with rows',
-    'ALTER TABLE people.person ADD CONSTRAINT x_excl EXCLUDE USING gist (tenant_id WITH =);',
+    'ALTER TABLE people.person ADD COLUMN x text, ADD CONSTRAINT x_excl EXCLUDE USING gist (tenant_id WITH =);',
     'lock-exclude 9000_change.sql:1',
   ],
   [
@@ -48,6 +80,13 @@ test.each([
   ],
 ])('%s is refused', async (_, sql, finding) => {
   expect(await rules(sql)).toContain(finding);
+});
+
+test('a column whose values are known, and a check that waits, are let through', async () => {
+  const sql = `ALTER TABLE people.person ADD COLUMN x timestamptz NOT NULL DEFAULT now(),
+    ADD COLUMN y text; -- CREATE INDEX y_idx ON people.person (y);
+    ALTER TABLE people.person ADD CONSTRAINT y_check CHECK (y <> 'x') NOT VALID;`;
+  expect(await rules(sql)).toEqual([]);
 });
 
 test('a new table may have its indexes and constraints at once', async () => {

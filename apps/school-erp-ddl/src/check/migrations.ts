@@ -73,38 +73,58 @@ interface LockRule {
   readonly message: string;
 }
 
+const ALTER = String.raw`\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?([\w.]+)`;
+const NEW_COLUMN = String.raw`\bADD\s+(?!CONSTRAINT\b|CHECK\b)(?:COLUMN\s+)?(?:IF\s+NOT\s+EXISTS\s+)?\w+\s+`;
+
 const LOCKS: readonly LockRule[] = [
   {
     rule: 'lock-index',
     pattern:
-      /\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY)(?:IF\s+NOT\s+EXISTS\s+)?\S+\s+ON\s+(?:ONLY\s+)?([\w.]+)/gi,
+      /\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY\b)(?:(?:IF\s+NOT\s+EXISTS\s+)?\w+\s+)?ON\s+(?:ONLY\s+)?([\w.]+)/gi,
     message:
       'an index on an existing table blocks its writers: use CREATE INDEX CONCURRENTLY in a file of its own (-- migrate: no-transaction)',
   },
   {
     rule: 'lock-rewrite',
-    pattern:
-      /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)[^;]*?\bALTER\s+(?:COLUMN\s+)?\w+\s+(?:SET\s+DATA\s+)?TYPE\b/gi,
+    pattern: new RegExp(`${ALTER}[^;]*?\\bALTER\\s+(?:COLUMN\\s+)?\\w+\\s+(?:SET\\s+DATA\\s+)?TYPE\\b`, 'gi'),
     message:
       'changing a type rewrites the table under an exclusive lock: add a column and fill it in batches',
   },
   {
+    rule: 'lock-rewrite',
+    pattern: new RegExp(
+      `${ALTER}[^;]*?(?:${NEW_COLUMN}(?:small|big)?serial\\d?\\b|\\bSET\\s+(?:(?:UN)?LOGGED|TABLESPACE|ACCESS\\s+METHOD|EXPRESSION)\\b)`,
+      'gi',
+    ),
+    message:
+      'this writes every row anew under an exclusive lock: fill a column or table beside it in batches',
+  },
+  {
     rule: 'lock-validate',
-    pattern:
-      /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)\s+ADD\s+(?:CONSTRAINT\s+\w+\s+)?(?:FOREIGN\s+KEY|CHECK)\b(?![^;]*NOT\s+VALID)/gi,
+    pattern: new RegExp(
+      `${ALTER}\\s+ADD\\s+(?:CONSTRAINT\\s+\\w+\\s+)?(?:FOREIGN\\s+KEY|CHECK)\\b(?![^;]*NOT\\s+VALID)`,
+      'gi',
+    ),
     message:
       'a constraint that is checked at once reads the whole table under a lock: add it NOT VALID, then VALIDATE',
   },
   {
+    rule: 'lock-validate',
+    pattern: new RegExp(`${ALTER}[^;]*?${NEW_COLUMN}(?:[^;,()]|\\([^()]*\\))*?\\bCHECK\\b`, 'gi'),
+    message:
+      'a column that comes with a check reads the whole table under a lock: add the check NOT VALID, then VALIDATE',
+  },
+  {
     rule: 'lock-exclude',
-    pattern: /\bALTER\s+TABLE\s+(?:ONLY\s+)?([\w.]+)\s+ADD\s+CONSTRAINT\s+\w+\s+EXCLUDE\b/gi,
+    pattern: new RegExp(`${ALTER}[^;]*?\\bADD\\s+(?:CONSTRAINT\\s+\\w+\\s+)?EXCLUDE\\b`, 'gi'),
     message:
       'an exclusion constraint on an existing table is built under an exclusive lock: plan an outage or a new table',
   },
   {
     rule: 'lock-cluster',
-    pattern: /\b(?:VACUUM\s+FULL|CLUSTER|REINDEX\s+(?:TABLE|INDEX)\s+(?!CONCURRENTLY))\s*([\w.]*)/gi,
-    message: 'this rewrites a table under an exclusive lock',
+    pattern:
+      /\b(?:VACUUM\s+FULL|CLUSTER|LOCK\s+TABLE|REINDEX\s+(?:TABLE|INDEX)\s+(?!CONCURRENTLY))\s*([\w.]*)/gi,
+    message: 'this locks a table, or rewrites it under an exclusive lock',
   },
 ];
 
@@ -135,9 +155,16 @@ function blindKeys(path: string, text: string, made: ReadonlySet<string | undefi
 
 /** Statements that lock a table which the same file did not make. */
 function locks(path: string, sql: string): Finding[] {
-  const text = sql.replaceAll(/--[^\n]*/g, (comment) => ' '.repeat(comment.length));
+  const text = sql
+    .replaceAll(/'[^']*'|--[^\n]*|\/\*[\s\S]*?\*\//g, (part) =>
+      part.startsWith("'") ? part : part.replaceAll(/[^\n]/g, ' '),
+    )
+    .replaceAll(/"(\w+)"/g, '$1');
+  // With IF NOT EXISTS it may have been there before, with rows.
   const made = new Set(
-    [...text.matchAll(/\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.]+)/gi)].map((m) => m[1]),
+    [...text.matchAll(/\bCREATE\s+(?:TEMP\s+|TEMPORARY\s+|UNLOGGED\s+)?TABLE\s+(?!IF\s)([\w.]+)/gi)].map(
+      (m) => m[1],
+    ),
   );
   const locking = LOCKS.flatMap(({ rule, pattern, message }) =>
     [...text.matchAll(pattern)]

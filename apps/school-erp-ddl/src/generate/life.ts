@@ -4,7 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Client } from '../database.ts';
-import { chance, type OperationsOptions } from './operations.ts';
+import type { OperationsOptions } from './operations.ts';
+import { chance } from './step.ts';
 
 export interface LifeOptions extends OperationsOptions {
   readonly tenant: number;

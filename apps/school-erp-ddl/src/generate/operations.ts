@@ -1,4 +1,6 @@
 import type { Queryable } from '../database.ts';
+import { CAMPUS } from './campus.ts';
+import { chance, type Step } from './step.ts';
 
 export interface OperationsOptions {
   /** First and last school day to fill with attendance, `YYYY-MM-DD`. */
@@ -11,12 +13,6 @@ export interface OperationsOptions {
   /** Exams in a year. 1 where absent. */
   readonly exams?: number;
 }
-
-/** A step of the fill: `{from}`, `{to}`, `{year}`, `{lessons}` and `{exams}` stand for the options. */
-type Step = readonly [about: string, statement: string];
-
-/** A number from 0 to 99 that a row's own numbers decide: chance, but the same each time. */
-export const chance = (...parts: string[]) => `abs(hashint8(${parts.join(' * 7919 + ')}) % 100)`;
 
 /** What a year hangs on: placements, timetable, exams, fees. */
 const FRAME: readonly Step[] = [
@@ -299,11 +295,12 @@ const LIFE: readonly Step[] = [
 ];
 
 /**
- * Fills a tenant whose roster was imported with what a school does: attendance, timetable, exams, fees, library.
+ * Fills a tenant whose roster was imported with what a school does: attendance, timetable, exams, fees, library,
+ * and a little of everything else.
  * Runs in the caller's transaction, as the tenant; running it again adds only what is missing.
  */
 export async function fillOperations(tx: Queryable, options: OperationsOptions): Promise<void> {
-  await run(tx, [...FRAME, ...LIFE], options);
+  await run(tx, [...FRAME, ...LIFE, ...CAMPUS], options);
 }
 
 /** The part of {@link fillOperations} that does not grow by the day; `writeLife` has the rest, for large tenants. */

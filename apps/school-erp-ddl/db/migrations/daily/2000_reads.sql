@@ -135,9 +135,13 @@ CREATE FUNCTION daily.teacher_day(teacher bigint, on_day date, week integer DEFA
     (SELECT array_agg(s.title ORDER BY s.title) FROM timetable.slot_section x
      JOIN academics.section s ON s.tenant_id = x.tenant_id AND s.id = x.section_id
      WHERE x.tenant_id = t.tenant_id AND x.slot_id = t.slot_id),
-    (SELECT string_agg(r.code, ', ') FROM timetable.slot_room x
-     JOIN timetable.room r ON r.tenant_id = x.tenant_id AND r.id = x.room_id
-     WHERE x.tenant_id = t.tenant_id AND x.slot_id = t.slot_id),
+    coalesce(
+      (SELECT r.code FROM timetable.room_change c
+       JOIN timetable.room r ON r.tenant_id = c.tenant_id AND r.id = c.room_id
+       WHERE c.tenant_id = t.tenant_id AND c.slot_id = t.slot_id AND c.day = on_day),
+      (SELECT string_agg(r.code, ', ') FROM timetable.slot_room x
+       JOIN timetable.room r ON r.tenant_id = x.tenant_id AND r.id = x.room_id
+       WHERE x.tenant_id = t.tenant_id AND x.slot_id = t.slot_id)),
     (SELECT u.cover_id FROM timetable.substitution u
      WHERE u.tenant_id = t.tenant_id AND u.slot_id = t.slot_id AND u.day = on_day AND u.absent_id = teacher)
   FROM timetable.slot_teacher t
@@ -178,14 +182,16 @@ CREATE FUNCTION daily.free_teachers(school bigint, on_day date, from_minute inte
       WHERE t.tenant_id = s.tenant_id AND t.person_id = s.person_id
         AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.effective @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
-    AND NOT EXISTS (SELECT FROM timetable.substitution u JOIN timetable.slot l ON l.tenant_id = u.tenant_id AND l.id = u.slot_id
+    AND NOT EXISTS (SELECT FROM timetable.substitution u
       WHERE u.tenant_id = s.tenant_id AND u.cover_id = s.person_id AND u.day = on_day
-        AND l.minutes && int4range(from_minute, to_minute))
+        AND u.minutes && int4range(from_minute, to_minute))
+    AND NOT EXISTS (SELECT FROM hr.staff_absence a
+      WHERE a.tenant_id = s.tenant_id AND a.person_id = s.person_id AND a.days @> on_day)
     AND NOT EXISTS (SELECT FROM hr.leave_request l
       WHERE l.tenant_id = s.tenant_id AND l.person_id = s.person_id AND l.status_code = 'approved' AND l.days @> on_day)
   ORDER BY p.family_name, p.given_name
 $$;
-COMMENT ON FUNCTION daily.free_teachers(bigint, date, integer, integer, integer) IS 'Teachers of a school without lesson, cover and leave at a time of a day, in minutes after midnight.';
+COMMENT ON FUNCTION daily.free_teachers(bigint, date, integer, integer, integer) IS 'Teachers of a school without lesson, cover, absence and leave at a time of a day, in minutes after midnight.';
 
 CREATE FUNCTION daily.free_rooms(school bigint, on_day date, from_minute integer, to_minute integer, week integer DEFAULT 1)
   RETURNS TABLE (room_id bigint, code text, name text, seats smallint)
@@ -197,6 +203,8 @@ CREATE FUNCTION daily.free_rooms(school bigint, on_day date, from_minute integer
       WHERE t.tenant_id = r.tenant_id AND t.room_id = r.id
         AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.effective @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
+    AND NOT EXISTS (SELECT FROM timetable.room_change c
+      WHERE c.tenant_id = r.tenant_id AND c.room_id = r.id AND c.day = on_day AND c.minutes && int4range(from_minute, to_minute))
     AND NOT EXISTS (SELECT FROM timetable.room_booking b
       WHERE b.tenant_id = r.tenant_id AND b.room_id = r.id
         AND b.during && tstzrange(on_day + from_minute * interval '1 minute', on_day + to_minute * interval '1 minute'))

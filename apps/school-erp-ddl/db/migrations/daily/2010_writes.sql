@@ -100,12 +100,23 @@ END;
 COMMENT ON FUNCTION fees.take_numbers(text, bigint) IS 'First of so many numbers of a series, taken at once and without gaps.';
 
 CREATE FUNCTION daily.swap_slots(one bigint, other bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  held integer;
 BEGIN
-  SET CONSTRAINTS ALL DEFERRED;
+  -- Both are held before their times are read: of two swaps at the same moment, the second starts from what the first
+  -- left. In the order of their numbers, so that the two queue instead of deadlocking.
+  PERFORM FROM timetable.slot s WHERE s.tenant_id = tenancy.current_tenant() AND s.id IN (one, other) ORDER BY s.id FOR UPDATE;
+  GET DIAGNOSTICS held = ROW_COUNT;
+  IF held <> 2 THEN
+    RAISE EXCEPTION '% and % are not two lessons', one, other USING ERRCODE = 'no_data_found';
+  END IF;
+  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.slot_teacher_clash_excl, timetable.slot_room_clash_excl,
+    timetable.substitution_cover_excl, timetable.room_change_clash_excl DEFERRED;
   UPDATE timetable.slot s SET day_of_week = o.day_of_week, minutes = o.minutes, weeks = o.weeks, effective = o.effective
   FROM timetable.slot o
   WHERE o.tenant_id = s.tenant_id AND ((s.id = one AND o.id = other) OR (s.id = other AND o.id = one));
-  SET CONSTRAINTS ALL IMMEDIATE;
+  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.slot_teacher_clash_excl, timetable.slot_room_clash_excl,
+    timetable.substitution_cover_excl, timetable.room_change_clash_excl IMMEDIATE;
 END
 $$;
 COMMENT ON FUNCTION daily.swap_slots(bigint, bigint) IS 'Exchanges the times of two lessons; refused where somebody would be booked twice.';
@@ -117,8 +128,18 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT this FROM enrolment.promotion_run r
   WHERE r.tenant_id = tenancy.current_tenant() AND r.id = run AND r.status_code = 'draft' FOR UPDATE;
+  IF EXISTS (
+    SELECT FROM enrolment.promotion_decision d
+    JOIN enrolment.placement p ON p.tenant_id = d.tenant_id AND p.id = d.placement_id
+    WHERE d.tenant_id = this.tenant_id AND d.promotion_run_id = run AND (p.exit_code IS NOT NULL
+      OR (p.person_id, p.organisation_id, p.academic_year_id) <> (d.person_id, this.organisation_id, this.from_year_id))
+  ) THEN
+    RAISE EXCEPTION 'promotion % decides about placements that are not of its students, school and year, or have ended', run
+      USING ERRCODE = 'check_violation', SCHEMA = 'enrolment', TABLE = 'promotion_decision', CONSTRAINT = 'promotion_decision_open';
+  END IF;
+  -- Where the old year ended before the new one begins, the days between belong to neither.
   UPDATE enrolment.placement p
-  SET period = daterange(lower(p.period), first_day), exit_code = d.decision
+  SET period = daterange(lower(p.period), least(upper(p.period), first_day)), exit_code = d.decision
   FROM enrolment.promotion_decision d
   WHERE d.tenant_id = p.tenant_id AND d.placement_id = p.id AND d.promotion_run_id = run;
   INSERT INTO enrolment.placement (person_id, organisation_id, academic_year_id, grade_level_id, programme_id, period, entry_code)

@@ -187,9 +187,11 @@ CREATE TRIGGER section_enrolment_seats_insert AFTER INSERT ON enrolment.section_
 CREATE TRIGGER section_enrolment_seats_update AFTER UPDATE ON enrolment.section_enrolment
   REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION enrolment.check_seats();
 
--- The other side: a capacity is not lowered below the students who have a seat.
+-- The other side: a capacity is not lowered below the students who have a seat. An enrolment in a section that had no
+-- capacity updates nothing here, but its foreign key holds the section, and this waits for that.
 CREATE FUNCTION enrolment.check_capacity() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM FROM academics.section s WHERE s.tenant_id = NEW.tenant_id AND s.id = NEW.id FOR UPDATE;
   IF NEW.capacity < (SELECT count(*) FROM enrolment.section_enrolment e
       WHERE e.tenant_id = NEW.tenant_id AND e.section_id = NEW.id AND e.role_code = 'student'
         AND e.record_status = 'active' AND (e.end_date IS NULL OR e.end_date > current_date)) THEN
@@ -215,6 +217,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('enrolment', 'promotion_decision', 'promotion_decision_decision_check', 'Promotion decision: decision must be one of promote, retain, graduate, leave.'),
   ('enrolment', 'promotion_decision', 'promotion_decision_promotion_run_id_person_id_key', 'This student is in the promotion already.'),
   ('enrolment', 'promotion_decision', 'promotion_decision_grade_check', 'Promotion and retention name the next grade, other decisions do not.'),
+  ('enrolment', 'promotion_decision', 'promotion_decision_open', 'A promotion decides about placements of its own students, school and year that have not ended.'),
   ('enrolment', 'promotion_decision', 'promotion_decision_promotion_run_fkey', 'The promotion run of this promotion decision does not exist, or is still in use.'),
   ('enrolment', 'promotion_decision', 'promotion_decision_person_fkey', 'The person of this promotion decision does not exist, or is still in use.'),
   ('enrolment', 'promotion_decision', 'promotion_decision_placement_fkey', 'The placement of this promotion decision does not exist, or is still in use.'),
