@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { commitAll, git } from './checkout.ts';
+import { commitAll } from './checkout.ts';
 import { pnpmw } from './commands.ts';
 import { finishTree, type InitOptions } from './init.ts';
 import { type Operation, planOf } from './plan.ts';
@@ -35,21 +35,53 @@ export async function createProject(
   const { say = () => {}, signal, commit = false } = options;
   checkTarget(target);
   const { tree } = prepareNew(template, choice);
-  mkdirSync(path.dirname(target), { recursive: true });
-  const stage = mkdtempSync(path.join(path.dirname(target), `.${choice.name}-`));
+  const parent = path.dirname(target);
+  const isNew = !existsSync(target);
+  mkdirSync(parent, { recursive: true });
+  removeAbandoned(parent, choice.name);
+  const stage = mkdtempSync(path.join(parent, `.${choice.name}-${process.pid}-`));
+  let moved = false;
   try {
     const root = path.join(stage, choice.name);
     writeTree(root, tree);
     await finishTree(root, say, signal);
+    moved = true;
     // An empty folder stays the one it is: somebody may be in it.
-    if (!existsSync(target)) renameSync(root, target);
+    if (isNew) renameSync(root, target);
     else for (const entry of readdirSync(root)) renameSync(path.join(root, entry), path.join(target, entry));
+    // What is installed knows its place.
+    await pnpmw(target, ['install', '--prefer-offline', '--frozen-lockfile'], signal);
+  } catch (error) {
+    if (moved) empty(target, isNew);
+    throw error;
   } finally {
-    rmSync(stage, { recursive: true, force: true });
+    rmSync(stage, removal);
   }
-  await pnpmw(target, ['install', '--prefer-offline', '--frozen-lockfile'], signal);
   if (!commit) return;
   const { package: carrier, version } = readRecord(tree).template;
-  git(target, 'init', '--quiet', '--initial-branch=main');
-  await commitAll(target, `chore: start from ${carrier} ${version}`);
+  await commitAll(target, `chore: start from ${carrier} ${version}`, { init: true });
+}
+
+const removal = { recursive: true, force: true, maxRetries: 5 } as const;
+
+function empty(folder: string, whole: boolean): void {
+  const folders = whole ? [folder] : readdirSync(folder).map((entry) => path.join(folder, entry));
+  for (const each of folders) rmSync(each, removal);
+}
+
+/** Removes what runs have left that were killed: the names of their folders tell the processes, which are gone. */
+function removeAbandoned(parent: string, name: string): void {
+  for (const entry of readdirSync(parent)) {
+    const [, pid] =
+      /^-(\d+)-\w{6}$/.exec(entry.startsWith(`.${name}-`) ? entry.slice(name.length + 1) : '') ?? [];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(path.join(parent, entry), removal);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
