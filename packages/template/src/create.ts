@@ -36,26 +36,28 @@ export async function createProject(
   checkTarget(target);
   const { tree } = prepareNew(template, choice);
   const parent = path.dirname(target);
-  const isNew = !existsSync(target);
   mkdirSync(parent, { recursive: true });
-  removeAbandoned(parent, choice.name);
   const stage = mkdtempSync(path.join(parent, `.${choice.name}-${process.pid}-`));
-  let moved = false;
+  const placed: string[] = [];
+  const place = (from: string, to: string) => {
+    renameSync(from, to);
+    placed.push(to);
+  };
   try {
     const root = path.join(stage, choice.name);
     writeTree(root, tree);
     await finishTree(root, say, signal);
-    moved = true;
     // An empty folder stays the one it is: somebody may be in it.
-    if (isNew) renameSync(root, target);
-    else for (const entry of readdirSync(root)) renameSync(path.join(root, entry), path.join(target, entry));
+    if (!existsSync(target)) place(root, target);
+    else for (const entry of readdirSync(root)) place(path.join(root, entry), path.join(target, entry));
     // What is installed knows its place.
     await pnpmw(target, ['install', '--prefer-offline', '--frozen-lockfile'], signal);
   } catch (error) {
-    if (moved) empty(target, isNew);
+    for (const each of placed) rmSync(each, removal);
     throw error;
   } finally {
     rmSync(stage, removal);
+    removeAbandoned(parent, choice.name);
   }
   if (!commit) return;
   const { package: carrier, version } = readRecord(tree).template;
@@ -64,17 +66,19 @@ export async function createProject(
 
 const removal = { recursive: true, force: true, maxRetries: 5 } as const;
 
-function empty(folder: string, whole: boolean): void {
-  const folders = whole ? [folder] : readdirSync(folder).map((entry) => path.join(folder, entry));
-  for (const each of folders) rmSync(each, removal);
-}
-
-/** Removes what runs have left that were killed: the names of their folders tell the processes, which are gone. */
+/**
+ * Removes what runs have left that were killed: the names of their folders tell the processes, which are gone. A program
+ * that such a run had started may have gone on for a while, so this comes late; where it still goes on, the next run
+ * succeeds.
+ */
 function removeAbandoned(parent: string, name: string): void {
+  const pattern = new RegExp(`^\\.${name}-(\\d+)-\\w{6}$`);
   for (const entry of readdirSync(parent)) {
-    const [, pid] =
-      /^-(\d+)-\w{6}$/.exec(entry.startsWith(`.${name}-`) ? entry.slice(name.length + 1) : '') ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) rmSync(path.join(parent, entry), removal);
+    const pid = pattern.exec(entry)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    try {
+      rmSync(path.join(parent, entry), removal);
+    } catch {}
   }
 }
 
