@@ -8,22 +8,23 @@ import { isCheckout, type Tree, textOf } from './tree.ts';
 
 /** Whether a checkout holds changes that are in no commit; never so for a copy without git. */
 export function isDirty(root: string): boolean {
-  return isCheckout(root) && git(root, 'status', '--porcelain') !== '';
+  return isCheckout(root) && git(root, 'status', '--porcelain', '--untracked-files=normal') !== '';
 }
 
 export function git(root: string, ...args: string[]): string {
   return execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 }).trim();
 }
 
-/** Commits everything as it is now. */
-export async function commitAll(root: string, message: string): Promise<void> {
+/** Commits everything as it is now; with `init`, into a repository that is new. */
+export async function commitAll(root: string, message: string, { init = false } = {}): Promise<void> {
   try {
+    if (init) await run('git', ['init', '--quiet', '--initial-branch=main'], { cwd: root });
     await run('git', ['add', '--all'], { cwd: root });
     await run('git', ['commit', '--quiet', '--message', message], { cwd: root });
   } catch (cause) {
     throw new TemplateError('TEMPLATE_COMMIT', 'the project is complete, but git made no commit of it', {
       details: cause instanceof TemplateError ? cause.details : [],
-      hint: 'do what git asks for (a name and an address?), then: git add --all && git commit',
+      hint: 'do what git asks for (a name and an address?), or install it, then: git add --all && git commit',
       cause,
     });
   }

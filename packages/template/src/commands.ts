@@ -6,7 +6,12 @@ import { TemplateError } from './template-error.ts';
 export async function run(
   command: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly cwd: string;
+    readonly signal?: AbortSignal | undefined;
+    /** What to do when it fails. */
+    readonly hint?: string | undefined;
+  },
 ): Promise<string> {
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -34,14 +39,19 @@ export async function run(
   const lines = output.trim().split('\n');
   throw new TemplateError('TEMPLATE_STEP', `${[command, ...args].join(' ')} ended with ${code}`, {
     details: lines.slice(-15),
-    hint: 'see what it says above; the tree is as it was before',
+    hint: options.hint ?? 'see what it says above; the tree is as it was before',
   });
 }
 
 /** pnpm by way of the tree's own wrapper. */
-export function pnpmw(root: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
+export function pnpmw(
+  root: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+  hint?: string,
+): Promise<string> {
   const wrapper = path.join(root, process.platform === 'win32' ? 'pnpmw.cmd' : 'pnpmw');
-  return run(wrapper, args, { cwd: root, signal });
+  return run(wrapper, args, { cwd: root, signal, hint });
 }
 
 function end(child: ChildProcess): void {

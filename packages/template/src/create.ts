@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { commitAll, git } from './checkout.ts';
+import { commitAll } from './checkout.ts';
 import { pnpmw } from './commands.ts';
 import { finishTree, type InitOptions } from './init.ts';
 import { type Operation, planOf } from './plan.ts';
@@ -35,21 +35,57 @@ export async function createProject(
   const { say = () => {}, signal, commit = false } = options;
   checkTarget(target);
   const { tree } = prepareNew(template, choice);
-  mkdirSync(path.dirname(target), { recursive: true });
-  const stage = mkdtempSync(path.join(path.dirname(target), `.${choice.name}-`));
+  const parent = path.dirname(target);
+  mkdirSync(parent, { recursive: true });
+  const stage = mkdtempSync(path.join(parent, `.${choice.name}-${process.pid}-`));
+  const placed: string[] = [];
+  const place = (from: string, to: string) => {
+    renameSync(from, to);
+    placed.push(to);
+  };
   try {
     const root = path.join(stage, choice.name);
     writeTree(root, tree);
     await finishTree(root, say, signal);
     // An empty folder stays the one it is: somebody may be in it.
-    if (!existsSync(target)) renameSync(root, target);
-    else for (const entry of readdirSync(root)) renameSync(path.join(root, entry), path.join(target, entry));
+    if (!existsSync(target)) place(root, target);
+    else for (const entry of readdirSync(root)) place(path.join(root, entry), path.join(target, entry));
+    // What is installed knows its place.
+    await pnpmw(target, ['install', '--prefer-offline', '--frozen-lockfile'], signal);
+  } catch (error) {
+    for (const each of placed) rmSync(each, removal);
+    throw error;
   } finally {
-    rmSync(stage, { recursive: true, force: true });
+    rmSync(stage, removal);
+    removeAbandoned(parent, choice.name);
   }
-  await pnpmw(target, ['install', '--prefer-offline', '--frozen-lockfile'], signal);
   if (!commit) return;
   const { package: carrier, version } = readRecord(tree).template;
-  git(target, 'init', '--quiet', '--initial-branch=main');
-  await commitAll(target, `chore: start from ${carrier} ${version}`);
+  await commitAll(target, `chore: start from ${carrier} ${version}`, { init: true });
+}
+
+const removal = { recursive: true, force: true, maxRetries: 5 } as const;
+
+/**
+ * Removes what runs have left that were killed: the names of their folders tell the processes, which are gone. A program
+ * that such a run had started may have gone on for a while, so this comes late; where it still goes on, the next run
+ * succeeds.
+ */
+function removeAbandoned(parent: string, name: string): void {
+  const pattern = new RegExp(`^\\.${name}-(\\d+)-\\w{6}$`);
+  for (const entry of readdirSync(parent)) {
+    const pid = pattern.exec(entry)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    try {
+      rmSync(path.join(parent, entry), removal);
+    } catch {}
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

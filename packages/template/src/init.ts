@@ -80,7 +80,8 @@ export async function initProject(
     throw error;
   }
   say('installing');
-  await pnpmw(root, ['install', '--prefer-offline']);
+  const hint = 'this is the project now, and only its packages are missing: ./pnpmw install';
+  await pnpmw(root, ['install', '--prefer-offline'], undefined, hint);
   if (!options.commit || !isCheckout(root)) return false;
   const { package: carrier, version } = readRecord(readTree(root)).template;
   await commitAll(root, `chore: start from ${carrier} ${version}`);

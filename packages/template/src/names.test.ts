@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkNames, formsOf, nameProblem, scopeProblem, titleOf, titleProblem } from './names.ts';
 
-const taken = new Set(['ingestion', 'vitest', 'test']);
+const taken = new Set(['shop', 'vitest', 'test']);
 
 test('a name is written as each kind of text writes it', () => {
   expect(formsOf('acme-shop2')).toEqual({
@@ -36,7 +36,9 @@ test.each([
   ['docker', 'of the system'],
   ['con', 'of the system'],
   ['vitest', 'is taken'],
-  ['ingestion', 'is taken'],
+  ['shop', 'is taken'],
+  ['store', 'is a command of pnpm'],
+  ['etc', 'of the system'],
 ])('%j is refused as a name', (name, problem) => {
   expect(nameProblem(name, taken)).toContain(problem);
 });

@@ -60,10 +60,13 @@ export function nameOfFolder(folder: string): string {
  * workspaces, scripts, commands, dependencies.
  */
 export function nameProblem(name: string, taken: ReadonlySet<string>): string | undefined {
-  return name === '' ? 'a project needs a name' : nameProblems(name, taken)[0];
+  if (name === '') return 'a project needs a name';
+  // The project's command is a script of its root, and pnpm takes its own commands for those first.
+  if (pnpmCommands.has(name)) return `${name} is a command of pnpm: ./pnpmw ${name} would run that`;
+  return nameProblems(name, taken)[0];
 }
 
-/** Everything that is wrong with a name, as {@link nameProblem} sees it. */
+/** Everything that is wrong with a name of a project or a variant. */
 export function nameProblems(name: string, taken: ReadonlySet<string>): string[] {
   const shown = JSON.stringify(name);
   const problems: string[] = [];
@@ -132,7 +135,29 @@ const reserved = new Set([
   'psql',
   'sh',
   'tar',
+  // Folders of a container, where the checkout would be mounted over them.
+  'etc',
+  'lib',
+  'lib64',
+  'proc',
+  'sbin',
+  'sys',
+  'usr',
+  'var',
 ]);
+
+/** What `pnpm help --all` and the life cycle of packages name. */
+const pnpmCommands = new Set(
+  `access add adduser approve approve-builds audit bin bugs c cache cat-file cat-index change ci clean completion config
+  create dedupe deploy deprecate dist-tag dlx docs doctor edit env exec fetch find-hash fund get help i ignored-builds
+  import info init install install-test it lane licenses link list ll ln login logout ls m multi outdated owner pack
+  pack-app patch patch-commit patch-remove peers permissions ping pipeline pkg postinstall prefix preinstall prepare
+  profile prune publish purge rb rebuild recursive remove repo restart rm root rt run run-script runtime sbom search
+  self-update server set set-script setup shim show ss stage star stars start stop store t tasks team test token tst un
+  undeprecate uninstall unlink unpublish unstar up update upgrade version view whoami why with xmas`.split(
+    /\s+/,
+  ),
+);
 
 /** What no file can be called on Windows. */
 const device = /^(?:con|prn|aux|nul|com\d|lpt\d)$/;

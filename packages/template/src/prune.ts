@@ -28,6 +28,8 @@ export function prune(tree: Tree, selection: Selection): Pruned {
   remove(removalReason(tree, selection));
   const goneWords = new Set([...selection.pruned, ...selection.prunedEngines]);
   edit(files, (file, text) => resolveRegions(file, text, keepsOf(selection)));
+  // What nothing needed in the first place is somebody's own, and may not be in use yet.
+  const idle = new Set(unneededWorkspaces(readManifests(tree)));
   // A package that goes takes imports with it, and those may have been the last that needed another package.
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;
@@ -45,7 +47,7 @@ export function prune(tree: Tree, selection: Selection): Pruned {
       const json = pruneManifest(manifest, tree, files, goneWords);
       if (json) files.set(join(manifest.folder, 'package.json'), entryOf(json));
     }
-    const folders = unneededWorkspaces(readManifests(files));
+    const folders = unneededWorkspaces(readManifests(files), idle);
     remove((file) =>
       folders.some((folder) => file.startsWith(`${folder}/`)) ? 'nothing needs it any more' : undefined,
     );
@@ -71,7 +73,12 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
   // A variant that somebody has added may be called by any word, and texts do not speak of it when they have that word.
   const introduction = textOf(before.get('README.md')) ?? '';
   const known = selection.pruned.filter((name) => introduction.includes(`\`${name}\``));
-  const goneMentions = [...known, ...selection.prunedEngines].map((name) => mention(name, 'i'));
+  // The name may be a word of the language too: it means the variant as code, or in front of a heading's colon.
+  const ofVariant = (name: string) => new RegExp(`\`${name}\`|^#+ ${name}: `);
+  const goneMentions = [
+    ...known.map(ofVariant),
+    ...selection.prunedEngines.map((name) => mention(name, 'i')),
+  ];
   const keptNames = selection.kept.map((name) => mention(name, 'i'));
   const codes = codesIn(files);
   const goneCodes = new Set([...codesIn(before)].filter((code) => !codes.has(code)));
@@ -98,7 +105,7 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
       });
     }
     // What is left are examples: commands that work with any variant.
-    for (const name of known) result = result.replaceAll(mention(name, 'g'), example);
+    for (const name of known) result = result.replaceAll(argument(name), example);
     return result;
   });
 }
@@ -106,6 +113,11 @@ function pruneTexts(files: Map<string, Entry>, before: Tree, selection: Selectio
 /** A name as a word of its own: `mail` is none of `mail-queue`, nor of `MailQueue`. */
 function mention(name: string, flags: string): RegExp {
   return new RegExp(`(?<![\\w-])${name}(?![\\w-])`, flags);
+}
+
+/** A variant where commands take one: as an argument, or as part of a path. */
+function argument(name: string): RegExp {
+  return new RegExp(`(?<=--filter |-p |\\bapps/|pnpmw \\S+ (?:dev|up) )${name}(?![\\w-])`, 'g');
 }
 
 /** Constants in capitals that sources write as strings or keys: error codes among them. */

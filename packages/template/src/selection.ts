@@ -94,10 +94,13 @@ function isNamedAfter(part: string, name: string): boolean {
 }
 
 /**
- * Folders of workspaces that nothing needs any more: neither the root, nor a variant, nor the scripts, nor what those
- * need in turn.
+ * Folders of workspaces that nothing needs any more: neither the root, nor a variant, nor the scripts, nor one
+ * of `others`, nor what those need in turn.
  */
-export function unneededWorkspaces(manifests: readonly Manifest[]): string[] {
+export function unneededWorkspaces(
+  manifests: readonly Manifest[],
+  others: ReadonlySet<string> = new Set(),
+): string[] {
   const byName = new Map(manifests.map((manifest) => [manifest.name, manifest]));
   const needed = new Set<Manifest>();
   const visit = (manifest: Manifest | undefined): void => {
@@ -105,7 +108,9 @@ export function unneededWorkspaces(manifests: readonly Manifest[]): string[] {
     needed.add(manifest);
     for (const dependency of dependenciesOf(manifest.json)) visit(byName.get(dependency));
   };
-  for (const manifest of manifests) if (!manifest.folder.startsWith('packages/')) visit(manifest);
+  for (const manifest of manifests) {
+    if (!manifest.folder.startsWith('packages/') || others.has(manifest.folder)) visit(manifest);
+  }
   return manifests
     .filter((manifest) => !needed.has(manifest))
     .map(({ folder }) => folder)

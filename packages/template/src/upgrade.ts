@@ -8,7 +8,7 @@ import { prepare } from './prepare.ts';
 import { readRecord, type TemplateRecord } from './record.ts';
 import { TemplateError } from './template-error.ts';
 import { isCheckout, readTree, type Tree, walkTree, writeTree } from './tree.ts';
-import { readVariants } from './workspace.ts';
+import { readManifests, readVariants } from './workspace.ts';
 
 export interface UpgradeOptions {
   /** Version or tag of the template's package; `latest` where absent. */
@@ -50,24 +50,44 @@ export async function upgradeProject(root: string, options: UpgradeOptions = {})
   const later = options.from
     ? readTemplate(options.from)
     : await fetchTemplate(template.package, options.to ?? 'latest', '--from', signal);
-  const prepared = await Promise.all([base, later].map((tree) => prepareAgain(root, tree, project, signal)));
-  const [before, after] = prepared as [Tree, Tree];
+  const [before, whole] = (await Promise.all(
+    [base, later].map((tree) => prepareAgain(root, tree, project, signal)),
+  )) as [Tree, Tree];
+  const [after, unwanted] = withoutDeleted(before, whole, readTree(root));
   const [from, to] = [before, after].map((tree) => readRecord(tree).template.version ?? '') as [
     string,
     string,
   ];
   const start = commitOf(root, before, `${template.package} ${from}`);
   const end = commitOf(root, after, `${template.package} ${to}`, start);
-  if (options.dryRun) return { from, to, ...(await inCopy(root, (copy) => merge(copy, start, end))) };
+  const mergeIn = async (folder: string) => {
+    const { merged, conflicts, deleted } = await merge(folder, start, end);
+    return { from, to, merged, conflicts, deleted: [...deleted, ...unwanted].sort() };
+  };
+  if (options.dryRun) return await inCopy(root, mergeIn);
   say(`merging ${from} -> ${to}`);
-  const result = await merge(root, start, end);
+  const result = await mergeIn(root);
   if (result.conflicts.length === 0 && result.merged.length > 0) {
     say('installing');
-    await pnpmw(root, ['install', '--prefer-offline', '--no-frozen-lockfile']);
-    await pnpmw(root, ['env:example']);
+    const hint =
+      'everything is merged: ./pnpmw install && ./pnpmw env:example; git reset --hard takes it back';
+    for (const args of [['install', '--prefer-offline', '--no-frozen-lockfile'], ['env:example']]) {
+      await pnpmw(root, args, undefined, hint);
+    }
     git(root, 'add', '--all');
   }
-  return { from, to, ...result };
+  return result;
+}
+
+/** A release without what is new in the workspaces that the project has deleted, and what that is. */
+function withoutDeleted(before: Tree, after: Tree, project: Tree): [Tree, string[]] {
+  const gone = readManifests(before).flatMap(({ folder }) =>
+    folder === '' || project.has(`${folder}/package.json`) ? [] : `${folder}/`,
+  );
+  const unwanted = [...after.keys()].filter(
+    (file) => !before.has(file) && gone.some((folder) => file.startsWith(folder)),
+  );
+  return [new Map([...after].filter(([file]) => !unwanted.includes(file))), unwanted];
 }
 
 function checkProject(root: string): Required<TemplateRecord> {
@@ -154,7 +174,9 @@ async function merge(root: string, start: string, end: string): Promise<Omit<Upg
     return { merged: [], conflicts: [], deleted: [] };
   }
   const settings = ['-c', 'merge.directoryRenames=false', '-c', 'core.quotePath=false'];
-  await run('git', [...settings, 'cherry-pick', '--no-commit', end], { cwd: root }).catch((error) => {
+  // Texts that came into the project with the line ends of Windows have not been changed by that.
+  const pick = ['cherry-pick', '--no-commit', '--strategy-option=ignore-cr-at-eol', end];
+  await run('git', [...settings, ...pick], { cwd: root }).catch((error) => {
     if (unmerged(root).size === 0) throw error;
   });
   const deleted = [...unmerged(root)].flatMap(([file, stages]) => (stages.has(2) ? [] : [file]));

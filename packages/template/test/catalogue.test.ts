@@ -37,6 +37,19 @@ test.each(names)('%s makes a valid Compose file, which programs wait for and fin
   }
 });
 
+test.each(names)('what is secret of %s in development, production refuses', (name) => {
+  using tree = checkout('shop');
+  const { after } = planService(tree.root, 'shop', name);
+  const preflight = readFileSync(join(repository, 'infra/preflight.sh'), 'utf8');
+  const known = [...preflight.matchAll(/^known=(['"])([^'"]*)/gm)].flatMap(([, , words]) =>
+    words!.split(/\s+/),
+  );
+  const defaults = findVariables(tree.filesWith('shop', after), { projectDirectory: tree.root })
+    .filter((variable) => /PASSWORD|SECRET|S3_KEY/.test(variable.name))
+    .flatMap((variable) => variable.default || []);
+  expect(defaults.filter((value) => !known.includes(value))).toEqual([]);
+});
+
 test('every service fits beside the others, on ports and variables of its own', () => {
   using tree = checkout('shop', 'mill');
   for (const variant of ['shop', 'mill']) {

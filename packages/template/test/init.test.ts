@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
@@ -91,6 +92,7 @@ test('changes in no commit, and names that are taken, are refused; nothing chang
     details: [expect.stringContaining('news is taken')],
   });
   writeFileSync(path.join(root, 'notes.txt'), 'mine');
+  git(root, 'config', 'status.showUntrackedFiles', 'no');
   await expect(initProject(openTemplate(root), choice)).rejects.toMatchObject({ code: 'TEMPLATE_DIRTY' });
   expect(contents(walkTree(root))).toEqual({ ...before, 'notes.txt': 'mine' });
 });
@@ -175,6 +177,45 @@ test('create makes the project in a new or empty folder, and leaves nothing wher
   await expect(fails).rejects.toMatchObject({ code: 'TEMPLATE_STEP' });
   const entries = [...walkTree(folder).keys()].map((file) => file.split('/')[0]);
   expect([...new Set(entries)].sort()).toEqual(['empty', 'new']);
+});
+
+test('create takes everything back when what it has put in place cannot be installed, or is interrupted then', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(path.join(folder, 'empty'));
+  const stop = new AbortController();
+  const ends =
+    'case "$*" in *--frozen-lockfile) case "$0" in */.acme-shop-*) ;; *) echo "no network" >&2; exit 3 ;; esac ;; esac';
+  for (const target of ['new', 'empty']) {
+    const fails = createProject(sampleTemplate({}, ends), path.join(folder, target), choice);
+    await expect(fails).rejects.toMatchObject({ code: 'TEMPLATE_STEP', details: ['no network'] });
+  }
+  const hangs = ends.replace(/echo.*exit 3/, 'touch "$0.runs"; exec sleep 60');
+  const interrupted = createProject(sampleTemplate({}, hangs), path.join(folder, 'new'), choice, {
+    signal: stop.signal,
+  });
+  await vi.waitUntil(() => existsSync(path.join(folder, 'new/pnpmw.runs')), { timeout: 20_000 });
+  stop.abort();
+  await expect(interrupted).rejects.toThrow();
+  expect(readdirSync(folder)).toEqual(['empty']);
+  expect(readdirSync(path.join(folder, 'empty'))).toEqual([]);
+});
+
+test('create removes what a run that was killed has left, and nothing that a run has which goes on', async () => {
+  const folder = temporaryFolder();
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  const [dead, alive] = [`.acme-shop-${pid}-aBc123`, `.acme-shop-${process.pid}-aBc123`];
+  for (const name of [dead, alive, '.acme-shop-files'])
+    mkdirSync(path.join(folder, name, 'acme-shop'), { recursive: true });
+  await createProject(sampleTemplate(), path.join(folder, 'shop'), choice);
+  expect(readdirSync(folder).sort()).toEqual([alive, '.acme-shop-files', 'shop'].sort());
+});
+
+test('when the packages cannot be installed after init has put the project in place, it says so', async () => {
+  const root = checkoutOf(sampleTemplate({}, 'case "$0" in */init/tree/*) ;; *) exit 3 ;; esac'));
+  await expect(initProject(openTemplate(root), choice)).rejects.toMatchObject({
+    code: 'TEMPLATE_STEP',
+    hint: expect.stringContaining('this is the project now'),
+  });
 });
 
 function pidIn(file: string): number {

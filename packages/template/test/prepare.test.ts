@@ -69,6 +69,20 @@ test('a variant that somebody has added goes too, and words like its name stay',
   expect(textOf(without.tree.get('packages/acme-shop/src/main.ts'))).toContain('export const start = ()');
 });
 
+test('what somebody has added stays, though it has the word, or is not in use yet', () => {
+  const added = {
+    'apps/shop/src/list.ts': "const news = ['news'];\nexport { news };\n",
+    'docs/mine.md': '# What news is\n\nThe news of the day.\n\n| news     |\n| -------- |\n| old news |\n',
+    'packages/mine/package.json': '{ "name": "@yard/mine", "dependencies": { "zod": "catalog:" } }\n',
+    'packages/mine/src/index.ts': "import { z } from 'zod';\n\nexport const mine = z;\n",
+  };
+  const kept = prepare(sampleTemplate(added), choice).tree;
+  for (const file of ['apps/shop/src/list.ts', 'docs/mine.md', 'packages/mine/src/index.ts'] as const) {
+    expect(textOf(kept.get(file))).toBe(added[file]);
+  }
+  expect(kept.has('packages/mine/package.json')).toBe(true);
+});
+
 test('a name is refused that would make one word of two', () => {
   const errors = (word: string) => ({ 'apps/shop/src/errors.ts': `export class ${word} extends Error {}\n` });
   const named = (word: string) => () => prepareNew(sampleTemplate(errors(word)), choice);

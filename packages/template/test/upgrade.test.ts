@@ -86,6 +86,47 @@ test('a dry run tells the same, and changes nothing', async () => {
   expect((await upgradeProject(root, sources)).merged).toEqual(merged);
 });
 
+test('a workspace that the project has deleted stays deleted, with what is new in it', async () => {
+  const root = checkoutOf(prepare(first, choice).tree);
+  rmSync(path.join(root, 'apps/shop'), { recursive: true });
+  commit(root, 'our own shop');
+  const folder = temporaryFolder();
+  const [base, from] = [path.join(folder, '1.gz'), path.join(folder, '2.gz')];
+  writeFileSync(base, packTree(first));
+  const shop = { 'apps/shop/src/main.ts': 'start(2);\n', 'apps/shop/src/new.ts': 'export {};\n' };
+  writeFileSync(from, packTree(sampleTemplate({ ...shop, 'docs/new.md': '# New\n' })));
+  const deleted = Object.keys(shop);
+  expect(await upgradeProject(root, { base, from, dryRun: true })).toMatchObject({ deleted });
+  expect(await upgradeProject(root, { base, from })).toMatchObject({
+    merged: ['docs/new.md'],
+    conflicts: [],
+    deleted,
+  });
+  expect(existsSync(path.join(root, 'apps/shop'))).toBe(false);
+});
+
+test('the line ends of Windows are no conflict', async () => {
+  const root = checkoutOf(prepare(first, choice).tree);
+  for (let number = 0; number < 19; number += 1) {
+    const file = path.join(root, page(number));
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('\n', '\r\n'));
+  }
+  edit(root, page(1), 'line 11\r\n', 'line 11, said otherwise\r\n');
+  commit(root, 'from Windows');
+  expect((await upgradeProject(root, releases())).conflicts).toEqual([]);
+  const merged = readFileSync(path.join(root, page(1)), 'utf8');
+  expect(merged).toContain('line 0 of Acme Shop 2');
+  expect(merged).toContain('line 11, said otherwise');
+});
+
+test('when what was merged cannot be installed, it says how to go on, and how to go back', async () => {
+  const root = checkoutOf(prepare(sampleTemplate({}, 'exit 3'), choice).tree);
+  await expect(upgradeProject(root, releases())).rejects.toMatchObject({
+    code: 'TEMPLATE_STEP',
+    hint: expect.stringMatching(/everything is merged.*git reset --hard/),
+  });
+});
+
 test('after an upgrade there is nothing to merge', async () => {
   const root = checkoutOf(prepare(first, choice).tree);
   const { from } = releases();

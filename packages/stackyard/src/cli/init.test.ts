@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { PassThrough } from 'node:stream';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ownerLock } from '../start-stack.ts';
 import { acquireLock } from '../state.ts';
 import { describeVariant } from '../workspace.ts';
@@ -24,18 +25,19 @@ function workspace(record: object) {
     mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
     writeFileSync(path.join(root, file), text);
   }
-  const run = async (...args: string[]) => {
+  const run = (...args: string[]) => runWith(false, args);
+  const runWith = async (interactive: boolean, args: string[]) => {
     let [stdout, stderr] = ['', ''];
     const code = await main(args, {
       cwd: path.join(root, 'apps/shop'),
       environment: {},
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
-      interactive: false,
+      interactive,
     });
     return { code, stdout, stderr };
   };
-  return { root, run };
+  return { root, run, runWith };
 }
 
 test('init shows what it would do; the name follows from the folder, and everything stays unless told otherwise', async () => {
@@ -46,6 +48,20 @@ test('init shows what it would do; the name follows from the folder, and everyth
   expect(stdout).toMatch(/^ {2}delete {2}apps\/news\/compose\.yaml +belongs to news$/m);
   const all = await run('init', '--dry-run', '--json');
   expect(JSON.parse(all.stdout)).not.toContainEqual(expect.objectContaining({ kind: 'delete' }));
+  expect(readdirSync(path.join(root, 'apps'))).toEqual(['news', 'shop']);
+});
+
+test('init shows a person the plan before it asks whether to do it', async () => {
+  const { root, runWith } = workspace({ template });
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  stdout.on('data', (text) => String(text).includes('Do this?') && stdin.write('n\n'));
+  vi.spyOn(process, 'stdin', 'get').mockReturnValue(stdin as never);
+  vi.spyOn(process, 'stdout', 'get').mockReturnValue(stdout as never);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const wishes = ['--name', 'my-shop', '--scope', 'acme', '--title', 'Acme', '--keep', 'shop'];
+  const { code, stdout: said } = await runWith(true, ['init', ...wishes]);
+  expect(code).toBe(0);
+  expect(said).toMatch(/belongs to news.*nothing was changed\n$/s);
   expect(readdirSync(path.join(root, 'apps'))).toEqual(['news', 'shop']);
 });
 

@@ -16,6 +16,7 @@ import { ownerLock } from '../start-stack.ts';
 import { lockHolder } from '../state.ts';
 import { describeVariant, findWorkspace } from '../workspace.ts';
 import { newCommand, type Surroundings } from './command-line.ts';
+import { confirm } from './confirm.ts';
 import { Interrupts, interruptible } from './interrupts.ts';
 
 interface InitOptions extends Omit<Wishes, 'keep'> {
@@ -65,6 +66,10 @@ async function init(surroundings: Surroundings, options: InitOptions): Promise<v
   }
   if (options.dryRun) return;
   refuseRunning(root, template.variants);
+  if (asks && !(await confirm('Do this?', true))) {
+    stdout.write('nothing was changed\n');
+    return;
+  }
   const say = (line: string) => options.json || stdout.write(`${line}\n`);
   const committed = await interruptible(interrupts, () =>
     initProject(template, choice, { commit: options.commit ?? false, signal, say }),

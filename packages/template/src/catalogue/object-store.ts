@@ -9,9 +9,9 @@ image: versity/versitygw:v1.8.0
 command: ["posix", "/data"]
 environment:
   # Access key of ${variant}'s object store
-  ROOT_ACCESS_KEY_ID: \${${prefix}_S3_KEY:-${variant}}
+  ROOT_ACCESS_KEY_ID: \${${prefix}_S3_KEY:-admin}
   # Secret of that key
-  ROOT_SECRET_ACCESS_KEY: \${${prefix}_S3_SECRET:-${variant}-secret}
+  ROOT_SECRET_ACCESS_KEY: \${${prefix}_S3_SECRET:-development}
   VGW_PORT: ":7070"
   VGW_HEALTH: /health
 ports:
@@ -25,10 +25,10 @@ healthcheck:
   timeout: 3s
   retries: 60
 `,
-  environment: ({ variant, prefix }) => ({
+  environment: ({ prefix }) => ({
     S3_ENDPOINT: 'http://object-store:7070',
-    S3_KEY: `\${${prefix}_S3_KEY:-${variant}}`,
-    S3_SECRET: `\${${prefix}_S3_SECRET:-${variant}-secret}`,
+    S3_KEY: `\${${prefix}_S3_KEY:-admin}`,
+    S3_SECRET: `\${${prefix}_S3_SECRET:-development}`,
   }),
   withoutEngine:
     'there is no embedded object store: without Docker it is not started, and S3_ENDPOINT is unset, so keep files in a folder then',
