@@ -22,7 +22,7 @@ const server = createServer(async (request, response) => {
     response.writeHead(405).end();
     return;
   }
-  const { pathname } = new URL(request.url ?? '/', 'http://page');
+  const pathname = URL.parse(request.url ?? '/', 'http://page')?.pathname ?? '/';
   const file = extname(pathname) ? pathname : '/index.html'; // the page finds its own way
   try {
     const path = join(folder, normalize(decodeURIComponent(file)));
