@@ -292,10 +292,15 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     ]) {
       expect((await workspace.run(command, nobody)).stderr).toContain('STACKYARD_DOCKER_DOWN');
     }
-    expect(await workspace.run(['reset', 'one', '--yes', '--no-backup'])).toMatchObject({
-      code: 0,
-      stderr: '',
+    const reset = ['reset', 'one', '--yes', '--no-backup'];
+    const user = docker('create', '--volume', `${volume}:/kept`, 'debian:bookworm-slim').trim();
+    const refused = await workspace.run(reset);
+    docker('rm', user);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`STACKYARD_VOLUME_KEPT: the volume ${volume} could not be removed`),
     });
+    expect(await workspace.run(reset)).toMatchObject({ code: 0, stderr: '' });
     expect(docker('volume', 'ls', '--quiet')).not.toContain(volume);
   });
 
@@ -360,6 +365,35 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     const sum = createHash('sha256').update(`${token} root-value own-value\n`).digest('hex');
     expect(stdout).toContain(sum);
     expect(workspace.leftovers().join('\n')).not.toContain(token);
+  });
+
+  test('--build leaves no container of a step that failed, was interrupted or killed', async () => {
+    await using workspace = workspaceOf({ web: { build: { context: './apps/one' } } });
+    const label = `stackyard.build=${path.basename(workspace.root)}`;
+    const step = (command: string) =>
+      workspace.write(
+        'apps/one/Dockerfile',
+        `FROM debian:bookworm-slim\nLABEL "${label.replace('=', '"="')}"\nRUN ${command}\n`,
+      );
+    const steps = () => docker('ps', '--all', '--quiet', '--filter', `label=${label}`).trim();
+    step('false');
+    const failed = await workspace.run(['up', 'one', '--build']);
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_BUILD') });
+    expect(steps()).toBe('');
+    step('sleep 600');
+    for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+      const dev = workspace.start(['dev', 'one', '--build']);
+      await eventually(
+        () => steps() !== '',
+        () => dev.output,
+      );
+      dev.kill(signal);
+      await dev.outcome;
+      await eventually(
+        () => steps() === '' && workspace.leftovers().length === 0,
+        () => steps() + workspace.leftovers().join('\n'),
+      );
+    }
   });
 
   test('--build runs everything in containers, from the Dockerfiles', async () => {

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import { type DockerEnvironment, docker, toolBasics } from '../drivers/docker/command.ts';
 
 /**
@@ -74,7 +72,7 @@ export class ContainerTools {
   }
 
   /**
-   * Gives a tool its input to the end.
+   * Gives a tool its input, and takes that to its end: `pg_restore` ends with the last table, not with the file.
    *
    * @throws ToolError when it fails
    */
@@ -84,13 +82,28 @@ export class ContainerTools {
     chunks: Iterable<string> | AsyncIterable<Buffer>,
     signal: AbortSignal,
   ): Promise<void> {
-    const tool = this.#spawn(command, database, signal);
-    tool.child.stdout.resume();
-    const given = pipeline(Readable.from(chunks), tool.child.stdin, { signal });
-    const [fed, ended] = await Promise.allSettled([given, tool.ended]);
-    // A tool that fails no longer reads: what it says is the reason.
-    if (ended.status === 'rejected') throw ended.reason;
-    if (fed.status === 'rejected') throw fed.reason;
+    const { child, ended } = this.#spawn(command, database, signal);
+    const { stdin } = child;
+    child.stdout.resume();
+    let failed = false;
+    ended.catch(() => {
+      failed = true;
+    });
+    const closed = new Promise((resolve) => stdin.once('close', resolve));
+    const feed = async () => {
+      try {
+        for await (const chunk of chunks) {
+          if (failed) break;
+          if (stdin.destroyed || stdin.write(chunk)) continue;
+          await Promise.race([new Promise((resolve) => stdin.once('drain', resolve)), closed]);
+        }
+      } finally {
+        stdin.end();
+      }
+    };
+    const results = await Promise.allSettled([feed(), ended]);
+    // Where the input broke off, that is why the tool failed.
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   #spawn(command: readonly string[], database: string, signal: AbortSignal) {

@@ -31,8 +31,9 @@ export class Compose {
     await this.#run(['pull', ...services], context, 'pulling the image');
   }
 
+  /** What a step that fails ran in goes too: Compose 2 keeps none, older ones do. */
   async build(services: readonly string[], context: DriverContext): Promise<void> {
-    await this.#run(['build', ...services], context, 'building the image');
+    await this.#run(['build', '--force-rm', ...services], context, 'building the image');
   }
 
   /** The command's own lines go to the log `compose`. */
@@ -60,6 +61,7 @@ export class Compose {
       });
       const stop = () => void child.stop();
       context.signal.addEventListener('abort', stop, { once: true });
+      if (context.signal.aborted) stop(); // while it was being started
       const { code } = await child.exited;
       context.signal.removeEventListener('abort', stop);
       context.signal.throwIfAborted();

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack, StoredData } from '../../driver.ts';
+import { StackyardError } from '../../errors.ts';
 import { folderSize } from '../embedded/folder-size.ts';
 import { type DockerEnvironment, docker } from './command.ts';
 import { projectName } from './project.ts';
@@ -98,9 +99,17 @@ function storedVolume(stack: Stack, service: string, volume: string, image: stri
       return sizeInside(stack, image, `${volume}:/stored`);
     },
     remove: async () => {
-      await docker(['volume', 'rm', '--force', volume], stack.environment);
+      const { code, stderr } = await docker(['volume', 'rm', '--force', volume], stack.environment);
+      if (code !== 0) throw notRemoved(volume, stderr);
     },
   };
+}
+
+function notRemoved(volume: string, said: string): StackyardError {
+  return new StackyardError('STACKYARD_VOLUME_KEPT', `the volume ${volume} could not be removed`, {
+    details: said.trim().split('\n').slice(0, 3),
+    hint: `remove the containers that use it (docker ps --all --filter volume=${volume}), then run this again`,
+  });
 }
 
 function canEnter(folder: string): boolean {
