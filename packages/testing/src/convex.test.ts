@@ -9,7 +9,10 @@ test('functions that the deployment refuses are an error with the words of the C
   onTestFinished(() => rm(project, { recursive: true }));
   await mkdir(join(project, 'convex'));
   await writeFile(join(project, 'package.json'), '{ "dependencies": { "convex": "*" } }');
-  await writeFile(join(project, 'convex', 'broken.ts'), "export const broken = 1; throw new Error('broken at import');");
+  await writeFile(
+    join(project, 'convex', 'broken.ts'),
+    "export const broken = 1; throw new Error('broken at import');",
+  );
   const modules = resolve(import.meta.dirname, '..', '..', 'convex-local', 'node_modules');
   await symlink(modules, join(project, 'node_modules'), 'junction');
   await expect(startConvex({ project })).rejects.toMatchObject({
