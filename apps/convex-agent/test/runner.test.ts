@@ -184,6 +184,25 @@ test('a lasting failure fails the workflow, and a retry goes on from the step th
   expect(failures).toBe(1);
 });
 
+test('a workflow whose last review found blockers has rounds again when it is retried', async () => {
+  startRunner(instantly(), { maxRounds: 1 });
+  const id = await create('sent back at first');
+  expect(await until(id, ended)).toMatchObject({
+    status: 'failed',
+    error: expect.stringContaining('did not approve after 1 round'),
+  });
+  await client.mutation(api.workflows.retry, { id });
+  await until(id, (workflow) => workflow.status === 'completed');
+  const sessions = await client.query(api.agentSessions.list, { workflowId: id });
+  expect(sessions.map(({ step }) => step)).toEqual([
+    'planner',
+    'coder-1',
+    'reviewer-1',
+    'coder-2',
+    'reviewer-2',
+  ]);
+});
+
 test('a passing failure puts the workflow back in the queue, not to be taken before a while', async () => {
   startRunner({
     ...instantly(),

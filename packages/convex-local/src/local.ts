@@ -141,7 +141,10 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     else if (event.event === 'deployed') authenticator.reset();
     else if (event.event === 'ready') {
       log(`${event.documents} documents`);
-      for (const damage of event.damage) log(`the log was damaged at its end: ${JSON.stringify(damage)}`);
+      for (const { file, soundBytes, lostBytes, keptAs } of event.damage) {
+        const where = `${file} is damaged from byte ${soundBytes} on`;
+        log(`${where}: what came before is here, the other ${lostBytes} bytes are kept as ${keptAs}`);
+      }
     }
   });
   engine.onRestart = (reason) => {

@@ -137,6 +137,20 @@ describe('the sync protocol', () => {
     expect(await early.closed).toBe(1008);
   });
 
+  test('does nothing that came after what ended the connection, so that it can be sent again', async () => {
+    const session = randomUUID();
+    const refused = await raw(session);
+    refused.send({ type: 'Authenticate', tokenType: 'User', value: 'no token', baseVersion: 0 });
+    refused.send(mutation(1, 'chat:send', { channel: 'refused', text: 'as nobody' }));
+    expect(await refused.next()).toMatchObject({ type: 'AuthError' });
+    await refused.closed;
+    const second = await raw(session);
+    second.send(mutation(1, 'chat:send', { channel: 'refused', text: 'sent again' }));
+    expect(await second.next('MutationResponse')).toMatchObject({ success: true });
+    const http = new ConvexHttpClient(deployment.url, { logger: false });
+    expect(await http.query(chat.list!, { channel: 'refused' })).toEqual(['sent again']);
+  });
+
   test('bears a flood of mutations of one client', async () => {
     const client = await raw();
     for (let id = 0; id < 500; id++)

@@ -39,7 +39,7 @@ export interface WorkflowOptions {
   readonly workspace: Workspace;
   readonly journal: Journal;
   readonly signal: AbortSignal;
-  /** How often the coder may try before the workflow fails. */
+  /** How often the coder may try before the workflow fails, and again after each retry of it. */
   readonly maxRounds: number;
 }
 
@@ -47,7 +47,8 @@ export interface WorkflowOptions {
 class ReviewError extends Error {
   override readonly name = 'ReviewError';
   readonly code = 'REVIEW_NOT_PASSED';
-  readonly hint = 'Read review.json in the workspace, make the task clearer, and retry the workflow.';
+  readonly hint =
+    'Read review.json in the workspace, then retry the workflow for more rounds, or make the task clearer in a new one.';
 }
 
 interface Step<Result> {
@@ -67,7 +68,7 @@ interface Step<Result> {
  */
 export async function runWorkflow(options: WorkflowOptions): Promise<void> {
   const { task, maxRounds } = options;
-  const plan = await runStep<Plan>(options, {
+  const { output: plan } = await runStep<Plan>(options, {
     key: 'planner',
     agentType: 'planner',
     prompt: planPrompt(task),
@@ -75,8 +76,8 @@ export async function runWorkflow(options: WorkflowOptions): Promise<void> {
     file: 'plan.json',
   });
   let review: Review | undefined;
-  for (let round = 1; round <= maxRounds; round++) {
-    const code = await runStep<Code>(options, {
+  for (let round = 1; ; round++) {
+    const { output: code } = await runStep<Code>(options, {
       key: `coder-${round}`,
       agentType: 'coder',
       prompt: codePrompt(task, plan, review),
@@ -89,26 +90,34 @@ export async function runWorkflow(options: WorkflowOptions): Promise<void> {
           : `These files are not in the workspace: ${missing.join(', ')}. Write them, or leave them out.`;
       },
     });
-    review = await runStep<Review>(options, {
+    const reviewed = await runStep<Review>(options, {
       key: `reviewer-${round}`,
       agentType: 'reviewer',
       prompt: reviewPrompt(task, plan, code),
       result: reviewSchema,
       file: 'review.json',
     });
+    review = reviewed.output;
     if (review.approved) return;
+    // A last round of an earlier run ended that run; a retry has rounds of its own.
+    if (round % maxRounds === 0 && !reviewed.earlier) {
+      const blockers = review.findings.filter((finding) => finding.severity === 'blocker').length;
+      throw new ReviewError(
+        `The review did not approve after ${round} rounds: ${blockers} blockers are left.`,
+      );
+    }
   }
-  const blockers = review?.findings.filter((finding) => finding.severity === 'blocker').length ?? 0;
-  throw new ReviewError(
-    `The review did not approve after ${maxRounds} rounds: ${blockers} blockers are left.`,
-  );
 }
 
-async function runStep<Result>(options: WorkflowOptions, step: Step<Result>): Promise<Result> {
+/** The result of a step, and whether an earlier run made it. */
+async function runStep<Result>(
+  options: WorkflowOptions,
+  step: Step<Result>,
+): Promise<{ output: Result; earlier: boolean }> {
   const { journal, model, workspace, signal } = options;
   signal.throwIfAborted();
   const earlier = await journal.finished(step.key);
-  if (earlier !== null) return step.result.parse(JSON.parse(earlier));
+  if (earlier !== null) return { output: step.result.parse(JSON.parse(earlier)), earlier: true };
 
   const session = await journal.begin(step.key, step.agentType, step.prompt);
   const keep = async (path: string) => journal.artifact(step.key, path, await workspace.read(path));
@@ -130,5 +139,5 @@ async function runStep<Result>(options: WorkflowOptions, step: Step<Result>): Pr
     await keep(step.file);
   }
   await session.complete({ sessionId, output: JSON.stringify(output), usage });
-  return output;
+  return { output, earlier: false };
 }

@@ -103,6 +103,8 @@ test.each<[string, Reply]>([
   ['500', { status: 500, type: 'api_error' }],
   ['529 overloaded', { status: 529, type: 'overloaded_error' }],
   ['overload in the middle of the stream', { say: 'Let me', breaks: 'overloaded_error' }],
+  ['a connection that breaks in the middle of the stream', { say: 'Let me', breaks: 'connection' }],
+  ['an answer that ends in the middle', { say: 'Let me', breaks: 'end' }],
 ])('%s is retried', async (_, failure) => {
   const { server, model, request } = await setup((index) => (index === 0 ? failure : submit(1)));
   expect((await model.run(request)).output).toEqual({ answer: 1 });
@@ -122,6 +124,14 @@ test('a wrong key is said at once, without the key', async () => {
   expect(error).toMatchObject({ code: 'MODEL_KEY_INVALID', retryable: false });
   expect(JSON.stringify(error) + error.message + error.hint).not.toContain('test-key');
   expect(server.requests).toHaveLength(1);
+});
+
+test('a request that the service cannot take is refused in its words', async () => {
+  const { model, request } = await setup(() => ({ status: 400, type: 'invalid_request_error' }));
+  await expect(model.run(request)).rejects.toMatchObject({
+    code: 'MODEL_REFUSED',
+    message: 'The model service refused the request: invalid_request_error',
+  });
 });
 
 test('a refusal ends the step', async () => {

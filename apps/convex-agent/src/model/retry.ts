@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
+import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
 import { ModelError } from './model.ts';
 
 /** Answers of the Messages API after which the same request may succeed, and why. */
@@ -50,6 +50,8 @@ export async function retrying<Value>(
 /** Why the request may succeed later, or undefined when it never will. */
 function passing(error: unknown): string | undefined {
   if (error instanceof APIConnectionError) return 'the service cannot be reached';
+  // What is no answer with a status is a stream that ended too soon or cannot be read.
+  if (error instanceof AnthropicError && !(error instanceof APIError)) return 'its answer broke off';
   if (!(error instanceof APIError)) return undefined;
   return retryable[String(error.status)] ?? retryable[errorType(error) ?? ''];
 }
@@ -83,8 +85,12 @@ function modelError(error: unknown, reason: string | undefined, attempts: number
       hint: 'Set ANTHROPIC_API_KEY in .env to a valid key, or unset it to use the scripted model.',
     });
   }
-  return new ModelError('MODEL_REFUSED', `The model service refused the request: ${error.message}`, {
-    hint: 'Check ANTHROPIC_MODEL and ANTHROPIC_BASE_URL in .env.',
-    cause: error,
-  });
+  return new ModelError(
+    'MODEL_REFUSED',
+    `The model service refused the request: ${error.apiMessage ?? error.message}`,
+    {
+      hint: 'Check ANTHROPIC_MODEL and ANTHROPIC_BASE_URL in .env.',
+      cause: error,
+    },
+  );
 }

@@ -6,8 +6,8 @@ import { text } from 'node:stream/consumers';
 export type Reply =
   | { readonly say?: string; readonly call?: { name: string; input: unknown }[]; readonly stop?: string }
   | { readonly status: number; readonly type: string; readonly retryAfter?: number }
-  /** The stream breaks after the text: with an error event of this type, or, without one, by a closed connection. */
-  | { readonly say: string; readonly breaks: string | 'connection' }
+  /** The stream breaks after the text: with an error event of this type, or, without one, broken off or ended. */
+  | { readonly say: string; readonly breaks: string | 'connection' | 'end' }
   /** Says something, then nothing more. */
   | { readonly say: string; readonly hangs: true };
 
@@ -57,7 +57,7 @@ export async function startMessagesApi(
       response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
     stream(send, chosen, body, index);
     if ('hangs' in chosen) return;
-    if (!('breaks' in chosen)) response.end();
+    if (!('breaks' in chosen) || chosen.breaks === 'end') response.end();
     else if (chosen.breaks === 'connection') response.destroy();
     else {
       send('error', { error: { type: chosen.breaks, message: chosen.breaks } });

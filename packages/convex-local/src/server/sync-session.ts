@@ -54,6 +54,8 @@ export class SyncSession {
   #inbox: Promise<void> = Promise.resolve();
   #owedTs = 0;
   #waitingCalls = 0;
+  /** Set when this side ends the connection: what the client sent after that counts no more. */
+  #ending = false;
   #closed = false;
   readonly #ping: NodeJS.Timeout;
 
@@ -86,6 +88,7 @@ export class SyncSession {
   }
 
   close(code: number, reason: string): void {
+    this.#ending = true;
     this.#socket.close(code, reason);
   }
 
@@ -111,7 +114,7 @@ export class SyncSession {
   }
 
   async #receive(text: string): Promise<void> {
-    if (this.#closed) return;
+    if (this.#ending || this.#closed) return;
     const message = clientMessage(text);
     if (message.type !== 'Connect' && this.#sessionId === undefined) {
       return this.#fail('The first message must be Connect');
