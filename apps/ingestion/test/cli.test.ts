@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,6 +45,21 @@ test('a folder is added, its failures are named, and what it says is found', asy
   const status = await ingest('status');
   expect(status.out).toMatch(/documents {2}.*1 failed/);
   expect(status.out).toContain('model      hashing-v1, 64 dimensions, active');
+});
+
+test('what leads nowhere is named, and the others go on', async () => {
+  await mkdir(join(stack.folder, 'links'));
+  await writeFile(join(stack.folder, 'links', 'emu.txt'), 'The emu runs.');
+  await symlink('nowhere', join(stack.folder, 'links', 'dangling.txt'));
+  const added = await ingest('add', 'links', 'no-such.txt', '*.none');
+  expect(added).toMatchObject({ code: 1, err: '' });
+  for (const name of ['links/dangling.txt', 'no-such.txt', '*.none'])
+    expect(added.out).toContain(`failed  ${name}: `);
+  expect(added.out).toContain('1 created');
+  expect(await ingest('add', 'no-such.txt')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('CLI_NOTHING'),
+  });
 });
 
 test('wrong usage ends with 2, help with 0', async () => {

@@ -85,11 +85,18 @@ export async function eventRoutes(app: FastifyInstance, { client, onError }: Api
       raw.write(known ? `: \n\n${known.map(version).join('')}` : reload(log.lastId));
       watchers.add(watcher);
       const heartbeat = setInterval(() => raw.write(': \n\n'), HEARTBEAT_MS);
-      const end = () => raw.end();
-      closing.signal.addEventListener('abort', end);
-      raw.on('close', () => {
+      // Nothing may be written after the end: the error would have nobody to hear it.
+      const forget = () => {
         clearInterval(heartbeat);
         watchers.delete(watcher);
+      };
+      const end = () => {
+        forget();
+        raw.end();
+      };
+      closing.signal.addEventListener('abort', end);
+      raw.on('close', () => {
+        forget();
         closing.signal.removeEventListener('abort', end);
       });
     },

@@ -105,6 +105,7 @@ test('knows which addresses are public', () => {
     'fe80::1',
     'fc00::1',
     '::ffff:127.0.0.1',
+    '::7f00:1',
     '64:ff9b::a00:1',
     '2002:a00:1::',
   ];

@@ -114,11 +114,14 @@ async function resolve(
   return first;
 }
 
+/** What is given out for the internet at all; `::127.0.0.1` as URLs write it, `::7f00:1`, is outside. */
+const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
+
 /** True for addresses of the open internet only, also behind IPv6 forms that carry an IPv4 address. */
 export function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
-  return parsed.range() === 'unicast';
+  return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(GLOBAL_IPV6));
 }
 
 async function* guarded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -26,7 +26,7 @@ export async function add(
   sources: readonly string[],
   { client, wait, progress }: AddOptions,
 ): Promise<Added[]> {
-  const targets = await expand(sources);
+  const { targets, missing } = await expand(sources);
   if (targets.length === 0) {
     throw new CliError(
       'CLI_NOTHING',
@@ -34,13 +34,14 @@ export async function add(
       'Check the paths; quote globs.',
     );
   }
-  const results: Added[] = [];
+  const nothing = { code: 'CLI_NOTHING', message: 'There is no such file, and nothing matches it' };
+  const results: Added[] = missing.map((name) => ({ name, outcome: 'failed', error: nothing }));
   const queue = [...targets];
   await Promise.all(
     Array.from({ length: PARALLEL }, async () => {
       for (let target = queue.shift(); target; target = queue.shift()) {
         results.push(await send(client, target));
-        progress(`sending ${bar(results.length, targets.length)}`);
+        progress(`sending ${bar(results.length, targets.length + missing.length)}`);
       }
     }),
   );
@@ -53,9 +54,12 @@ interface Target {
   readonly path?: string;
 }
 
-async function expand(sources: readonly string[]): Promise<Target[]> {
+/** What the sources stand for, and those that stand for nothing. */
+async function expand(sources: readonly string[]): Promise<{ targets: Target[]; missing: string[] }> {
   const targets: Target[] = [];
+  const missing: string[] = [];
   for (const source of sources) {
+    const before = targets.length;
     if (/^https?:\/\//.test(source)) {
       targets.push({ name: source, url: source });
       continue;
@@ -68,11 +72,14 @@ async function expand(sources: readonly string[]): Promise<Target[]> {
       for await (const path of glob(found?.isDirectory() ? '**/*' : source, { cwd: folder })) {
         if (path.split(sep).some((part) => /^\.[^.]/.test(part))) continue;
         const name = join(folder, path);
-        if ((await stat(resolve(folder, path))).isFile()) targets.push({ name, path: resolve(folder, path) });
+        const kind = await stat(resolve(folder, path)).catch(() => undefined);
+        // A link that leads nowhere is tried, and its failure shown.
+        if (kind === undefined || kind.isFile()) targets.push({ name, path: resolve(folder, path) });
       }
+      if (!found && targets.length === before) missing.push(source);
     }
   }
-  return targets;
+  return { targets, missing };
 }
 
 async function send(client: ApiClient, { name, url, path }: Target): Promise<Added> {

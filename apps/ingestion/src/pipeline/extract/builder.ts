@@ -69,14 +69,20 @@ export class TextBuilder {
     if (this.notes.length < 100) this.notes.push({ code, message: cleanText(message) });
   }
 
-  /** Runs `work` with `name` added to the file path of every segment made meanwhile. */
+  /**
+   * Runs `work` with `name` added to the file path of every segment made meanwhile. Title and number of pages of a part
+   * are not those of the whole.
+   */
   async within(name: string, work: () => Promise<void>): Promise<void> {
     const outer = this.#file;
+    const { title, pages } = this;
     this.#file = [...outer, name];
     try {
       await work();
     } finally {
       this.#file = outer;
+      this.title = title;
+      this.pages = pages;
     }
   }
 

@@ -225,6 +225,7 @@ describe('parts', () => {
       }),
     );
     expect(slices(document)).toEqual(['# Head\ntext', 'page']);
+    expect(document).toMatchObject({ title: undefined, pages: undefined });
     expect(document.segments).toMatchObject([
       { file: ['docs/a.md'], headings: ['Head'] },
       { file: ['b.pdf'], page: 1 },
