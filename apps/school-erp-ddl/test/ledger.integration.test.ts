@@ -153,6 +153,15 @@ describe('the ledger', () => {
     ).rejects.toEqual(refusedBy('journal_line_open'));
   });
 
+  test('takes no lines on an account that only sums others', async () => {
+    const postable = (yes: boolean) =>
+      run(`UPDATE fees.account SET is_postable = ${yes} WHERE id = ${school.accounts[0]}`);
+    await postable(false);
+    await expect(post([5, -5])).rejects.toEqual(refusedBy('journal_line_postable'));
+    await postable(true);
+    await post([5, -5]);
+  });
+
   test('lets an entry be reversed once and changed never', async () => {
     const id = await post([20, -20]);
     await post([-20, 20], { reverses: id });

@@ -140,6 +140,19 @@ test.each([
   expect(await describeSchema(db.client)).toEqual(schema);
 });
 
+test('lines on an account that only sums others are refused', async () => {
+  const postable = (yes: boolean) =>
+    db.asTenant(tenant, (tx) =>
+      tx.execute('UPDATE fees.account SET is_postable = $1 WHERE code = $2', [yes, '4000']),
+    );
+  await postable(false);
+  await expect(load()).rejects.toMatchObject({
+    code: 'LOAD_REFUSED',
+    message: expect.stringMatching(/account 4000/),
+  });
+  await postable(true);
+});
+
 test('files that cannot be meant are refused before anything is touched, all at once', async () => {
   const path = await folder();
   await writeFile(join(path, 'fees.invoices.csv'), 'id\n');

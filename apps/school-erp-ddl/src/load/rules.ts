@@ -101,6 +101,12 @@ export const RULES: Readonly<Record<string, Rule>> = {
     ],
   },
   // Its entries come with it: what is balanced is whole.
-  'fees.journal_line.journal_line_open': {},
+  'fees.journal_line.journal_line_open': {
+    broken: [
+      `SELECT 'account ' || a.code || ' takes no lines itself' AS row FROM fees.account a
+       CROSS JOIN LATERAL (SELECT FROM fees.journal_line l WHERE l.tenant_id = a.tenant_id AND l.account_id = a.id LIMIT 1) l
+       WHERE NOT a.is_postable LIMIT 1`,
+    ],
+  },
   'fees.journal_line.journal_line_balance': {},
 };

@@ -128,6 +128,10 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT this FROM enrolment.promotion_run r
   WHERE r.tenant_id = tenancy.current_tenant() AND r.id = run AND r.status_code = 'draft' FOR UPDATE;
+  -- Held before they are looked at: who is withdrawn at this moment counts as withdrawn.
+  PERFORM FROM enrolment.promotion_decision d
+  JOIN enrolment.placement p ON p.tenant_id = d.tenant_id AND p.id = d.placement_id
+  WHERE d.tenant_id = this.tenant_id AND d.promotion_run_id = run ORDER BY p.id FOR NO KEY UPDATE OF p;
   IF EXISTS (
     SELECT FROM enrolment.promotion_decision d
     JOIN enrolment.placement p ON p.tenant_id = d.tenant_id AND p.id = d.placement_id

@@ -695,10 +695,16 @@ BEGIN
     RAISE EXCEPTION 'the entry was posted before' USING
       ERRCODE = 'restrict_violation', SCHEMA = 'fees', TABLE = 'journal_line', CONSTRAINT = 'journal_line_open';
   END IF;
+  IF EXISTS (
+    SELECT FROM fees.account a JOIN added n ON n.tenant_id = a.tenant_id AND n.account_id = a.id WHERE NOT a.is_postable
+  ) THEN
+    RAISE EXCEPTION 'the account takes no lines itself' USING
+      ERRCODE = 'check_violation', SCHEMA = 'fees', TABLE = 'journal_line', CONSTRAINT = 'journal_line_postable';
+  END IF;
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION fees.check_line_open() IS 'Refuses lines for an entry of an earlier transaction.';
+COMMENT ON FUNCTION fees.check_line_open() IS 'Refuses lines for an entry of an earlier transaction, or on an account that takes none.';
 CREATE TRIGGER journal_line_open AFTER INSERT ON fees.journal_line REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION fees.check_line_open();
 
@@ -1077,6 +1083,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'journal_entry', 'journal_entry_period', 'The books of this day are closed.'),
   ('fees', 'journal_entry', 'journal_entry_final', 'A posting is final; reverse it instead.'),
   ('fees', 'journal_line', 'journal_line_final', 'A posting is final; reverse it instead.'),
+  ('fees', 'journal_line', 'journal_line_postable', 'This account takes no lines itself; post to one below it.'),
   ('fees', 'journal_line', 'journal_line_open', 'A posting is final; its lines are added when it is made.'),
   ('fees', 'bank_statement', 'bank_statement_pkey', 'This bank statement exists already.'),
   ('fees', 'bank_statement', 'bank_statement_account_id_reference_key', 'There is already a bank statement with the same account, reference.'),
