@@ -36,8 +36,7 @@ export async function createProject(
   checkTarget(target);
   const { tree } = prepareNew(template, choice);
   const parent = path.dirname(target);
-  mkdirSync(parent, { recursive: true });
-  const stage = mkdtempSync(path.join(parent, `.${choice.name}-${process.pid}-`));
+  const stage = makeStage(parent, `.${choice.name}-${process.pid}-`);
   const placed: string[] = [];
   const place = (from: string, to: string) => {
     renameSync(from, to);
@@ -65,6 +64,23 @@ export async function createProject(
 }
 
 const removal = { recursive: true, force: true, maxRetries: 5 } as const;
+
+function makeStage(parent: string, prefix: string): string {
+  try {
+    mkdirSync(parent, { recursive: true });
+    return mkdtempSync(path.join(parent, prefix));
+  } catch (cause) {
+    throw new TemplateError(
+      'TEMPLATE_TARGET',
+      `nothing can be made in ${parent}: ${(cause as Error).message}`,
+      {
+        hint: 'name a folder in a place that you can write to',
+        exitCode: 2,
+        cause,
+      },
+    );
+  }
+}
 
 /**
  * Removes what runs have left that were killed: the names of their folders tell the processes, which are gone. A program

@@ -173,6 +173,11 @@ test('create makes the project in a new or empty folder, and leaves nothing wher
   await expect(createProject(template, path.join(folder, 'empty'), choice)).rejects.toMatchObject({
     code: 'TEMPLATE_TARGET',
   });
+  writeFileSync(path.join(folder, 'empty/file'), '');
+  await expect(createProject(template, path.join(folder, 'empty/file/below'), choice)).rejects.toMatchObject({
+    code: 'TEMPLATE_TARGET',
+    hint: expect.stringContaining('can write to'),
+  });
   const fails = createProject(sampleTemplate({}, 'exit 3'), path.join(folder, 'failed'), choice);
   await expect(fails).rejects.toMatchObject({ code: 'TEMPLATE_STEP' });
   const entries = [...walkTree(folder).keys()].map((file) => file.split('/')[0]);
