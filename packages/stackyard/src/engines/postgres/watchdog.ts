@@ -35,11 +35,15 @@ function watch(atEnd: string, ...args: string[]): Disposable {
   };
 }
 
-/** SIGQUIT makes PostgreSQL end its children at once and free its shared memory; SIGKILL would leave both. */
+/**
+ * SIGQUIT makes PostgreSQL end its children at once and free its shared memory; SIGKILL would leave both. A zombie,
+ * which a container's first process may never collect, has no program any more.
+ */
 const endServer = `
+lives() { kill -0 "$1" 2>/dev/null && { [ ! -d /proc/self ] || [ -e "/proc/$1/exe" ]; }; }
 kill -s QUIT "$1"
 tries=0
-while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+while lives "$1" && [ "$tries" -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
 kill -s KILL "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"
 `;
