@@ -1,3 +1,4 @@
+import type { Damage } from '../storage/commit-log.ts';
 import type { Caller } from './caller.ts';
 import type { ImportRequest } from './snapshot-import.ts';
 import type { LiveResult } from './subscriptions.ts';
@@ -113,7 +114,7 @@ export type EngineEvent =
       readonly event: 'ready';
       readonly ts: number;
       readonly documents: number;
-      readonly damage: readonly unknown[];
+      readonly damage: readonly Damage[];
     }
   | {
       /** All live results hold at `ts`; those that changed are listed. */
