@@ -84,11 +84,12 @@ function runInForeground(
   cwd: string,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
     const ignore = () => {}; // the terminal sends Ctrl-C to the child too
     const forward = (signal: NodeJS.Signals) => void child.kill(signal);
+    // Before the command can run: a signal in between would end this process alone.
     process.on('SIGINT', ignore);
     for (const signal of forwarded) process.on(signal, forward);
+    const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
     const done = () => {
       process.off('SIGINT', ignore);
       for (const signal of forwarded) process.off(signal, forward);
