@@ -48,6 +48,8 @@ export interface Launch {
   /** How to ask for an orderly stop, and how long to wait for it. */
   readonly stopSignal: NodeJS.Signals;
   readonly stopGraceMs: number;
+  /** How to end it at once when nobody is left to wait for an orderly stop; `stopSignal` where absent. */
+  readonly abandonSignal?: NodeJS.Signals;
   /** One probe of readiness, over the protocol a client would use. Resolves when ready, rejects with the answer. */
   ready(signal: AbortSignal): Promise<void>;
   /** Where a client connects, credentials included; people are shown it with the password masked. */

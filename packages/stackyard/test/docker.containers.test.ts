@@ -109,7 +109,7 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     ).split('\n');
     docker('rm', '--force', name!);
     await eventually(
-      async () => !(await workspace.status('one')).up,
+      async () => (await workspace.status('one')).stack === undefined,
       () => 'it is still up',
     );
     expect((await workspace.run(['status', 'one'])).stdout).toContain(
@@ -149,7 +149,7 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
     engine.stop();
     await eventually(
-      async () => !(await workspace.status('one')).up,
+      async () => (await workspace.status('one')).stack === undefined,
       () => 'it is still up',
     );
     const { stdout } = await workspace.run(['status', 'one']);

@@ -17,6 +17,8 @@ export interface ProcessSpec {
   readonly user?: { readonly uid: number; readonly gid: number };
   readonly stopSignal: NodeJS.Signals;
   readonly stopGraceMs: number;
+  /** What the watchdog sends when this process is gone; `stopSignal` where absent. */
+  readonly abandonSignal?: NodeJS.Signals | undefined;
   /** Where its output goes: an open file, or a function that gets each line. */
   readonly output: { readonly file: number } | { readonly line: (text: string) => void };
 }
@@ -84,7 +86,7 @@ export class ManagedProcess {
         stdio: ['ignore', output, output],
         ...(spec.user ?? {}),
       },
-      (pid) => watchdog.add(pid, spec.stopSignal),
+      (pid) => watchdog.add(pid, spec.abandonSignal ?? spec.stopSignal),
     );
     if (child.pid !== undefined) return new ManagedProcess(child, spec, watchdog);
     const cause = await new Promise<Error>((resolve) => child.once('error', resolve));

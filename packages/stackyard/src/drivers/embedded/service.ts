@@ -79,6 +79,7 @@ async function spawn(
       ...(launch.user ? { user: launch.user } : {}),
       stopSignal: launch.stopSignal,
       stopGraceMs: parseDuration(gracePeriod) ?? launch.stopGraceMs,
+      abandonSignal: launch.abandonSignal,
       output: { file: log },
     });
   } finally {

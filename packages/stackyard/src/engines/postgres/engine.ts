@@ -46,6 +46,8 @@ export const postgresEngine: Engine = {
       ...(user && { user: { uid: user.uid, gid: user.gid } }),
       stopSignal: 'SIGINT',
       stopGraceMs: 60_000,
+      // Its own processes lead groups of their own: told to hurry, it ends them without a checkpoint, and loses nothing.
+      abandonSignal: 'SIGQUIT',
       ready: readiness(url, dataDirectory),
       url: url.href,
       ...(notes.length > 0 && { note: notes.join('; ') }),
