@@ -40,10 +40,10 @@ server.listen(Number(process.env.PORT ?? 8080), process.env.PORT ? '127.0.0.1' :
 export const devScript = `
 const names = ['API_KEY', 'STORE_URL', 'STORE_HOST', 'STORE_PORT', 'CACHE_URL', 'LEAKED', 'FROM_FILE'];
 for (const name of names) console.log(name + '=' + (process.env[name] ?? '(unset)'));
-console.log('script is running');
 process.on('SIGTERM', () => {
   console.log('script stops');
   process.exit(0);
 });
+console.log('script is running');
 setInterval(() => {}, 1000);
 `;
