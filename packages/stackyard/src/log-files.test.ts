@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { follow, followNames, listLogs, logFile, openLog, tail } from './log-files.ts';
 
 let directory: string;
@@ -39,9 +39,9 @@ test('following gives old lines, then new ones, also of the log after a restart'
   follow(logFile(directory, 'api'), 5, (line) => lines.push(line), abort.signal);
   appendFileSync(logFile(directory, 'api'), 'half ');
   appendFileSync(logFile(directory, 'api'), 'a line\n');
-  await vi.waitFor(() => expect(lines).toEqual(['old', 'half a line']));
+  await expect.poll(() => lines).toEqual(['old', 'half a line']);
   write('api', 'after the restart\n');
-  await vi.waitFor(() => expect(lines.at(-1)).toBe('after the restart'), { timeout: 3000 });
+  await expect.poll(() => lines.at(-1)).toBe('after the restart');
   abort.abort();
 });
 
@@ -52,7 +52,7 @@ test('a character that two reads share stays whole', async () => {
   follow(logFile(directory, 'api'), 5, (line) => lines.push(line), abort.signal);
   const long = `a${'é'.repeat(50_000)}`;
   appendFileSync(logFile(directory, 'api'), `${long}\n`);
-  await vi.waitFor(() => expect(lines).toHaveLength(1), { timeout: 3000 });
+  await expect.poll(() => lines).toHaveLength(1);
   abort.abort();
   expect(lines[0] === long).toBe(true);
 });
@@ -62,6 +62,6 @@ test('logs that begin later are named when they do', async () => {
   const names: string[] = [];
   followNames(directory, (name) => names.push(name), abort.signal);
   write('api', '');
-  await vi.waitFor(() => expect(names).toEqual(['api']), { timeout: 3000 });
+  await expect.poll(() => names).toEqual(['api']);
   abort.abort();
 });
