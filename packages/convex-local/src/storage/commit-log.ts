@@ -49,7 +49,7 @@ export class DamagedDataError extends Error {
   constructor(file: string) {
     super(
       `${file} is damaged or gone, and so is what it was made from. The commits after it are whole, but cannot stand alone. ` +
-        'Bring a backup back (stackyard restore), or begin anew (stackyard reset). The files are left as they are.',
+        'Bring a backup back, or begin with an empty folder. The files are left as they are.',
     );
   }
 }
