@@ -55,10 +55,10 @@ function addRunner(issuer: typeof instance, url = 'http://convex:3210'): void {
 }
 
 async function cli(args: readonly string[], environment: Record<string, string> = {}) {
-  return stackyard(['convex', ...args], environment);
+  return run(['convex', ...args], environment);
 }
 
-async function stackyard(args: readonly string[], environment: Record<string, string> = {}) {
+async function run(args: readonly string[], environment: Record<string, string> = {}) {
   const written = { out: '', err: '' };
   const sink = (stream: 'out' | 'err') => ({
     isTTY: false,
@@ -183,7 +183,7 @@ describe('up', () => {
     ['issued with another instance secret', { ...instance, instanceSecret: generateInstanceSecret() }],
   ])('with a key %s says so before anything starts', async (reason, issuer) => {
     addRunner(issuer);
-    const { code, err } = await stackyard(['up', 'agents']);
+    const { code, err } = await run(['up', 'agents']);
     expect(code).toBe(1);
     expect(err).toMatch(/^error STACKYARD_CONVEX_IDENTITY: /m);
     expect(err).toContain(reason);
