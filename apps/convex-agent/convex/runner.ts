@@ -43,7 +43,7 @@ export const claim = internalMutation({
       notBefore: undefined,
       metadata: { ...workflow.metadata, updatedAt: now },
     });
-    return { id: workflow._id, task: workflow.task, token };
+    return { id: workflow._id, task: workflow.task, token, failures: workflow.failures ?? 0 };
   },
 });
 
@@ -71,14 +71,27 @@ export const finished = internalQuery({
   },
 });
 
+/** Begins a step; `previous` is its last session that came to nothing. Repeating the call changes nothing. */
 export const beginSession = internalMutation({
   args: { ...lease, step: v.string(), agentType, input: v.string() },
-  returns: v.id('agentSessions'),
+  returns: v.object({
+    session: v.id('agentSessions'),
+    previous: v.union(v.id('agentSessions'), v.null()),
+  }),
   handler: async (ctx, { id, token, step, agentType, input }) => {
     const workflow = await held(ctx, id, token);
+    const earlier = await ctx.db
+      .query('agentSessions')
+      .withIndex('by_workflow', (q) => q.eq('metadata.workflowId', id))
+      .filter((q) => q.eq(q.field('step'), step))
+      .collect();
+    const previous = earlier.findLast(({ status }) => status !== 'running')?._id ?? null;
+    // A claim ends the sessions of the one before, so that one at work is this claim's own.
+    const running = earlier.find(({ status }) => status === 'running');
+    if (running) return { session: running._id, previous };
     const now = Date.now();
     await ctx.db.patch(id, { currentStep: step, metadata: { ...workflow.metadata, updatedAt: now } });
-    return await ctx.db.insert('agentSessions', {
+    const session = await ctx.db.insert('agentSessions', {
       agentType,
       step,
       input,
@@ -86,6 +99,7 @@ export const beginSession = internalMutation({
       sessionId: '',
       metadata: { workflowId: id, startedAt: now },
     });
+    return { session, previous };
   },
 });
 
@@ -128,7 +142,7 @@ export const putArtifact = internalMutation({
   },
 });
 
-/** The step is done: its result is kept and never made again. */
+/** The step is done: its result is kept and never made again. Repeating the call changes nothing. */
 export const completeSession = internalMutation({
   args: { ...lease, session: v.id('agentSessions'), sessionId: v.string(), output: v.string(), usage },
   returns: v.null(),
@@ -136,6 +150,7 @@ export const completeSession = internalMutation({
     const workflow = await held(ctx, id, token);
     const row = await ctx.db.get(session);
     if (!row) throw new ConvexError({ code: 'SESSION_MISSING', message: `There is no session ${session}.` });
+    if (row.status === 'completed' && row.output === output) return null;
     checkSession(row.status, 'completed');
     const now = Date.now();
     await ctx.db.patch(session, {
@@ -147,6 +162,7 @@ export const completeSession = internalMutation({
     });
     await ctx.db.patch(id, {
       usage: addUsage(workflow.usage, usage),
+      failures: undefined,
       metadata: { ...workflow.metadata, updatedAt: now },
     });
     return null;
@@ -175,6 +191,7 @@ export const release = internalMutation({
       error,
       currentStep: undefined,
       lease: undefined,
+      failures: delayMs === undefined ? workflow.failures : (workflow.failures ?? 0) + 1,
       notBefore: delayMs === undefined ? undefined : now + delayMs,
       metadata: { ...workflow.metadata, updatedAt: now },
     });

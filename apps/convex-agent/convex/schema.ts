@@ -41,6 +41,8 @@ export default defineSchema({
     lease: v.optional(v.object({ runner: v.string(), token: v.number(), expiresAt: v.number() })),
     /** Claims so far; also the source of lease tokens. */
     claims: v.number(),
+    /** Passing failures since a step was last completed. */
+    failures: v.optional(v.number()),
     /** Set when a claim may not happen before this time (milliseconds): the wait after a passing failure. */
     notBefore: v.optional(v.number()),
     metadata: v.object({ createdAt: v.number(), updatedAt: v.number() }),

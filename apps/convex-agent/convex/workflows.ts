@@ -77,6 +77,7 @@ export const retry = mutation({
     await ctx.db.patch(id, {
       status: 'pending',
       error: undefined,
+      failures: undefined,
       notBefore: undefined,
       metadata: { ...workflow.metadata, updatedAt: Date.now() },
     });

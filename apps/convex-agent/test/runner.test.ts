@@ -13,7 +13,8 @@ import { anthropicModel } from '../src/model/anthropic.ts';
 import { demoRecording } from '../src/model/choose.ts';
 import { type Model, ModelError } from '../src/model/model.ts';
 import { scriptedModel } from '../src/model/scripted.ts';
-import { type Reply, startMessagesApi } from '../src/testing/messages-api.ts';
+import { type MessagesRequest, type Reply, startMessagesApi } from '../src/testing/messages-api.ts';
+import { startRelay } from '../src/testing/relay.ts';
 
 let deployment: TestConvex;
 let client: ConvexClient;
@@ -32,9 +33,13 @@ afterAll(async () => {
 });
 
 /** A runner that stops when the test ends, or earlier when `stop` is called. */
-function startRunner(model: Model, options: Partial<RunnerOptions> = {}) {
+function startRunner(model: Model, options: Partial<RunnerOptions> = {}, url = deployment.url) {
   const stop = new AbortController();
-  const backend = new Backend({ url: deployment.url, adminKey: deployment.adminKey });
+  const backend = new Backend({
+    url,
+    adminKey: deployment.adminKey,
+    ...(options.log ? { log: options.log } : {}),
+  });
   const running = runRunner({
     backend,
     model,
@@ -76,6 +81,19 @@ function until(
       reject,
     );
   });
+}
+
+/** What a model answers that plans one file, writes it, and approves of it. */
+function replyTo(request: MessagesRequest): Reply {
+  const submit = (input: object): Reply => ({ call: [{ name: 'submit_result', input }] });
+  if (request.system.startsWith('You plan')) {
+    const files = [{ path: 'a.ts', purpose: 'all' }];
+    return { say: 'I plan.', ...submit({ summary: 'One file.', files, acceptance: ['It exists.'] }) };
+  }
+  if (request.system.startsWith('You review')) return submit({ approved: true, findings: [] });
+  return request.messages.length === 1
+    ? { call: [{ name: 'write_file', input: { path: 'a.ts', text: 'export const a = 1;\n' } }] }
+    : submit({ summary: 'Done.', files: ['a.ts'] });
 }
 
 const ended = (workflow: Doc<'workflows'>) => !['pending', 'running'].includes(workflow.status);
@@ -139,29 +157,73 @@ test('cancelling ends the step at work within a second', async () => {
   expect((await until(id, ended)).status).toBe('cancelled');
 });
 
-test('a runner killed in the middle of a step is replaced, and finished steps are not repeated', async () => {
+test('a runner killed in the middle of a step is replaced by one on another machine, and finished steps are not repeated', async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'agent-elsewhere-'));
+  onTestFinished(() => rm(elsewhere, { recursive: true, force: true }));
+  const { promise: reviewing, resolve: noteReview } = Promise.withResolvers<void>();
+  let killed = false;
+  await using server = await startMessagesApi((request) => {
+    if (killed || !request.system.startsWith('You review')) return replyTo(request);
+    noteReview();
+    return { say: 'Let me see', hangs: true };
+  });
   const child = spawn(process.execPath, [resolve(import.meta.dirname, '../src/cli/agent.ts'), 'runner'], {
     stdio: 'ignore',
     env: {
       PATH: process.env.PATH,
       CONVEX_SELF_HOSTED_URL: deployment.url,
       CONVEX_SELF_HOSTED_ADMIN_KEY: deployment.adminKey,
+      ANTHROPIC_API_KEY: 'k',
+      ANTHROPIC_BASE_URL: server.url,
       AGENT_WORKSPACES: workspaces,
       AGENT_LEASE_SECONDS: '2',
     },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const id = await create('survives');
-  await until(id, (workflow) => workflow.currentStep === 'coder-1');
+  const id = await create('one file');
+  await reviewing;
   child.kill('SIGKILL');
-  startRunner(instantly());
-  const workflow = await until(id, ended);
-  expect(workflow).toMatchObject({ status: 'completed', claims: 2 });
+  killed = true;
+  startRunner(anthropicModel({ apiKey: 'k', model: 'test-model', baseUrl: server.url }), {
+    workspaces: elsewhere,
+  });
+  expect(await until(id, ended)).toMatchObject({ status: 'completed', claims: 2 });
   const sessions = await client.query(api.agentSessions.list, { workflowId: id });
-  const runs = (step: string) =>
-    sessions.filter((session) => session.step === step).map(({ status }) => status);
-  expect(runs('planner')).toEqual(['completed']);
-  expect(runs('coder-1')).toEqual(['failed', 'completed']);
+  expect(sessions.map(({ step, status }) => [step, status])).toEqual([
+    ['planner', 'completed'],
+    ['coder-1', 'completed'],
+    ['reviewer-1', 'failed'],
+    ['reviewer-1', 'completed'],
+  ]);
+  expect(await readFile(join(elsewhere, id, 'a.ts'), 'utf8')).toBe('export const a = 1;\n');
+});
+
+test('a step whose deployment goes away waits for it, and goes on when it is back', async () => {
+  await using relay = await startRelay(deployment.url);
+  const log: string[] = [];
+  const { promise: away, resolve: noteAway } = Promise.withResolvers<void>();
+  const model: Model = {
+    ...instantly(),
+    run: (request) => {
+      if (request.step === 'coder-1') relay.close();
+      return instantly().run(request);
+    },
+  };
+  const note = (line: string) => {
+    log.push(line);
+    if (line.includes('does not answer')) noteAway();
+  };
+  const runner = startRunner(model, { log: note, leaseMs: 60_000 }, relay.url);
+  const id = await create('outlives an outage');
+  await away;
+  relay.open();
+  const workflow = await until(id, ended);
+  await runner.stop();
+  expect(workflow).toMatchObject({ status: 'completed', claims: 1 });
+  expect(log).toContain('the deployment answers again');
+  const sessions = await client.query(api.agentSessions.list, { workflowId: id });
+  expect(sessions.map(({ status }) => status)).toEqual(sessions.map(() => 'completed'));
+  expect(new Set(sessions.map(({ step }) => step)).size).toBe(5);
 });
 
 test('a lasting failure fails the workflow, and a retry goes on from the step that failed', async () => {
@@ -203,7 +265,14 @@ test('a workflow whose last review found blockers has rounds again when it is re
   ]);
 });
 
-test('a passing failure puts the workflow back in the queue, not to be taken before a while', async () => {
+test('after a passing failure a workflow waits, by the number of failures and not of runners that had it', async () => {
+  const id = await create('too busy');
+  await using backend = new Backend({ url: deployment.url, adminKey: deployment.adminKey });
+  for (let hands = 0; hands < 5; hands++) {
+    const claim = await backend.claim('passes it on', 60_000, instantly(), AbortSignal.timeout(60_000));
+    expect(claim).toMatchObject({ id, failures: 0 });
+    await backend.release(claim!, { status: 'pending' });
+  }
   startRunner({
     ...instantly(),
     run: () => {
@@ -213,29 +282,13 @@ test('a passing failure puts the workflow back in the queue, not to be taken bef
       });
     },
   });
-  const id = await create('too busy');
-  const workflow = await until(id, ({ status, claims }) => status === 'pending' && claims === 1);
-  expect(workflow.error).toBe('The service is overloaded.');
-  expect(workflow.notBefore).toBeGreaterThan(workflow.metadata.updatedAt);
+  const workflow = await until(id, ({ status, claims }) => status === 'pending' && claims === 6);
+  expect(workflow).toMatchObject({ error: 'The service is overloaded.', failures: 1 });
+  expect(workflow.notBefore).toBe(workflow.metadata.updatedAt + 5_000);
 });
 
 test('a workflow of the real SDK ends with tokens and cost', async () => {
-  const plan = {
-    summary: 'One file.',
-    files: [{ path: 'a.ts', purpose: 'all' }],
-    acceptance: ['It exists.'],
-  };
-  const answers: Record<string, Reply> = {
-    plan: { say: 'I plan.', call: [{ name: 'submit_result', input: plan }] },
-    write: { call: [{ name: 'write_file', input: { path: 'a.ts', text: 'export const a = 1;\n' } }] },
-    wrote: { call: [{ name: 'submit_result', input: { summary: 'Done.', files: ['a.ts'] } }] },
-    review: { call: [{ name: 'submit_result', input: { approved: true, findings: [] } }] },
-  };
-  const server = await startMessagesApi((request) => {
-    if (request.system.startsWith('You plan')) return answers.plan!;
-    if (request.system.startsWith('You review')) return answers.review!;
-    return request.messages.length === 1 ? answers.write! : answers.wrote!;
-  });
+  const server = await startMessagesApi(replyTo);
   onTestFinished(async () => server[Symbol.asyncDispose]());
   startRunner(
     anthropicModel({

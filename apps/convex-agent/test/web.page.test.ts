@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startConvex, type TestConvex } from '@stackyard/testing/convex';
 import { openPage } from '@stackyard/testing/page';
+import { ConvexHttpClient } from 'convex/browser';
 import { createServer } from 'vite';
 import { expect, onTestFinished, test } from 'vitest';
+import { api } from '../convex/_generated/api.js';
 import { Backend } from '../src/agent/backend.ts';
 import { runRunner } from '../src/agent/runner.ts';
 import { demoRecording } from '../src/model/choose.ts';
@@ -37,7 +39,7 @@ async function open(options: { model?: Model; colorScheme?: 'dark'; path?: strin
   if (options.model) startRunner(opened, deployment, options.model, join(folder, 'workspaces'));
   const { page, errors } = await openPage({ colorScheme: options.colorScheme ?? 'light' });
   await page.goto(`${web.resolvedUrls?.local[0]}${options.path ?? ''}`);
-  return { page, errors };
+  return { page, errors, deployment };
 }
 
 function startRunner(opened: AsyncDisposableStack, deployment: TestConvex, model: Model, workspaces: string) {
@@ -90,6 +92,36 @@ test('an empty task is refused beside the field', async () => {
   await page.getByRole('button', { name: 'Start workflow' }).click();
   await page.getByRole('alert').getByText('Say what is to be done.').waitFor();
   expect(await page.getByLabel('What is to be done?').getAttribute('aria-invalid')).toBe('true');
+});
+
+test('what is at work stays in sight however many tasks come after it', async () => {
+  const hanging: Model = {
+    ...scriptedModel(demoRecording(), 0),
+    run: (request) => {
+      for (let line = 0; line < 200; line++) request.onText(`line ${line}\n`);
+      return new Promise((_, reject) => {
+        request.signal.addEventListener('abort', () => reject(request.signal.reason));
+      });
+    },
+  };
+  const { page, deployment } = await open({ model: hanging });
+  await page.getByLabel('What is to be done?').fill('the first\nof many');
+  await page.getByRole('button', { name: 'Start workflow' }).click();
+  await page.getByRole('region', { name: 'At work, 1' }).waitFor();
+  const client = new ConvexHttpClient(deployment.url, { logger: false });
+  await Promise.all(
+    Array.from({ length: 60 }, () => client.mutation(api.workflows.create, { task: 'later' })),
+  );
+  await page.reload(); // a list that is open already grows with what comes
+  const waiting = page.getByRole('region', { name: 'Waiting, 25+' });
+  await waiting.getByRole('button', { name: 'Show older ones' }).click();
+  await page.getByRole('region', { name: 'Waiting, 50+' }).waitFor();
+  await page.getByRole('region', { name: 'At work, 1' }).waitFor();
+  const detail = page.getByRole('article');
+  await detail.getByText('line 199').waitFor();
+  const newest =
+    "(({ scrollTop, clientHeight, scrollHeight }) => scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 4)(document.querySelector('.live'))";
+  expect(await page.evaluate<boolean>(newest)).toBe(true);
 });
 
 test('a workflow at work is cancelled, and a failed one is retried', async () => {

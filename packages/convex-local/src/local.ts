@@ -142,8 +142,11 @@ export async function startConvexLocal(options: ConvexLocalOptions): Promise<Run
     else if (event.event === 'ready') {
       log(`${event.documents} documents`);
       for (const { file, soundBytes, lostBytes, keptAs } of event.damage) {
-        const where = `${file} is damaged from byte ${soundBytes} on`;
-        log(`${where}: what came before is here, the other ${lostBytes} bytes are kept as ${keptAs}`);
+        const what =
+          lostBytes > 0
+            ? `what came before is here, the other ${lostBytes} bytes are`
+            : 'all that it held is here, from what it was made of; it is';
+        log(`${file} is damaged from byte ${soundBytes} on: ${what} kept as ${keptAs}`);
       }
     }
   });

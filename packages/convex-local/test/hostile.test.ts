@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { appendFileSync, cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { ConvexClient, ConvexHttpClient } from 'convex/browser';
@@ -234,6 +242,18 @@ describe('pushes that do not fit', () => {
     expect(refused.stderr).toContain('at import');
     expect(await client.query(items.list!, {})).toContain('before');
     project.write({ 'broken.ts': '' });
+  });
+});
+
+test('documents that cannot be read whole keep the deployment from starting, and it says why', async () => {
+  using other = temporaryFolder();
+  const log = path.join(other.path, 'data', 'log');
+  mkdirSync(log, { recursive: true });
+  writeFileSync(path.join(log, 'log-1'), 'what followed a snapshot that is gone');
+  const starting = startDeployment(path.dirname(log));
+  await expect(starting).rejects.toMatchObject({
+    code: 'CONVEX_LOCAL_DAMAGED',
+    message: expect.stringContaining('snapshot-1 is damaged or gone'),
   });
 });
 

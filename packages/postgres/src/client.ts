@@ -1,7 +1,7 @@
 import pg, { type ClientBase, type PoolClient } from 'pg';
-import { destroy, isDestroyed } from './interrupt.ts';
+import { destroy, isDestroyed, whenCut } from './interrupt.ts';
 import { type Listener, type ListenOptions, listen } from './listen.ts';
-import { endsConnection, toPostgresError } from './postgres-error.ts';
+import { endsConnection, PostgresError, toPostgresError } from './postgres-error.ts';
 import { type Direct, type Lend, type Queryable, queryableOver } from './queryable.ts';
 import { type Transaction, type TransactionOptions, transact } from './transaction.ts';
 import { types } from './types.ts';
@@ -42,7 +42,7 @@ export interface Client extends Queryable, AsyncDisposable {
   listen(channels: string | readonly string[], options: ListenOptions): Promise<Listener>;
   /** Lends a connection of the driver, for what this interface does not cover; its errors are the driver's, see `toPostgresError`. */
   connection<T>(use: (connection: ClientBase) => Promise<T>): Promise<T>;
-  /** Waits for what runs, and closes every connection. Later calls change nothing. */
+  /** Refuses what is new, waits for what was asked for, and closes every connection. Later calls change nothing. */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -68,18 +68,36 @@ export function createClient(options: ClientOptions): Client {
   const busy = new Set<PoolClient>();
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
+  /** What was asked for and has not ended: it has a connection, or waits for one. */
+  let asked = 0;
+  const drained = Promise.withResolvers<boolean>();
 
+  const begin = () => {
+    if (closing) throw closedError();
+    asked += 1;
+  };
+  const ended = () => {
+    asked -= 1;
+    if (closing && asked === 0) drained.resolve(true);
+  };
+  const noConnection = (error: unknown) => {
+    ended();
+    return pool.ending ? closedError() : toPostgresError(error);
+  };
   const giveBack = (client: PoolClient, error?: unknown) => {
     busy.delete(client);
     client.release(broken.has(client) || isDestroyed(client) || (error ? endsConnection(error) : false));
+    ended();
   };
 
   const lend: Lend = async (use, { signal } = {}) => {
+    begin();
     let client: PoolClient;
     try {
       client = await acquire(pool, signal);
     } catch (error) {
-      throw signal?.aborted ? error : toPostgresError(error);
+      const failure = noConnection(error);
+      throw signal?.aborted ? error : failure;
     }
     busy.add(client);
     try {
@@ -95,9 +113,10 @@ export function createClient(options: ClientOptions): Client {
   /** Without a promise of its own between the pool's and the caller's. */
   const direct: Direct = (text, values) =>
     new Promise((resolve, reject) => {
+      begin();
       checkOut(pool, (connectError, client) => {
         if (connectError || !client) {
-          reject(toPostgresError(connectError));
+          reject(noConnection(connectError));
           return;
         }
         busy.add(client);
@@ -110,12 +129,17 @@ export function createClient(options: ClientOptions): Client {
     });
 
   const close = async ({ graceMs = 10_000 }: CloseOptions = {}) => {
-    for (const listener of listeners) await listener.close();
-    const cut = setTimeout(() => {
-      for (const client of busy) destroy(client);
-    }, graceMs);
-    await pool.end();
-    clearTimeout(cut);
+    await Promise.all([...listeners].map((listener) => listener.close()));
+    if (asked === 0) drained.resolve(true);
+    const patience = setTimeout(() => drained.resolve(false), graceMs);
+    const isDrained = await drained.promise;
+    clearTimeout(patience);
+    const poolEnded = pool.end();
+    if (isDrained) return poolEnded;
+    // A function that never comes back keeps its connection from the pool, and must not keep `close` from its end.
+    const cut = Promise.all([...busy].map(whenCut));
+    for (const client of busy) destroy(client);
+    await Promise.race([poolEnded, cut]);
   };
 
   return {
@@ -123,10 +147,13 @@ export function createClient(options: ClientOptions): Client {
     tx: (fn, transactionOptions) => transact(lend, fn, transactionOptions),
     connection: (use) => lend(use),
     async listen(channels, listenOptions) {
+      if (closing) throw closedError();
       const names = typeof channels === 'string' ? [channels] : channels;
       const listener = await listen(poolConfig(options), names, listenOptions);
       listeners.add(listener);
-      return listener;
+      if (!closing) return listener;
+      await listener.close();
+      throw closedError();
     },
     close(closeOptions) {
       closing ??= close(closeOptions);
@@ -136,6 +163,12 @@ export function createClient(options: ClientOptions): Client {
       await this.close();
     },
   };
+}
+
+function closedError(): PostgresError {
+  return new PostgresError('POSTGRES_CLOSED', 'The client is closed', {
+    hint: 'Use the client before it is closed.',
+  });
 }
 
 function poolConfig(options: ClientOptions): pg.PoolConfig {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { ClientBase } from 'pg';
 import { PostgresError } from './postgres-error.ts';
 
@@ -16,7 +16,7 @@ interface Backend {
   readonly port: number;
   readonly processID: number;
   readonly secretKey: number;
-  readonly connection: { readonly stream: { destroy(): void } };
+  readonly connection: { readonly stream: Pick<Socket, 'destroy' | 'destroyed' | 'once'> };
 }
 
 /** How long a cancelled statement may take to end before its connection is given up. */
@@ -86,6 +86,15 @@ const destroyed = new WeakSet<ClientBase>();
 export function destroy(client: ClientBase): void {
   destroyed.add(client);
   (client as unknown as Backend).connection.stream.destroy();
+}
+
+/** Resolves when the connection is cut. */
+export function whenCut(client: ClientBase): Promise<void> {
+  const { stream } = (client as unknown as Backend).connection;
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.once('close', () => resolve());
+  });
 }
 
 export function isDestroyed(client: ClientBase): boolean {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { destroy } from './interrupt.ts';
 import { toPostgresError } from './postgres-error.ts';
 import { quoteIdentifier } from './statement.ts';
 
@@ -16,7 +17,7 @@ export interface ListenOptions {
    * tables for what they would have said.
    */
   readonly onReconnect: () => void;
-  /** Told why the connection was lost, or why it could not be made again. */
+  /** Told why the connection was lost, why it could not be made again, or what `onReconnect` threw. */
   readonly onError?: (error: Error) => void;
   /** How often to check that the connection still lives. 30 s where absent. */
   readonly heartbeatMs?: number;
@@ -48,7 +49,11 @@ export async function listen(
       const next = await reopen();
       if (!next) return;
       session = next;
-      options.onReconnect();
+      try {
+        options.onReconnect();
+      } catch (failure) {
+        options.onError?.(failure as Error); // it goes on listening
+      }
     }
   })();
 
@@ -59,9 +64,11 @@ export async function listen(
       );
       if (closed.signal.aborted) return undefined;
       try {
-        return await openSession(config, channels, options);
+        const next = await openSession(config, channels, options, closed.signal);
+        if (!closed.signal.aborted) return next;
+        await next.end();
       } catch (error) {
-        options.onError?.(toPostgresError(error));
+        if (!closed.signal.aborted) options.onError?.(toPostgresError(error));
       }
     }
     return undefined;
@@ -85,8 +92,11 @@ async function openSession(
   config: pg.ClientConfig,
   channels: readonly string[],
   { onNotification, heartbeatMs = 30_000 }: ListenOptions,
+  signal?: AbortSignal,
 ): Promise<Session> {
   const client = new pg.Client(config);
+  const giveUp = () => destroy(client);
+  signal?.addEventListener('abort', giveUp);
   const { promise: lost, resolve: lose } = Promise.withResolvers<Error>();
   client.on('error', lose);
   client.once('end', () => lose(new Error('Connection terminated')));
@@ -105,6 +115,8 @@ async function openSession(
   } catch (error) {
     await end();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
   // A connection that a firewall dropped silently shows only when it is used.
   heartbeat = setInterval(() => {

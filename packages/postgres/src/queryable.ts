@@ -32,7 +32,8 @@ export interface Queryable {
   /**
    * Loads rows in bulk, through COPY where the server can, and returns how many. `table` may have a schema:
    * `'club.person'`. A row is an array in the order of `columns`; objects and arrays inside become JSON and
-   * PostgreSQL arrays.
+   * PostgreSQL arrays. In a transaction, `rows` must not wait for a statement of the same transaction: it would never
+   * come, since the connection is taken.
    */
   copyInto(
     table: string,

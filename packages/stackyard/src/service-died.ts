@@ -53,6 +53,23 @@ const causes: readonly { readonly pattern: RegExp; readonly cause: string; reado
     cause: 'a file or command is missing',
     hint: 'check the path or command named above',
   },
+  // only: convex
+  {
+    pattern: /BadAdminKey|BadDeployKey|ReadOnlyAdminKey/,
+    cause: 'the Convex deployment does not accept the admin key',
+    hint: 'stackyard convex check-key says why',
+  },
+  {
+    pattern: /CONVEX_LOCAL_DAMAGED/,
+    cause: 'its stored documents are damaged',
+    hint: 'bring a backup back (stackyard restore), or begin anew (stackyard reset)',
+  },
+  {
+    pattern: /CONVEX_DEPLOYMENT must not be set/,
+    cause: "an .env.local for Convex's own cloud",
+    hint: "take CONVEX_DEPLOYMENT out of .env.local in the variant's folder",
+  },
+  // /only
   {
     pattern: /ECONNREFUSED/,
     cause: 'something it needs does not answer',

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
+import { checkIdentity } from './convex/identity.ts';
 import type { Driver, DriverContext, Stack } from './driver.ts';
 import { loadDriver } from './drivers/index.ts';
 import { describeError, type ErrorReport, InterruptedError, StackyardError } from './errors.ts';
@@ -102,6 +103,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     releasers.push('watchdog', () => supervisor[Symbol.dispose]());
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {}); // whoever needs it awaits it
+    checkIdentity(stack, plan); // only: convex
     await checkPorts(stack, plan);
     interrupted(signal);
 

@@ -1,4 +1,6 @@
 import path from 'node:path';
+import { parse } from 'yaml';
+import { readRecord } from './record.ts';
 import { wholeFileWords } from './regions.ts';
 import { TemplateError } from './template-error.ts';
 import { type Tree, textOf } from './tree.ts';
@@ -67,25 +69,62 @@ export function keepsOf({ pruned, prunedEngines, prunedImages }: Selection): (wo
 /** Why a path goes by its name alone, or undefined. */
 export function removalReason(tree: Tree, selection: Selection): (file: string) => string | undefined {
   const keeps = keepsOf(selection);
-  const templateFolders = readManifests(tree).flatMap(({ folder, json }) =>
-    json.templateOnly ? folder : [],
-  );
+  const own = ownWorkspaces(tree);
+  const folders = new Set(own.map(({ folder }) => folder));
+  const names = new Set(own.map(({ name }) => name));
+  const templateFolders = own.flatMap(({ folder, json }) => (json.templateOnly ? folder : []));
   return (file) => {
-    if (/^\.changeset\/.*\.md$|(^|\/)CHANGELOG\.md$/.test(file)) return 'tells the changes of the template';
+    const text = textOf(tree.get(file)) ?? '';
+    if (tellsChanges(file, text, names)) return 'tells the changes of the template';
     const segments = file.split('/');
     const variant = selection.pruned.find((name) => segments[0] === 'apps' && segments[1] === name);
     if (variant) return `belongs to ${variant}`;
+    const within = folders.has(segments.slice(0, 2).join('/')) && segments[0] === 'packages';
     const engine =
-      segments[0] !== 'apps' &&
-      selection.prunedEngines.find((name) => segments.some((part) => isNamedAfter(part, name)));
+      within &&
+      selection.prunedEngines.find((name) => segments.slice(2).some((part) => isNamedAfter(part, name)));
     if (engine) return `only a pruned variant runs on ${engine}`;
     const image = selection.prunedImages.find((name) => file.startsWith(`infra/images/${name}/`));
     if (image) return `only a pruned variant has the image ${image}`;
     if (templateFolders.some((folder) => file.startsWith(`${folder}/`))) return 'only the template needs it';
-    const words = wholeFileWords(textOf(tree.get(file)) ?? '');
+    const words = wholeFileWords(text);
     if (words && !words.some(keeps)) return `only for ${words.join(', ')}`;
     return undefined;
   };
+}
+
+/**
+ * The workspaces that came with the template: its packages are called after it, and its introduction names its
+ * variants. What has such a name and no use is somebody's own.
+ */
+function ownWorkspaces(tree: Tree): Manifest[] {
+  const { name: command, scope, package: carrier } = readRecord(tree).template;
+  const introduction = textOf(tree.get('README.md')) ?? '';
+  const manifests = readManifests(tree);
+  const idle = new Set(unneededWorkspaces(manifests));
+  return manifests.filter(({ folder, name, json }) => {
+    if (folder.startsWith('apps/')) return introduction.includes(`\`${name}\``);
+    const called = name === command || name === carrier || name.startsWith(`@${scope}/`);
+    return called && (!idle.has(folder) || json.templateOnly);
+  });
+}
+
+/** A changeset about the template's own packages, or a changelog made of those. */
+function tellsChanges(file: string, text: string, names: ReadonlySet<string>): boolean {
+  if (/^(?:apps|packages)\/[^/]+\/CHANGELOG\.md$/.test(file)) {
+    return names.has(/^# (\S+)\r?\n/.exec(text)?.[1] ?? '');
+  }
+  if (!/^\.changeset\/[^/]+\.md$/.test(file)) return false;
+  const about = Object.keys(frontMatter(text));
+  return about.length > 0 && about.every((name) => names.has(name));
+}
+
+function frontMatter(text: string): object {
+  try {
+    return (parse(/^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? '') as object | null) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /** `mail`, `mail.ts`, `mail-local`: a file or folder that is there for the engine of that name. */

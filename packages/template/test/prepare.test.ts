@@ -32,7 +32,7 @@ test('what only a pruned variant needs goes with it: app, engine, package, depen
 test('the base keeps its engine, and everything stays with every variant', () => {
   const all = prepare(template, { ...choice, keep: ['shop', 'news'] });
   expect(all.selection).toMatchObject({ pruned: [], prunedEngines: [] });
-  expect([...all.removed.keys()]).toEqual(['.changeset/news.md']);
+  expect([...all.removed.keys()]).toEqual(['.changeset/news.md', 'packages/yard/CHANGELOG.md']);
   expect(textOf(all.tree.get('README.md'))).toContain('\nLetters go out by mail.\n');
   expect(textOf(all.tree.get('README.md'))).not.toContain('only:');
 });
@@ -83,6 +83,24 @@ test('what somebody has added stays, though it has the word, or is not in use ye
   expect(kept.has('packages/mine/package.json')).toBe(true);
 });
 
+test("a person's own changelog, changesets, and files that are called like a pruned engine stay", () => {
+  const added = {
+    'CHANGELOG.md': '# Changelog\n\nWhat I did.\n',
+    'apps/shop/CHANGELOG.md': '# What is new in the shop\n',
+    '.changeset/mine.md': '---\n"@yard/mail-extras": minor\n---\n\nMine.\n',
+    '.changeset/README.md': '# How we write changesets\n',
+    'docs/mail-server.md': '# Our server\n',
+    'notes/mail/first.md': 'Remember.\n',
+    'packages/mail-extras/package.json': '{ "name": "@yard/mail-extras" }\n',
+    'packages/mail-extras/CHANGELOG.md': '# @yard/mail-extras\n',
+    'packages/mail-extras/src/mail.ts': 'export const more = 1;\n',
+    'packages/own/package.json': '{ "name": "own" }\n',
+    'packages/own/src/mail.ts': 'export const own = 1;\n',
+  };
+  const { removed } = prepare(sampleTemplate(added), choice);
+  expect(Object.keys(added).filter((file) => removed.has(file))).toEqual([]);
+});
+
 test('a name is refused that would make one word of two', () => {
   const errors = (word: string) => ({ 'apps/shop/src/errors.ts': `export class ${word} extends Error {}\n` });
   const named = (word: string) => () => prepareNew(sampleTemplate(errors(word)), choice);
@@ -107,7 +125,7 @@ test('the plan has a reason for everything', () => {
     line.trim().replaceAll(/ {2,}/g, '  '),
   );
   expect(lines).toContain('delete  apps/news/ (2 files)  belongs to news');
-  expect(lines).toContain('delete  packages/mail-local/ (2 files)  only a pruned variant runs on mail');
+  expect(lines).toContain('delete  packages/mail-local/ (2 files)  nothing needs it any more');
   expect(lines).toContain('move  packages/yard/ -> packages/acme-shop/ (2 files)  is called acme-shop now');
   expect(lines).toContain('run  ./pnpmw env:example  .env.example lists what is left to set');
 });

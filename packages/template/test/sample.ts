@@ -8,7 +8,7 @@ import { type Entry, entryOf, type Tree, writeTree } from '../src/tree.ts';
 const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
 // Spelled so that this very file has no region.
-const only = 'only';
+export const only = 'only';
 
 /** A small template called Yard with two variants: `shop` on the base alone, `news` with an engine of its own. */
 const texts: Readonly<Record<string, string>> = {
@@ -17,7 +17,7 @@ const texts: Readonly<Record<string, string>> = {
   }),
   '.gitignore': 'node_modules/\n.yard/\ndata/\n.env\n',
   '.changeset/config.json': json({ fixed: [['yard', '@yard/mail-local']] }),
-  '.changeset/news.md': 'News of Yard\n',
+  '.changeset/news.md': '---\n"yard": patch\n"news": minor\n---\n\nNews of Yard\n',
   'README.md': `# Yard
 
 | variant | what |
@@ -33,7 +33,8 @@ Letters go out by mail.
 
 \`./pnpmw yard dev news\` starts it.
 `,
-  'docs/mail.md': '# Mail\n',
+  'docs/mail.md': `<!-- ${only}: mail -->\n\n# Mail\n`,
+  'packages/yard/CHANGELOG.md': '# yard\n\n## 1.0.0\n',
   'package.json': json({
     name: 'yard-monorepo',
     private: true,

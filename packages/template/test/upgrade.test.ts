@@ -5,7 +5,7 @@ import { archiveFile, packTree } from '../src/archive.ts';
 import { prepare } from '../src/prepare.ts';
 import { textOf } from '../src/tree.ts';
 import { upgradeProject } from '../src/upgrade.ts';
-import { checkoutOf, commit, git, sampleTemplate, temporaryFolder } from './sample.ts';
+import { checkoutOf, commit, git, only, sampleTemplate, temporaryFolder } from './sample.ts';
 
 const choice = { name: 'acme-shop', scope: 'acme', title: 'Acme Shop', keep: ['shop'] };
 const first = sampleTemplate();
@@ -15,7 +15,7 @@ const page = (number: number) => `docs/page-${number}.md`;
 function nextRelease() {
   const changes: Record<string, string | undefined> = {
     '.template.json': textOf(first.get('.template.json'))?.replace('1.0.0', '2.0.0'),
-    'docs/mail.md': '# Mail, again\n',
+    'docs/mail.md': `<!-- ${only}: mail -->\n\n# Mail, again\n`,
     'docs/new.md': '# What is new in Yard\n',
     [page(19)]: undefined,
   };

@@ -10,9 +10,11 @@ export function convexJournal(backend: Backend, claim: Claim): Journal {
     finished: (step) => backend.finished(claim, step),
     artifact: (step, path, text) => backend.putArtifact(claim, step, path, text),
     async begin(step, agentType, input): Promise<Session> {
-      const session = await backend.beginSession(claim, step, agentType, input);
+      const { session, previous } = await backend.beginSession(claim, step, agentType, input);
       const text = new TextSender((index, piece) => backend.appendText(claim, session, index, piece));
       return {
+        id: session,
+        previous,
         say: (delta) => text.add(delta),
         complete: async (result) => {
           await text.flush();

@@ -33,7 +33,7 @@ class KeyRefusedError extends Error {
   }
 }
 
-/** How long a workflow waits after a passing failure, by the number of its claims. */
+/** How long a workflow waits after a passing failure, by the number of those before. */
 const retryWaitsMs = [5_000, 15_000, 60_000, 300_000];
 
 /** Works through workflows until the signal aborts; then ends the steps at work and gives their workflows back. */
@@ -49,9 +49,7 @@ async function lane(options: RunnerOptions): Promise<void> {
   try {
     while (!signal.aborted) {
       const heard = bell.heard;
-      const claim = await attempt(options, () =>
-        backend.claim(options.name, options.leaseMs, describe(options.model)),
-      );
+      const claim = await nextClaim(options);
       if (claim) await work(options, claim);
       // Half a lease at the most: expired leases and waits that end ring no bell.
       else await bell.wait(heard, options.leaseMs / 2, signal);
@@ -61,10 +59,11 @@ async function lane(options: RunnerOptions): Promise<void> {
   }
 }
 
-async function work(options: RunnerOptions, claim: Claim): Promise<void> {
+async function work(options: RunnerOptions, found: Claim): Promise<void> {
   const { backend, log } = options;
   const lost = new AbortController();
   const signal = AbortSignal.any([options.signal, lost.signal]);
+  const claim = { ...found, signal };
   const unsubscribe = backend.onLost(claim, (reason) => lost.abort(new Error(`The workflow was ${reason}.`)));
   const beats = heartbeats(options, claim, lost);
   log(`${claim.id} claimed`);
@@ -102,7 +101,7 @@ async function settle(
     return;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const wait = error instanceof ModelError && error.retryable ? retryWaitsMs[claim.token - 1] : undefined;
+  const wait = error instanceof ModelError && error.retryable ? retryWaitsMs[claim.failures] : undefined;
   const outcome = options.signal.aborted
     ? ({ status: 'pending' } as const)
     : wait === undefined
@@ -124,20 +123,17 @@ function heartbeats(options: RunnerOptions, claim: Claim, lost: AbortController)
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Calls the deployment again after a pause while it cannot be reached. */
-async function attempt<Value>(options: RunnerOptions, call: () => Promise<Value>): Promise<Value | null> {
+/** The next workflow to work on, if one waits. */
+async function nextClaim(options: RunnerOptions): Promise<Claim | null> {
+  const { backend, name, leaseMs, model, log, signal } = options;
   try {
-    return await call();
+    return await backend.claim(name, leaseMs, model, signal);
   } catch (error) {
     if (isKeyRefused(error)) throw new KeyRefusedError(error);
-    options.log(`the deployment does not answer: ${error instanceof Error ? error.message : String(error)}`);
-    await delay(1_000, undefined, { signal: options.signal }).catch(() => {});
+    if (!signal.aborted) log(`no workflow could be claimed: ${String(error)}`);
+    await delay(1_000, undefined, { signal }).catch(() => {}); // functions that are being changed, for example
     return null;
   }
-}
-
-function describe(model: Model): { name: string; scripted: boolean } {
-  return { name: model.name, scripted: model.scripted };
 }
 
 /** Wakes a waiting lane; a ring that comes before the wait is not lost. */

@@ -1,16 +1,24 @@
-import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Transcript, TranscriptEntry } from '../model/model.ts';
 import { hiddenFolder, type Workspace } from './workspace.ts';
 
 /**
- * The messages of one step as JSON lines in the hidden folder of the workspace. Lines from the first on that a crash
- * cut off are dropped, from the file as well: what is appended later must not join them.
+ * The messages of one session as JSON lines in the hidden folder of the workspace. It goes on from those of the session
+ * before it, where that one ran here too: messages of an older one would speak of files that others have changed since.
+ * Lines from the first on that a crash cut off are dropped, from the file as well: what is appended later must not join
+ * them.
  */
-export function fileTranscript(workspace: Workspace, step: string): Transcript {
-  const file = join(workspace.directory, hiddenFolder, `${step}.jsonl`);
+export function fileTranscript(
+  workspace: Workspace,
+  step: string,
+  session: { readonly id: string; readonly previous: string | null },
+): Transcript {
+  const fileOf = (id: string) => join(workspace.directory, hiddenFolder, `${step}.${id}.jsonl`);
+  const file = fileOf(session.id);
   return {
     async load() {
+      if (session.previous !== null) await rename(fileOf(session.previous), file).catch(() => {});
       const text = await readFile(file, 'utf8').catch(() => '');
       const entries: TranscriptEntry[] = [];
       let sound = 0;

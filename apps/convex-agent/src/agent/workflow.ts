@@ -28,6 +28,9 @@ export interface Journal {
 }
 
 export interface Session {
+  readonly id: string;
+  /** The last session of the same step that came to nothing. */
+  readonly previous: string | null;
   /** What the agent says, as it says it. Returns at once; the text goes out in larger pieces. */
   say(delta: string): void;
   complete(result: { sessionId: string; output: string; usage: Usage }): Promise<void>;
@@ -132,7 +135,7 @@ async function runStep<Result>(
     check: step.check ?? (async () => undefined),
     signal,
     onText: (delta) => session.say(delta),
-    transcript: fileTranscript(workspace, step.key),
+    transcript: fileTranscript(workspace, step.key, session),
   });
   if (step.file) {
     await workspace.write(step.file, `${JSON.stringify(output, null, 2)}\n`);

@@ -20,6 +20,7 @@ export function runnerCommand(): Command {
       await using backend = new Backend({
         url: values.CONVEX_SELF_HOSTED_URL,
         adminKey: values.CONVEX_SELF_HOSTED_ADMIN_KEY,
+        log: (line) => console.log(line),
       });
       const name = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
       console.log(`runner ${name}, model ${model.name}`);

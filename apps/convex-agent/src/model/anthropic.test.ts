@@ -42,7 +42,7 @@ async function setup(reply: (index: number) => Reply, signal = new AbortControll
     check: async ({ answer: given }) => (given === 13 ? 'Not that number.' : undefined),
     signal,
     onText: (delta) => said.push(delta),
-    transcript: fileTranscript(workspace, 'coder-1'),
+    transcript: fileTranscript(workspace, 'coder-1', { id: 's1', previous: null }),
   };
   return { server, model, request, workspace, said };
 }
@@ -86,10 +86,19 @@ test('a transcript that a crash cut off is sound up to there, and can be added t
   const { request, workspace } = await setup(() => submit(1));
   const entry = (text: string) => ({ kind: 'message' as const, message: { role: 'user', content: text } });
   await request.transcript.append(entry('whole'));
-  await appendFile(join(workspace.directory, '.sessions', 'coder-1.jsonl'), '{"kind":"mess');
+  await appendFile(join(workspace.directory, '.sessions', 'coder-1.s1.jsonl'), '{"kind":"mess');
   expect(await request.transcript.load()).toEqual([entry('whole')]);
   await request.transcript.append(entry('after'));
   expect(await request.transcript.load()).toEqual([entry('whole'), entry('after')]);
+});
+
+test('a session goes on from the one before it, unless that one ran elsewhere', async () => {
+  const { request, workspace } = await setup(() => submit(1));
+  const session = (id: string, previous: string) => fileTranscript(workspace, 'coder-1', { id, previous });
+  const entry = { kind: 'message' as const, message: { role: 'user', content: 'I write it down.' } };
+  await request.transcript.append(entry);
+  expect(await session('s2', 's1').load()).toEqual([entry]);
+  expect(await session('s4', 's3').load()).toEqual([]);
 });
 
 test('a model that never hands in a result ends the step after its turns', async () => {

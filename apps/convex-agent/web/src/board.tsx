@@ -13,16 +13,26 @@ const columns: { status: Workflow['status']; title: string }[] = [
   { status: 'cancelled', title: 'Cancelled' },
 ];
 
+/** Workflows of a column, and how many more are asked for at a time. */
+const pageSize = 25;
+
+/** Each column asks for its own, so that new tasks do not push out of sight what is at work. */
 export function Board(props: { selected: string | undefined }) {
-  const { results, status, loadMore } = usePaginatedQuery(api.workflows.list, {}, { initialNumItems: 50 });
-  if (status === 'LoadingFirstPage') {
+  const pending = useColumn('pending');
+  const running = useColumn('running');
+  const completed = useColumn('completed');
+  const failed = useColumn('failed');
+  const cancelled = useColumn('cancelled');
+  const lists = { pending, running, completed, failed, cancelled };
+  const all = Object.values(lists);
+  if (all.some(({ status }) => status === 'LoadingFirstPage')) {
     return (
       <p className="quiet" role="status">
         Loading the workflows…
       </p>
     );
   }
-  if (results.length === 0) {
+  if (all.every(({ results }) => results.length === 0)) {
     return (
       <div className="empty">
         <h2>No workflows yet</h2>
@@ -33,42 +43,41 @@ export function Board(props: { selected: string | undefined }) {
     );
   }
   return (
-    <>
-      <div className="board">
-        {columns.map((column) => (
-          <Column
-            key={column.status}
-            title={column.title}
-            selected={props.selected}
-            workflows={results.filter((workflow) => workflow.status === column.status)}
-          />
-        ))}
-      </div>
-      {status === 'CanLoadMore' && (
-        <button type="button" onClick={() => loadMore(50)}>
-          Show older ones
-        </button>
-      )}
-    </>
+    <div className="board">
+      {columns.map(({ status, title }) => (
+        <Column key={status} title={title} selected={props.selected} list={lists[status]} />
+      ))}
+    </div>
   );
 }
 
-function Column(props: { title: string; workflows: Workflow[]; selected: string | undefined }) {
+function useColumn(status: Workflow['status']) {
+  return usePaginatedQuery(api.workflows.list, { status }, { initialNumItems: pageSize });
+}
+
+function Column(props: { title: string; list: ReturnType<typeof useColumn>; selected: string | undefined }) {
+  const { results, status, loadMore } = props.list;
+  const count = `${results.length}${status === 'Exhausted' ? '' : '+'}`;
   return (
     <section
-      className={props.workflows.length === 0 ? 'column none' : 'column'}
-      aria-label={`${props.title}, ${props.workflows.length}`}
+      className={results.length === 0 ? 'column none' : 'column'}
+      aria-label={`${props.title}, ${count}`}
     >
       <h2>
-        {props.title} <span className="count">{props.workflows.length}</span>
+        {props.title} <span className="count">{count}</span>
       </h2>
       <ul>
-        {props.workflows.map((workflow) => (
+        {results.map((workflow) => (
           <li key={workflow._id}>
             <Card workflow={workflow} selected={workflow._id === props.selected} />
           </li>
         ))}
       </ul>
+      {status === 'CanLoadMore' && (
+        <button type="button" onClick={() => loadMore(pageSize)}>
+          Show older ones
+        </button>
+      )}
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from 'convex/react';
 import { ConvexError } from 'convex/values';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { api } from '../../convex/_generated/api';
 import type { Doc, Id } from '../../convex/_generated/dataModel';
 import { Failure } from './failure.tsx';
@@ -31,16 +31,27 @@ export function WorkflowDetail({ id }: { id: string }) {
   return (
     <article className="detail" aria-labelledby="detail-title">
       <div className="row">
-        <h2 id="detail-title" ref={heading} tabIndex={-1}>
+        <h2 id="detail-title" className="clamped" ref={heading} tabIndex={-1}>
           {workflow.task}
         </h2>
         <Close />
       </div>
+      {isLong(workflow.task) && (
+        <details className="whole">
+          <summary>The whole task</summary>
+          <p className="says">{workflow.task}</p>
+        </details>
+      )}
       <Status workflow={workflow} />
       <Sessions workflow={workflow} />
       <Files workflowId={workflow._id} />
     </article>
   );
+}
+
+/** Whether a heading may not show all of it. */
+function isLong(task: string): boolean {
+  return task.length > 150 || task.includes('\n');
 }
 
 function Close() {
@@ -116,7 +127,7 @@ function Actions({ workflow }: { workflow: Doc<'workflows'> }) {
 function Sessions({ workflow }: { workflow: Doc<'workflows'> }) {
   const sessions = useQuery(api.agentSessions.list, { workflowId: workflow._id });
   if (sessions === undefined) return <p className="quiet">Loading the sessions…</p>;
-  if (sessions.length === 0) return <p className="quiet">No agent has begun yet.</p>;
+  if (sessions.length === 0) return <p className="quiet">No agent has worked on it.</p>;
   return (
     <section aria-label="Sessions">
       <h3>Sessions</h3>
@@ -145,16 +156,33 @@ function SessionView({ session }: { session: Doc<'agentSessions'> }) {
           {session.usage && <span>{amount(session.usage)}</span>}
         </span>
       </summary>
-      <p className="says">
-        {text}
-        {session.status === 'running' && (
-          <span className="caret" aria-hidden="true">
-            ▍
-          </span>
-        )}
-      </p>
+      {session.status === 'running' ? <Speech text={text ?? ''} /> : <p className="says">{text}</p>}
       {session.output && <pre>{JSON.stringify(JSON.parse(session.output), null, 2)}</pre>}
       {session.error && <p className="problem">{session.error}</p>}
     </details>
+  );
+}
+
+/** What an agent says at the moment: the newest words stay in sight, unless somebody scrolls back. */
+function Speech({ text }: { text: string }) {
+  const box = useRef<HTMLParagraphElement>(null);
+  const follows = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: new words are what moves the end
+  useLayoutEffect(() => {
+    if (follows.current) box.current?.scrollTo({ top: box.current.scrollHeight });
+  }, [text]);
+  return (
+    <p
+      className="says live"
+      ref={box}
+      onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
+        follows.current = scrollTop + clientHeight >= scrollHeight - 4;
+      }}
+    >
+      {text}
+      <span className="caret" aria-hidden="true">
+        ▍
+      </span>
+    </p>
   );
 }

@@ -116,6 +116,8 @@ export type EngineEvent =
       readonly documents: number;
       readonly damage: readonly Damage[];
     }
+  /** In place of `ready`: it cannot start, now or later. */
+  | { readonly event: 'failed'; readonly message: string; readonly code: string }
   | {
       /** All live results hold at `ts`; those that changed are listed. */
       readonly event: 'state';

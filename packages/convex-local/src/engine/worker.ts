@@ -85,4 +85,9 @@ port.on('message', async ({ id, method, params }: ToEngine) => {
   }
 });
 
-await engine.start();
+try {
+  await engine.start();
+} catch (error) {
+  const { message, code = 'InternalServerError' } = error as Error & { code?: string };
+  emit({ event: 'failed', message, code });
+}

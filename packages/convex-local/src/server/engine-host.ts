@@ -102,6 +102,13 @@ export class EngineHost {
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromEngine) => {
         if ('event' in message && message.event === 'ready') resolve();
+        if ('event' in message && message.event === 'failed') {
+          this.#worker = undefined; // calls get the error from now on
+          worker.removeAllListeners();
+          void worker.terminate();
+          reject(new RequestError(500, message.code, message.message));
+          return;
+        }
         this.#receive(message);
       });
       worker.on('error', (error) => {

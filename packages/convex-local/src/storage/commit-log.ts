@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
@@ -16,7 +17,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { decodeFrames, encodeFrame } from './frame.ts';
+import { encodeFrame, readFrames } from './frame.ts';
 
 /** What one commit changed, in the form it has on disk. */
 export interface CommitRecord {
@@ -35,8 +36,31 @@ export interface CommitRecord {
 export interface Damage {
   readonly file: string;
   readonly soundBytes: number;
+  /** None where what the file held was found elsewhere. */
   readonly lostBytes: number;
   readonly keptAs: string;
+}
+
+/** What came before the last commits is lost, so that they cannot be applied. The files are left as they are. */
+export class DamagedDataError extends Error {
+  override readonly name = 'DamagedDataError';
+  readonly code = 'CONVEX_LOCAL_DAMAGED';
+
+  constructor(file: string) {
+    super(
+      `${file} is damaged or gone, and so is what it was made from. The commits after it are whole, but cannot stand alone. ` +
+        'Bring a backup back, or begin with an empty folder. The files are left as they are.',
+    );
+  }
+}
+
+interface StoredFile {
+  readonly file: string;
+  readonly bytes: Buffer;
+  readonly payloads: Buffer[];
+  /** Bytes before the first that are damaged. */
+  readonly sound: number;
+  readonly whole: boolean;
 }
 
 /** A log older than this many bytes is folded into a snapshot. */
@@ -47,9 +71,9 @@ const SYNC_INTERVAL_MS = 100;
 export type WriteBytes = (file: number, bytes: Buffer, at: number) => number;
 
 /**
- * Commits on disk: one snapshot and the log that follows it. A commit is in the operating system's hands before
- * it is acknowledged (so killing the process loses nothing) and on the disk within 100 ms (so a power cut loses at
- * most that).
+ * Commits on disk: a snapshot and the log that follows it, and the pair before, from which a snapshot that is damaged
+ * can be made again. A commit is in the operating system's hands before it is acknowledged (so killing the process
+ * loses nothing) and on the disk within 100 ms (so a power cut loses at most that).
  */
 export class CommitLog {
   readonly #directory: string;
@@ -68,27 +92,51 @@ export class CommitLog {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
-  /** Reads every sound record in order, cuts a damaged tail off (kept beside the log), and opens for writing. */
+  /**
+   * Reads every sound record in order, cuts a damaged tail off (kept beside the log), and opens for writing.
+   *
+   * @throws DamagedDataError when records are missing before others that are there
+   */
   recover(receive: (record: CommitRecord) => void): Damage[] {
     const names = readdirSync(this.#directory);
-    const generations = names
-      .flatMap((name) => /^snapshot-(\d+)$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => b - a);
+    const generationOf = (name: string) => Number(/^(?:log|snapshot)-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+    this.#generation = Math.max(0, ...names.map(generationOf).filter(Number.isInteger));
     const damage: Damage[] = [];
-    this.#generation = generations[0] ?? 0;
-    if (this.#generation > 0) {
-      this.#read(`snapshot-${this.#generation}`, receive, damage);
-    }
-    this.#read(`log-${this.#generation}`, receive, damage);
+    for (const payload of this.#recoverable(damage)) receive(JSON.parse(payload.toString()) as CommitRecord);
     this.#open();
     for (const name of names) {
-      const number = Number(/^(?:log|snapshot)-(\d+)(?:\.part)?$/.exec(name)?.[1] ?? Number.NaN);
-      if (number < this.#generation || name.endsWith('.part')) {
-        rmSync(path.join(this.#directory, name), { force: true });
+      if (generationOf(name) < this.#generation - 1 || name.endsWith('.part')) {
+        rmSync(this.#path(name), { force: true });
       }
     }
     return damage;
+  }
+
+  /** The records of the newest snapshot that is whole, or of none at all, and of every log since. */
+  #recoverable(damage: Damage[]): Buffer[] {
+    const tail = this.#read(`log-${this.#generation}`);
+    const damaged = tail.whole ? [] : [tail];
+    const logs = [tail.payloads];
+    for (let generation = this.#generation; generation > 0; generation--) {
+      const snapshot = this.#read(`snapshot-${generation}`);
+      if (snapshot.whole && snapshot.payloads.length > 0) {
+        logs.unshift(snapshot.payloads);
+        break;
+      }
+      const earlier = this.#read(`log-${generation - 1}`);
+      if (!earlier.whole || earlier.payloads.length === 0) throw new DamagedDataError(snapshot.file);
+      if (existsSync(snapshot.file)) damaged.push(snapshot);
+      logs.unshift(earlier.payloads);
+    }
+    for (const file of damaged) damage.push(file === tail ? cutOff(file) : setAside(file));
+    return logs.flat();
+  }
+
+  #read(name: string): StoredFile {
+    const file = this.#path(name);
+    const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+    const { payloads, sound } = readFrames(bytes);
+    return { file, bytes, payloads, sound, whole: sound === bytes.length };
   }
 
   #path(name: string): string {
@@ -100,22 +148,6 @@ export class CommitLog {
     this.#file = openSync(file, 'a', 0o600);
     this.#bytes = statSync(file).size;
     this.#timer ??= setInterval(() => this.#sync(), SYNC_INTERVAL_MS).unref();
-  }
-
-  #read(name: string, receive: (record: CommitRecord) => void, damage: Damage[]): void {
-    let bytes: Buffer;
-    try {
-      bytes = readFileSync(this.#path(name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw error;
-    }
-    const sound = decodeFrames(bytes, (record) => receive(record as CommitRecord));
-    if (sound === bytes.length) return;
-    const keptAs = this.#path(`${name}.damaged-${Date.now()}`);
-    writeFileSync(keptAs, bytes.subarray(sound), { mode: 0o600 });
-    truncateSync(this.#path(name), sound);
-    damage.push({ file: this.#path(name), soundBytes: sound, lostBytes: bytes.length - sound, keptAs });
   }
 
   #writeAll(file: number, bytes: Buffer): void {
@@ -152,13 +184,12 @@ export class CommitLog {
       return;
     }
     renameSync(part, this.#path(`snapshot-${next}`));
-    const previous = this.#generation;
     closeSync(this.#file);
     this.#generation = next;
     this.#foldAt = FOLD_AFTER_BYTES;
     this.#open();
-    rmSync(this.#path(`log-${previous}`), { force: true });
-    rmSync(this.#path(`snapshot-${previous}`), { force: true });
+    rmSync(this.#path(`log-${next - 2}`), { force: true });
+    rmSync(this.#path(`snapshot-${next - 2}`), { force: true });
   }
 
   #writeSnapshot(name: string, records: Iterable<CommitRecord>): void {
@@ -187,4 +218,19 @@ export class CommitLog {
     closeSync(this.#file);
     this.#file = -1;
   }
+}
+
+/** Takes the damaged end off a file, and keeps it beside it. */
+function cutOff({ file, bytes, sound }: StoredFile): Damage {
+  const keptAs = `${file}.damaged-${Date.now()}`;
+  writeFileSync(keptAs, bytes.subarray(sound), { mode: 0o600 });
+  truncateSync(file, sound);
+  return { file, soundBytes: sound, lostBytes: bytes.length - sound, keptAs };
+}
+
+/** Puts a damaged file aside that is not needed. */
+function setAside({ file, sound }: StoredFile): Damage {
+  const keptAs = `${file}.damaged-${Date.now()}`;
+  renameSync(file, keptAs);
+  return { file, soundBytes: sound, lostBytes: 0, keptAs };
 }

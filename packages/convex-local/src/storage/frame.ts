@@ -14,23 +14,19 @@ export function encodeFrame(record: unknown): Buffer {
   return frame;
 }
 
-/** Reads records until the end or the first damaged one, and returns how many bytes were sound. */
-export function decodeFrames(bytes: Buffer, receive: (record: unknown) => void): number {
+/** The payloads up to the end or the first damaged record, and how many bytes were sound. */
+export function readFrames(bytes: Buffer): { payloads: Buffer[]; sound: number } {
+  const payloads: Buffer[] = [];
   let at = 0;
   while (at + HEADER <= bytes.length) {
     const length = bytes.readUInt32LE(at);
     const end = at + HEADER + length;
-    if (length > MAX_PAYLOAD || end > bytes.length) break;
+    // Zeros, which a power cut leaves at the end of a file, are no empty records.
+    if (length === 0 || length > MAX_PAYLOAD || end > bytes.length) break;
     const payload = bytes.subarray(at + HEADER, end);
     if (crc32(payload) !== bytes.readUInt32LE(at + 4)) break;
-    let record: unknown;
-    try {
-      record = JSON.parse(payload.toString('utf8'));
-    } catch {
-      break;
-    }
-    receive(record);
+    payloads.push(payload);
     at = end;
   }
-  return at;
+  return { payloads, sound: at };
 }

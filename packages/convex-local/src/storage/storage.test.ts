@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compareValues } from 'convex/values';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CommitLog, type CommitRecord } from './commit-log.ts';
+import { CommitLog, type CommitRecord, DamagedDataError } from './commit-log.ts';
 import { encodeDocumentId, newDocumentId, tableNumberOf } from './document-id.ts';
-import { decodeFrames, encodeFrame } from './frame.ts';
+import { encodeFrame, readFrames } from './frame.ts';
 import { OrderedIndex } from './ordered-index.ts';
 import { Store } from './store.ts';
 import { compareParts, EVERYTHING, inRange, type KeyPart } from './value-order.ts';
@@ -167,8 +167,85 @@ describe('the log', () => {
     const { log: again, records, damage } = read();
     again.close();
     expect([records, damage]).toEqual([[3, 4], []]);
-    expect(readdirSync(folder).sort()).toEqual(['log-1', 'snapshot-1']);
+    expect(readdirSync(folder).sort()).toEqual(['log-0', 'log-1', 'snapshot-1']);
   });
+
+  /** Three commits in log 0, the first snapshot of them, a fourth in log 1, the second snapshot, a fifth in log 2. */
+  const foldTwice = () => {
+    const { log } = read();
+    for (const ts of [1, 2, 3]) log.append(record(ts));
+    log.fold([record(3)]);
+    log.append(record(4));
+    log.fold([record(4)]);
+    log.append(record(5));
+    log.close();
+  };
+  const change = (name: string, edit: (bytes: Buffer) => Buffer) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, edit(readFileSync(file)));
+  };
+  const spoil = (bytes: Buffer) => bytes.fill(7, bytes.length - 3);
+
+  test('keeps the snapshot before and its log, and no older ones', () => {
+    foldTwice();
+    expect(readdirSync(folder).sort()).toEqual(['log-1', 'log-2', 'snapshot-1', 'snapshot-2']);
+  });
+
+  test.each([
+    ['changed', spoil],
+    ['cut', (bytes: Buffer) => bytes.subarray(0, -1)],
+    ['empty', () => Buffer.alloc(0)],
+  ])('makes a snapshot that is %s again from the one before, and says so', (_, edit) => {
+    foldTwice();
+    change('snapshot-2', edit);
+    const first = read();
+    first.log.append(record(6));
+    first.log.close();
+    expect(first.records).toEqual([3, 4, 5]);
+    expect(first.damage).toMatchObject([{ file: path.join(folder, 'snapshot-2'), lostBytes: 0 }]);
+    const second = read();
+    second.log.fold([record(6)]);
+    second.log.close();
+    expect([second.records, second.damage]).toEqual([[3, 4, 5, 6], []]);
+    const third = read();
+    third.log.close();
+    expect([third.records, third.damage]).toEqual([[6], []]);
+  });
+
+  test('the first snapshot is made again from the first log, and damage of the newest log is cut off it', () => {
+    const { log } = read();
+    for (const ts of [1, 2, 3]) log.append(record(ts));
+    log.fold([record(3)]);
+    for (const ts of [4, 5]) log.append(record(ts));
+    log.close();
+    rmSync(path.join(folder, 'snapshot-1'));
+    change('log-1', spoil);
+    const { log: again, records, damage } = read();
+    again.close();
+    expect(records).toEqual([1, 2, 3, 4]);
+    expect(damage.map(({ file }) => path.basename(file))).toEqual(['log-1']);
+  });
+
+  test.each([['snapshot-1'], ['log-1']])(
+    'with %s gone too, commits after it are not applied alone',
+    (name) => {
+      foldTwice();
+      change('snapshot-2', spoil);
+      change('log-2', spoil);
+      change(name, spoil);
+      if (name === 'snapshot-1') rmSync(path.join(folder, name));
+      const before = readdirSync(folder).map((each) => [
+        each,
+        readFileSync(path.join(folder, each), 'latin1'),
+      ]);
+      expect(() => read()).toThrow(DamagedDataError);
+      const after = readdirSync(folder).map((each) => [
+        each,
+        readFileSync(path.join(folder, each), 'latin1'),
+      ]);
+      expect(after).toEqual(before);
+    },
+  );
 
   test('a record that did not fit on the disk leaves no trace, and the ones after it are kept', () => {
     let free = Number.POSITIVE_INFINITY;
@@ -199,9 +276,14 @@ describe('the log', () => {
     const bytes = Buffer.concat([encodeFrame({ n: 1 }), encodeFrame({ n: 2 })]);
     const first = encodeFrame({ n: 1 }).length;
     for (let length = 0; length < bytes.length; length++) {
-      const records: unknown[] = [];
-      const sound = decodeFrames(bytes.subarray(0, length), (each) => records.push(each));
+      const { payloads, sound } = readFrames(bytes.subarray(0, length));
+      const records = payloads.map((payload) => JSON.parse(payload.toString()));
       expect([sound, records]).toEqual(length < first ? [0, []] : [first, [{ n: 1 }]]);
     }
+  });
+
+  test('zeros at the end, as a power cut leaves them, are no records', () => {
+    const bytes = encodeFrame({ n: 1 });
+    expect(readFrames(Buffer.concat([bytes, Buffer.alloc(64)])).sound).toBe(bytes.length);
   });
 });

@@ -40,7 +40,25 @@ function write(file: string, text: string): void {
   writeFileSync(path.join(root, file), text);
 }
 
+/** A service that is given a key, for the Convex beside it or for one elsewhere. */
+function addRunner(issuer: typeof instance, url = 'http://convex:3210'): void {
+  const file = 'apps/agents/compose.yaml';
+  write(
+    file,
+    `${readFileSync(path.join(root, file), 'utf8')}  runner:
+    image: node
+    environment:
+      CONVEX_SELF_HOSTED_URL: ${url}
+      CONVEX_SELF_HOSTED_ADMIN_KEY: "${issueAdminKey(issuer)}"
+`,
+  );
+}
+
 async function cli(args: readonly string[], environment: Record<string, string> = {}) {
+  return run(['convex', ...args], environment);
+}
+
+async function run(args: readonly string[], environment: Record<string, string> = {}) {
   const written = { out: '', err: '' };
   const sink = (stream: 'out' | 'err') => ({
     isTTY: false,
@@ -56,7 +74,7 @@ async function cli(args: readonly string[], environment: Record<string, string> 
     stdout: sink('out'),
     stderr: sink('err'),
   };
-  const code = await main(['convex', ...args], surroundings);
+  const code = await main(args, surroundings);
   return { code, ...written };
 }
 
@@ -128,13 +146,7 @@ describe('check-key', () => {
   });
 
   test('finds the key that the Compose files give the programs, and says where it was', async () => {
-    write(
-      'apps/agents/compose.yaml',
-      `${readFileSync(path.join(root, 'apps/agents/compose.yaml'), 'utf8')}  runner:
-    image: node
-    environment: { CONVEX_SELF_HOSTED_ADMIN_KEY: "${issueAdminKey({ ...instance, instanceName: 'tacos' })}" }
-`,
-    );
+    addRunner({ ...instance, instanceName: 'tacos' });
     const { code, out } = await cli(['check-key']);
     expect(code).toBe(1);
     expect(out).toMatch(
@@ -142,8 +154,40 @@ describe('check-key', () => {
     );
   });
 
-  test('without a key it is wrong usage', async () => {
+  test('a good key in .env.local hides no bad one that the Compose files give', async () => {
+    addRunner({ ...instance, instanceName: 'tacos' });
+    write('apps/agents/.env.local', `CONVEX_SELF_HOSTED_ADMIN_KEY='${issueAdminKey(instance)}'\n`);
+    const { code, out } = await cli(['check-key']);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^valid: .*\nthe key of apps\/agents\/\.env\.local\n(?:.*\n)*\nother-instance-name: /,
+    );
+  });
+
+  test('without a key it is wrong usage, and one for a Convex elsewhere is none', async () => {
+    addRunner({ ...instance, instanceName: 'tacos' }, 'https://tacos.example.org');
     expect(await cli(['check-key'])).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+describe('up', () => {
+  /** The same Convex as the embedded driver runs it. */
+  beforeEach(() => {
+    const file = 'apps/agents/compose.yaml';
+    const text = readFileSync(path.join(root, file), 'utf8');
+    write(file, text.replace('    stop_signal:', '    x-embedded: { engine: convex }\n    stop_signal:'));
+  });
+
+  test.each([
+    ['for the instance "tacos"', { ...instance, instanceName: 'tacos' }],
+    ['issued with another instance secret', { ...instance, instanceSecret: generateInstanceSecret() }],
+  ])('with a key %s says so before anything starts', async (reason, issuer) => {
+    addRunner(issuer);
+    const { code, err } = await run(['up', 'agents']);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error STACKYARD_CONVEX_IDENTITY: /m);
+    expect(err).toContain(reason);
+    expect(err).toContain('stackyard convex check-key agents');
   });
 });
 

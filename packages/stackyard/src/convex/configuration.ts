@@ -6,12 +6,13 @@ import type { Stack } from '../driver.ts';
 
 /** What the checks of a self-hosted Convex need to know of a stack; undefined when the stack has no Convex. */
 export function convexConfiguration(stack: Stack): SelfhostConfiguration | undefined {
+  const name = convexService(stack);
+  const service = stack.model.services[name ?? ''];
+  if (name === undefined || service === undefined) return undefined;
   const services = Object.entries(stack.model.services);
-  const backend = services.find(([, service]) => isBackend(service));
-  if (!backend) return undefined;
-  const [name, service] = backend;
   const dashboard = services.find(([, { image }]) => image?.includes('convex-dashboard'));
   const adminKey = services
+    .filter(([, { environment }]) => leadsTo(environment?.CONVEX_SELF_HOSTED_URL, name))
     .map(([, { environment }]) => environment?.CONVEX_SELF_HOSTED_ADMIN_KEY)
     .find((key) => key);
   const port = (of: string | undefined, container: number) =>
@@ -28,12 +29,19 @@ export function convexConfiguration(stack: Stack): SelfhostConfiguration | undef
   };
 }
 
+/** The name of the service that is the Convex of a stack. */
+export function convexService({ model }: Stack): string | undefined {
+  return Object.entries(model.services).find(([, service]) => isBackend(service))?.[0];
+}
+
 /** The host's port of the Convex API in a stack that has one. */
 export function convexApiPort(stack: Stack): number | undefined {
-  const name = Object.keys(stack.model.services).find((key) =>
-    isBackend(stack.model.services[key] as Service),
-  );
-  return stack.ports[name ?? '']?.find((record) => record.container === 3210)?.host;
+  return stack.ports[convexService(stack) ?? '']?.find((record) => record.container === 3210)?.host;
+}
+
+/** Whether an address is that of the stack's own Convex; one that is not set may well be. */
+function leadsTo(url: string | null | undefined, service: string): boolean {
+  return !url || URL.parse(url)?.hostname === service;
 }
 
 function isBackend({ image, environment, 'x-embedded': embedded }: Service): boolean {

@@ -22,15 +22,18 @@ export function command(surroundings: Surroundings): Command {
       '--key-file <file>',
       `file with the key, - for stdin (default: ${keyVariable}, else what the variant uses)`,
     )
-    .option('--json', 'for programs: one object')
-    .addHelpText('after', '\nEnds with 0 for a key that may push, with 1 for any other.')
+    .option('--json', 'for programs: one object, about the first key that is wrong, if one is')
+    .addHelpText('after', '\nEnds with 0 where every key may push, with 1 where one may not.')
     .action(async (variant: string | undefined, options: CheckKeyOptions) => {
-      const { key, source } = await findKey(surroundings, variant, options);
-      const inspection = inspectAdminKey(key, await instanceOf(surroundings, variant, options));
-      surroundings.stdout.write(
-        `${options.json ? toJson({ ...inspection, source }) : format(inspection, source, surroundings)}\n`,
-      );
-      if (inspection.verdict !== 'valid') throw new ExitWith(exitCodes.failure);
+      const keys = await findKeys(surroundings, variant, options);
+      const instance = await instanceOf(surroundings, variant, options);
+      const inspections = keys.map(({ key, source }) => ({ ...inspectAdminKey(key, instance), source }));
+      const wrong = inspections.find(({ verdict }) => verdict !== 'valid');
+      const report = options.json
+        ? toJson((wrong ?? inspections[0])!)
+        : inspections.map((inspection) => format(inspection, surroundings)).join('\n\n');
+      surroundings.stdout.write(`${report}\n`);
+      if (wrong) throw new ExitWith(exitCodes.failure);
     });
 }
 
@@ -40,40 +43,38 @@ interface FoundKey {
   readonly source: string;
 }
 
-async function findKey(
+async function findKeys(
   surroundings: Surroundings,
   name: string | undefined,
   { keyFile, instanceName }: CheckKeyOptions,
-): Promise<FoundKey> {
+): Promise<FoundKey[]> {
   if (keyFile !== undefined) {
-    return { key: await readSecret(surroundings, keyFile), source: keyFile === '-' ? 'stdin' : keyFile };
+    return [{ key: await readSecret(surroundings, keyFile), source: keyFile === '-' ? 'stdin' : keyFile }];
   }
   const fromEnvironment = surroundings.environment[keyVariable];
-  if (fromEnvironment) return { key: fromEnvironment, source: `${keyVariable} in the environment` };
-  const found = instanceName === undefined ? await keyOfVariant(surroundings, name) : undefined;
-  if (found) return found;
+  if (fromEnvironment) return [{ key: fromEnvironment, source: `${keyVariable} in the environment` }];
+  const found = instanceName === undefined ? await keysOfVariant(surroundings, name) : [];
+  if (found.length > 0) return found;
   throw new UsageError('no admin key to check', {
     hint: `pass --key-file <file> (- for stdin), or set ${keyVariable}`,
   });
 }
 
-/** The key that the Convex CLI finds beside the variant, else the one that the Compose files give its programs. */
-async function keyOfVariant(
-  surroundings: Surroundings,
-  name: string | undefined,
-): Promise<FoundKey | undefined> {
+/** The key that the Convex CLI finds beside the variant, and the one that the Compose files give its programs. */
+async function keysOfVariant(surroundings: Surroundings, name: string | undefined): Promise<FoundKey[]> {
   const { stack, configuration } = await convexOf(surroundings, name);
   const file = path.join(stack.variant.directory, '.env.local');
-  const key = existsSync(file) && parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file })[keyVariable];
-  if (key) return { key, source: path.relative(stack.variant.root, file) };
-  return configuration.adminKey ? { key: configuration.adminKey, source: 'the Compose files' } : undefined;
+  const beside = existsSync(file) && parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file })[keyVariable];
+  const { adminKey } = configuration;
+  return [
+    ...(beside ? [{ key: beside, source: path.relative(stack.variant.root, file) }] : []),
+    ...(adminKey ? [{ key: adminKey, source: 'the Compose files' }] : []),
+  ];
 }
 
-function format(
-  { verdict, message, fix, content }: AdminKeyInspection,
-  source: string,
-  surroundings: Surroundings,
-): string {
+type Inspected = AdminKeyInspection & { readonly source: string };
+
+function format({ verdict, message, fix, content, source }: Inspected, surroundings: Surroundings): string {
   const { out } = paints(surroundings);
   const mark =
     verdict === 'valid' ? out('green', verdict) : out(verdict === 'read-only' ? 'yellow' : 'red', verdict);
@@ -86,7 +87,7 @@ function format(
   return lines.join('\n');
 }
 
-function toJson(inspection: AdminKeyInspection & { source: string }): string {
+function toJson(inspection: Inspected): string {
   const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value);
   return JSON.stringify(inspection, plain, 2);
 }

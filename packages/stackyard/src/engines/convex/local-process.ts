@@ -23,6 +23,10 @@ const running = await startConvexLocal({
   ...(functionTimeoutMs === undefined ? {} : { functionTimeoutMs }),
   ...(actionTimeoutMs === undefined ? {} : { actionTimeoutMs }),
   log: (line) => console.log(line),
+}).catch((error: Error & { code?: string }) => {
+  if (error.code === undefined) throw error;
+  console.error(`error ${error.code}: ${error.message}`);
+  process.exit(1);
 });
 console.log(`serving ${running.url} and ${running.siteUrl}`);
 
