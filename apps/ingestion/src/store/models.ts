@@ -21,6 +21,14 @@ export function liveModels(client: Client): Promise<StoredModel[]> {
   );
 }
 
+/** The model that search uses; undefined before the first one. */
+export async function activeModel(client: Client): Promise<StoredModel | undefined> {
+  const [active] = await client.query<StoredModel>(
+    `SELECT ${columns} FROM embedding_model WHERE state = 'active'`,
+  );
+  return active;
+}
+
 /**
  * Makes room for a model's vectors. The very first model becomes the active one; a later one is built up beside it
  * until {@link activateModel}. One that was retired is built up again only with `revive`: a worker whose settings still
