@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   createHashingEmbedder,
   createOpenAiEmbedder,
@@ -238,6 +238,32 @@ describe('the worker', () => {
     expect((await api.find('away', { mode: 'text' })).map(({ name }) => name)).toEqual(['away.txt']);
   });
 
+  test('changes the model under a search that has begun, which still has its answer', async () => {
+    const larger = createHashingEmbedder({ dimensions: 128 });
+    const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? larger : undefined);
+    const asked = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const slow: Embedder = {
+      ...embedder,
+      async embed(texts, options) {
+        asked.resolve();
+        await gate.promise;
+        return embedder.embed(texts, options);
+      },
+    };
+    const { stack, api } = await open({
+      worker: { embedderOf, reconcileMs: 100 },
+      api: { embedder: slow, embedderOf },
+    });
+    await api.ingest('walrus.txt', 'a walrus all the time');
+    const found = api.find('walrus');
+    await asked.promise;
+    await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
+    await expect.poll(() => liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
+    gate.resolve();
+    expect((await found).map(({ name }) => name)).toEqual(['walrus.txt']);
+  });
+
   test('gives up once what the next model refuses, and search stays with the one that has all', async () => {
     const next: Embedder = {
       ...createHashingEmbedder({ dimensions: 128 }),
@@ -266,7 +292,7 @@ test('what is past its time goes, with its content, and nothing else does', asyn
   const gone = await api.ingest('gone.txt', 'this goes');
   const expiring = await api.ingest('expiring.txt', 'this goes too', { expires: '2020-01-01T00:00:00Z' });
   await api.call(`/v1/documents/${gone.id}`, { method: 'DELETE' });
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
+  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
   const swept = await sweep(stack.client, stack.storage, { deletedForMs: -1000 });
   expect(swept).toMatchObject({ expired: 1, documents: 2, objects: 2 });
   expect((await api.call(`/v1/documents/${gone.id}`)).status).toBe(404);
@@ -274,6 +300,38 @@ test('what is past its time goes, with its content, and nothing else does', asyn
   expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
   expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
   expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
+});
+
+test('content that comes again while it is purged is taken in', async () => {
+  const { stack, api } = await open();
+  const first = await api.ingest('first.txt', 'now and again');
+  await api.call(`/v1/documents/${first.id}`, { method: 'DELETE' });
+  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
+  const removing = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const { storage } = stack;
+  const remove = storage.remove.bind(storage);
+  vi.spyOn(storage, 'remove').mockImplementationOnce(async (...content) => {
+    removing.resolve();
+    await arrived.promise;
+    await remove(...content);
+  });
+  const receive = storage.receive.bind(storage);
+  vi.spyOn(storage, 'receive').mockImplementationOnce(async (...body) => {
+    const incoming = await receive(...body);
+    arrived.resolve();
+    return incoming;
+  });
+  const purge = sweep(stack.client, storage, { deletedForMs: -1000 });
+  await removing.promise;
+  const { status, body } = await api.add('again.txt', 'now and again');
+  expect(status).toBe(202);
+  expect(await purge).toMatchObject({ documents: 1, objects: 1 });
+  const [{ documentId, outcome }] = body.documents;
+  expect(outcome).toBe('created');
+  expect((await api.settled(documentId)).latest.status).toBe('ready');
+  expect((await api.call(`/v1/documents/${documentId}/content`)).body).toBe('now and again');
+  expect(stack.errors).toEqual([]);
 });
 
 test('content that was stored but never noted goes, unless a document comes to name it', async () => {
@@ -290,7 +348,7 @@ test('content that was stored but never noted goes, unless a document comes to n
   expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() - 60_000))).toBe(0);
   expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() + 60_000))).toBe(2);
   await api.ingest('again.txt', 'somebody sends this again');
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
+  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
   expect(await sweep(stack.client, stack.storage, { deletedForMs: 1e9 })).toMatchObject({ objects: 1 });
   const there = (hash: Buffer, tenant = 'default') => stack.storage.has(tenant, hash);
   expect(await there(lost)).toBe(false);
