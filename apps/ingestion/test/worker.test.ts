@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
   createOpenAiEmbedder,
@@ -10,7 +9,6 @@ import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
 import { activateModel, ensureModel, liveModels } from '../src/store/models.ts';
 import { startReindex } from '../src/store/reindex.ts';
-import { noteOrphans, sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { startEmbeddingService, vectors } from './embedding-service.ts';
@@ -284,99 +282,6 @@ describe('the worker', () => {
     expect(await reindex()).toMatchObject({ body: { jobs: 1 } });
     expect(await api.find('walrus')).toHaveLength(1);
   });
-});
-
-test('what is past its time goes, with its content, and nothing else does', async () => {
-  const { stack, api } = await open();
-  const keep = await api.ingest('keep.txt', 'this stays');
-  const gone = await api.ingest('gone.txt', 'this goes');
-  const expiring = await api.ingest('expiring.txt', 'this goes too', { expires: '2020-01-01T00:00:00Z' });
-  await api.call(`/v1/documents/${gone.id}`, { method: 'DELETE' });
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
-  const swept = await sweep(stack.client, stack.storage, { deletedForMs: -1000 });
-  expect(swept).toMatchObject({ expired: 1, documents: 2, objects: 2 });
-  expect((await api.call(`/v1/documents/${gone.id}`)).status).toBe(404);
-  expect((await api.call(`/v1/documents/${expiring.id}`)).status).toBe(404);
-  expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
-  expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
-  expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
-});
-
-test('content that comes again while it is purged is taken in', async () => {
-  const { stack, api } = await open();
-  const first = await api.ingest('first.txt', 'now and again');
-  await api.call(`/v1/documents/${first.id}`, { method: 'DELETE' });
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
-  const removing = Promise.withResolvers<void>();
-  const arrived = Promise.withResolvers<void>();
-  const { storage } = stack;
-  const remove = storage.remove.bind(storage);
-  vi.spyOn(storage, 'remove').mockImplementationOnce(async (...content) => {
-    removing.resolve();
-    await arrived.promise;
-    await remove(...content);
-  });
-  const receive = storage.receive.bind(storage);
-  vi.spyOn(storage, 'receive').mockImplementationOnce(async (...body) => {
-    const incoming = await receive(...body);
-    arrived.resolve();
-    return incoming;
-  });
-  const purge = sweep(stack.client, storage, { deletedForMs: -1000 });
-  await removing.promise;
-  const { status, body } = await api.add('again.txt', 'now and again');
-  expect(status).toBe(202);
-  expect(await purge).toMatchObject({ documents: 1, objects: 1 });
-  const [{ documentId, outcome }] = body.documents;
-  expect(outcome).toBe('created');
-  expect((await api.settled(documentId)).latest.status).toBe('ready');
-  expect((await api.call(`/v1/documents/${documentId}/content`)).body).toBe('now and again');
-  expect(stack.errors).toEqual([]);
-});
-
-test('content that was stored but never noted goes, unless a document comes to name it', async () => {
-  const { stack, api } = await open();
-  const kept = await api.ingest('kept.txt', 'noted as it should be');
-  const store = async (text: string, tenant = 'default') => {
-    const incoming = await stack.storage.receive(tenant, Readable.from([Buffer.from(text)]), 1000);
-    await incoming.keep(); // and here the API was killed
-    return incoming.hash;
-  };
-  const lost = await store('nobody knows of this');
-  const named = await store('somebody sends this again');
-  const foreign = await store('of no tenant', 'unknown');
-  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() - 60_000))).toBe(0);
-  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() + 60_000))).toBe(2);
-  await api.ingest('again.txt', 'somebody sends this again');
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '2 hours'`);
-  expect(await sweep(stack.client, stack.storage, { deletedForMs: 1e9 })).toMatchObject({ objects: 1 });
-  const there = (hash: Buffer, tenant = 'default') => stack.storage.has(tenant, hash);
-  expect(await there(lost)).toBe(false);
-  expect(await there(named)).toBe(true);
-  expect(await there(foreign, 'unknown')).toBe(true);
-  expect(await there(Buffer.from(kept.latest.sha256, 'hex'))).toBe(true);
-});
-
-test('a resumable upload that goes on keeps its first bytes, however old they are', async () => {
-  const { stack, api } = await open();
-  const tus = { 'tus-resumable': '1.0.0', 'content-type': 'application/offset+octet-stream' };
-  const { headers } = await api.call('/v1/uploads', {
-    method: 'POST',
-    headers: { ...tus, 'upload-length': '12' },
-  });
-  const send = (body: string, offset: number) =>
-    api.call(headers.get('location') as string, {
-      method: 'PATCH',
-      body,
-      headers: { ...tus, 'upload-offset': String(offset) },
-    });
-  expect(await send('half a ', 0)).toMatchObject({ status: 204 });
-  await stack.client.query(`UPDATE upload SET updated_at = now() + interval '1 hour'`);
-  await sweep(stack.client, stack.storage, { deletedForMs: 1e9, abandonedForMs: -60_000 });
-  const end = await send('crab!', 7);
-  expect(end).toMatchObject({ status: 204 });
-  const document = await api.settled(end.headers.get('ingestion-document') as string);
-  expect((await api.call(`/v1/documents/${document.id}/text`)).body.text).toBe('half a crab!');
 });
 
 test('only what can be helped by waiting is tried again, ever more slowly', () => {

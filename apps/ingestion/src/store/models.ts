@@ -61,7 +61,8 @@ export async function ensureModel(
       CREATE TABLE IF NOT EXISTS ${name} PARTITION OF chunk FOR VALUES IN (${stored.id});
       ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY;
       ALTER TABLE ${name} FORCE ROW LEVEL SECURITY;
-      ALTER TABLE ${name} ALTER COLUMN embedding SET STORAGE PLAIN;
+      ALTER TABLE ${name} ALTER COLUMN embedding SET STORAGE PLAIN, ALTER COLUMN text SET STATISTICS 0,
+        ALTER COLUMN context SET STATISTICS 0, ALTER COLUMN place SET STATISTICS 0;
       GRANT SELECT, INSERT, UPDATE, DELETE ON ${name} TO ingestion_service`);
     return stored;
   });

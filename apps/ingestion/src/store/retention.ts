@@ -53,6 +53,9 @@ export async function sweep(
       [ids],
     );
     await tx.query('DELETE FROM document WHERE id = ANY ($1)', [ids]);
+    // These know its name and what else its sender has said of it.
+    await tx.query('DELETE FROM idempotency_key WHERE document_id = ANY ($1)', [ids]);
+    await tx.query('DELETE FROM upload WHERE document_id = ANY ($1)', [ids]);
     for (const { tenant_id, bytes } of gone) {
       await tx.query(
         'UPDATE tenant SET documents = documents - 1, bytes = greatest(bytes - $2, 0) WHERE id = $1',
@@ -68,6 +71,7 @@ export async function sweep(
     return { expired, chunks, documents: ids.length, open: new Set(uploads.map(({ id }) => id)) };
   });
   const { open, ...counts } = removed;
+  if (counts.documents > 0) await forgetValues(client);
   const objects = await removeObjects(client, storage);
   await storage.sweep(ago(abandonedForMs), open);
   return { ...counts, objects };
@@ -97,6 +101,19 @@ export async function noteOrphans(client: Client, storage: ContentStore, before:
   }
   if (batch.length > 0) await note();
   return count;
+}
+
+/**
+ * Has the planner's statistics made anew, which hold words and metadata of rows that were there: by itself the server
+ * does so after many changes only. What has no statistics stays without.
+ */
+async function forgetValues(client: Client): Promise<void> {
+  const samples = await client.query<{ columns: string }>(
+    `SELECT DISTINCT format('%I (%I)', tablename, attname) AS columns FROM pg_stats
+     WHERE schemaname = current_schema()
+       AND (tablename LIKE 'chunk%' AND attname = 'search' OR tablename = 'document' AND attname = 'metadata')`,
+  );
+  for (const { columns } of samples) await client.query(`ANALYZE ${columns}`);
 }
 
 /**
