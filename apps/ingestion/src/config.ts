@@ -1,5 +1,5 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { defineEnv, duration, integer, port, secret, url } from '@stackyard/env';
+import { defineEnv, duration, integer, list, port, secret, url } from '@stackyard/env';
 import { z } from 'zod';
 
 const MiB = 1024 ** 2;
@@ -67,6 +67,11 @@ export const apiEnv = defineEnv({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   PORT: port().default(4100).describe('Port of the API'),
   ANONYMOUS_TENANT: anonymousTenant,
+  ALLOWED_HOSTS: list()
+    .optional()
+    .describe(
+      'Names, comma separated, by which the API may be reached without an API key, besides localhost and addresses',
+    ),
   MAX_DOCUMENT_BYTES: integer({ min: 1 })
     .default(1024 * MiB)
     .describe('Largest document in bytes'),

@@ -1,6 +1,6 @@
 import { Document, HeadingLevel, Packer, Paragraph, Table, TableCell, TableRow, TextRun } from 'docx';
 import { strToU8, type Zippable, zipSync } from 'fflate';
-import { PDFDocument, StandardFonts } from 'pdf-lib';
+import { PDFDocument, PDFName, PDFString, StandardFonts } from 'pdf-lib';
 import pptxgen from 'pptxgenjs';
 import writeExcel from 'write-excel-file/node';
 
@@ -278,4 +278,32 @@ export function selfDrawingPdf(): Uint8Array {
     stream('/X Do'),
     stream('/X Do /X Do', `/Type /XObject /Subtype /Form /BBox [0 0 1 1] ${itself}`),
   ]);
+}
+
+/** An archive whose `entries` names all lead to the same few bytes, which inflate to `bytes` zeros. */
+export function overlappingZip(entries: number, bytes: number): Uint8Array {
+  const zip = Buffer.from(makeZip({ 'zeros.txt': zeros(bytes) }));
+  const start = zip.indexOf('PK\u0001\u0002', 0, 'latin1');
+  const end = zip.indexOf('PK\u0005\u0006', 0, 'latin1');
+  const record = zip.subarray(start, end);
+  const tail = Buffer.from(zip.subarray(end));
+  tail.writeUInt16LE(entries, 8);
+  tail.writeUInt16LE(entries, 10);
+  tail.writeUInt32LE(record.length * entries, 12);
+  return Buffer.concat([zip.subarray(0, start), ...Array.from({ length: entries }, () => record), tail]);
+}
+
+/** One page of text whose opening, if a reader did as it says, runs a script, starts a program and sends its content away. */
+export async function activePdf(text: string, url: string): Promise<Uint8Array> {
+  const pdf = await PDFDocument.load(await makePdf([text]));
+  const action = (entries: object) => pdf.context.obj({ Type: 'Action', ...entries });
+  const next = [
+    action({ S: 'Launch', F: PDFString.of('/bin/sh') }),
+    action({ S: 'SubmitForm', F: PDFString.of(url) }),
+    action({ S: 'URI', URI: PDFString.of(url) }),
+  ];
+  const script = PDFString.of(`app.launchURL('${url}'); while (true) {}`);
+  pdf.catalog.set(PDFName.of('OpenAction'), action({ S: 'JavaScript', JS: script, Next: next }));
+  pdf.catalog.set(PDFName.of('AA'), pdf.context.obj({ WC: action({ S: 'JavaScript', JS: script }) }));
+  return pdf.save();
 }

@@ -1,18 +1,10 @@
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { strToU8, zipSync } from 'fflate';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  encryptedPdf,
-  encryptedZip,
-  makePdf,
-  makeZip,
-  nestedZip,
-  rawDocx,
-  rawXlsx,
-  zeros,
-} from './documents.ts';
-import { MiB } from './hostile.ts';
+import { dueJobs } from '../src/store/jobs.ts';
 import { requests } from './requests.ts';
 import { startSite } from './site.ts';
 import { openStack, type TestStack } from './stack.ts';
@@ -20,16 +12,20 @@ import { openStack, type TestStack } from './stack.ts';
 let stack: TestStack;
 let api: ReturnType<typeof requests>;
 const names = new Map<string, string[]>();
+/** Happens once a name was looked up. */
+let turning: () => void = () => {};
 
 beforeAll(async () => {
   let site = '';
   stack = await openStack({
-    // Limits that small documents reach.
-    limits: { inflatedBytes: 4 * MiB, textLength: 2_000_000, pages: 20, entries: 100, timeMs: 10_000 },
     api: {
       maxDocumentBytes: 3_000_000,
       fetch: {
-        lookup: async (host) => (names.get(host) ?? []).map((address) => ({ address, family: 4 })),
+        lookup: async (host) => {
+          const addresses = names.get(host) ?? [];
+          turning();
+          return addresses.map((address) => ({ address, family: 4 }));
+        },
         // The test's own server stands for the public internet.
         allow: (address) => address === '127.0.0.1' && site !== '',
         timeoutMs: 2000,
@@ -41,144 +37,39 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.[Symbol.asyncDispose]());
 
-/** One document of each hostile kind goes through the real API, and what must hold afterwards is checked. */
-async function refused(name: string, content: string | Uint8Array, code: string): Promise<void> {
-  const good = await api.add(`good beside ${name}`, `an ordinary document beside ${name}`);
-  const document = await api.ingest(name, content);
-  expect(document.latest).toMatchObject({
-    status: 'failed',
-    error: { code, message: expect.any(String), hint: expect.any(String) },
-  });
-  expect(document.currentVersion).toBeNull();
-  expect((await api.settled(good.body.documents[0].documentId)).latest.status).toBe('ready');
-  const [left] = await stack.client.query<{ chunks: number; attempts: number; state: string }>(
-    `SELECT (SELECT count(*)::int FROM chunk WHERE version_id = $1) AS chunks, attempts, state FROM job WHERE version_id = $1`,
-    [document.latest.id],
-  );
-  expect(left).toEqual({ chunks: 0, attempts: 1, state: 'dead' });
+/** What of unfinished uploads lies in storage. */
+async function unfinished(): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of ['incoming', 'pieces']) {
+    const path = join(stack.folder, 'objects', folder);
+    const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+    found.push(...entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : [])));
+  }
+  return found;
 }
 
-describe('hostile content', () => {
-  test('NUL and lone surrogates vanish from text and metadata, and offsets stay true', async () => {
-    const text = 'first\0 word \u0000and \x00emoji';
-    const document = await api.ingest('nul.txt', text, {
-      metadata: JSON.stringify({ 'k\0ey': ['v\0', { deep: '\ud800x' }] }),
-    });
-    expect(document.latest.status).toBe('ready');
-    expect(document.metadata).toEqual({ key: ['v', { deep: '\ufffdx' }] });
-    const [hit] = await api.find('emoji', { filter: { documents: [document.id] } });
-    const whole = await api.call(`/v1/documents/${document.id}/text`);
-    expect(whole.body.text.slice(hit?.start, hit?.end)).toBe(hit?.text);
-    const json = await api.ingest('nul.json', '{"a":"x\\u0000y \\ud800 z"}');
-    expect(json.latest.status).toBe('ready');
-  });
+let sent = 0;
 
-  test('invalid UTF-8 and wrong types are read for what they are', async () => {
-    const latin = await api.ingest('latin.txt', Buffer.from('caf\xe9 cr\xe8me', 'latin1'));
-    expect(latin.latest.status).toBe('ready');
-    const liar = await api.call('/v1/documents?name=picture.png', {
-      method: 'POST',
-      body: '# Really markdown\n\ntext',
-      headers: { 'content-type': 'image/png' },
-    });
-    const document = await api.settled(liar.body.documents[0].documentId);
-    expect(document.latest).toMatchObject({ status: 'ready' });
-  });
-
-  test('an empty document is ready, not failed', async () => {
-    const document = await api.ingest('empty.txt', '');
-    expect(document.latest).toMatchObject({ status: 'ready', chunks: 0, notes: [{ code: 'EMPTY' }] });
-  });
-
-  test('one word of a megabyte is cut into chunks that the index takes', async () => {
-    const document = await api.ingest('long.txt', 'a'.repeat(1_200_000));
-    expect(document.latest.status).toBe('ready');
-    expect(document.latest.chunks).toBeGreaterThan(50);
-  });
-
-  test('what asks for more than a document may have fails once, and says what it was', async () => {
-    const parts = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`${at}.txt`, 'x']));
-    const bomb = zeros(MiB);
-    await refused(
-      'bomb.zip',
-      makeZip({ a: bomb, b: bomb, c: bomb, d: bomb, e: bomb }),
-      'INGEST_INFLATED_TOO_LARGE',
+/** What must hold of a request that is refused: it leaves nothing, takes no memory, and a document beside it comes through. */
+async function leavesNothing(request: () => Promise<void>): Promise<void> {
+  const inventory = () =>
+    stack.client.one<Record<string, number>>(
+      `SELECT (SELECT count(*)::int FROM document) AS documents, (SELECT count(*)::int FROM version) AS versions,
+         (SELECT count(*)::int FROM job) AS jobs, (SELECT count(*)::int FROM object) AS objects,
+         (SELECT count(*)::int FROM chunk) AS chunks`,
     );
-    await refused('bomb.docx', rawDocx(' '.repeat(5 * MiB)), 'INGEST_INFLATED_TOO_LARGE');
-    await refused('bomb.xlsx', rawXlsx(' '.repeat(5 * MiB)), 'INGEST_INFLATED_TOO_LARGE');
-    await refused('parts.zip', makeZip(parts), 'INGEST_TOO_MANY_ENTRIES');
-    await refused('nested.zip', nestedZip(9, { 'a.txt': 'deep' }), 'INGEST_TOO_DEEP');
-    await refused('deep.json', `${'['.repeat(1000)}${']'.repeat(1000)}`, 'INGEST_TOO_DEEP');
-    await refused('long.txt', 'word '.repeat(500_000), 'INGEST_TEXT_TOO_LARGE');
-    await refused('pages.pdf', await makePdf(Array.from({ length: 21 }, () => 'x')), 'INGEST_TOO_MANY_PAGES');
-  });
-
-  test('names and references in archives lead nowhere', async () => {
-    const climbing = await api.ingest(
-      'climbing.zip',
-      makeZip({ '../../../tmp/evil.txt': 'a climbing ibex' }),
-    );
-    const [hit] = await api.find('ibex', { filter: { documents: [climbing.id] } });
-    expect(hit?.file).toEqual(['tmp/evil.txt']);
-    const relations = `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId9" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image" Target="${stack.url}/v1/documents" TargetMode="External"/></Relationships>`;
-    const picture =
-      '<w:p><w:r><w:t>beside a picture</w:t><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic><pic:blipFill><a:blip r:link="rId9"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>';
-    let asked = 0;
-    stack.api.server.on('request', () => {
-      asked += 1;
-    });
-    const { body } = await api.add(
-      'outside.docx',
-      rawDocx(picture, { 'word/_rels/document.xml.rels': strToU8(relations) }),
-    );
-    const own = asked;
-    await stack.startWorker(); // for another one it is the same
-    const document = await api.settled(body.documents[0].documentId);
-    expect(own).toBe(1);
-    expect(document.latest.status).toBe('ready');
-  });
-
-  test('damaged and encrypted files and pictures fail once, with their reason', async () => {
-    await refused('broken.pdf', '%PDF-1.7\nnothing of a PDF follows', 'INGEST_MALFORMED');
-    await refused(
-      'broken.docx',
-      zipSync({ 'word/nothing.xml': strToU8('<x/>') }).subarray(0, 60),
-      'INGEST_MALFORMED',
-    );
-    const png = Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    );
-    await refused('pixel.png', png, 'INGEST_UNSUPPORTED_TYPE');
-    await refused('locked.pdf', encryptedPdf(), 'INGEST_ENCRYPTED');
-    await refused('locked.zip', encryptedZip(), 'INGEST_ENCRYPTED');
-  });
-
-  test('a name with a path in it is shown, and is never a path', async () => {
-    const document = await api.ingest('../../etc/passwd\0.txt', 'nothing to see');
-    expect(document.name).not.toContain('\0');
-    expect(document.latest.status).toBe('ready');
-  });
-
-  test('a document larger than allowed is refused and leaves nothing', async () => {
-    const answer = await api.add('large.bin', Buffer.alloc(3_000_001));
-    expect(answer).toMatchObject({ status: 413, body: { code: 'API_TOO_LARGE' } });
-  });
-
-  test('reprocessing a dead letter fails the same way, and deleting it takes it off the list', async () => {
-    const document = await api.ingest('dead.pdf', '%PDF-1.4 dead on arrival');
-    const dead = async () =>
-      (await api.call('/v1/dead-letters')).body.deadLetters.filter(
-        (letter: { documentId: string }) => letter.documentId === document.id,
-      );
-    expect(await dead()).toMatchObject([{ name: 'dead.pdf', code: 'INGEST_MALFORMED', attempts: 1 }]);
-    const [{ id }] = await dead();
-    expect((await api.post('/v1/dead-letters/redrive', { ids: [id] })).body).toEqual({ redriven: 1 });
-    expect((await api.settled(document.id)).latest.status).toBe('failed');
-    await api.call(`/v1/documents/${document.id}`, { method: 'DELETE' });
-    expect(await dead()).toEqual([]);
-  });
-});
+  const before = await inventory();
+  const memory = process.memoryUsage.rss();
+  sent += 1;
+  const { body } = await api.add(`beside ${sent}.txt`, `An ordinary okapi, number ${sent}.`);
+  await request();
+  expect((await api.settled(body.documents[0].documentId)).latest.status).toBe('ready');
+  expect(process.memoryUsage.rss() - memory).toBeLessThan(200 * 1024 ** 2);
+  await expect.poll(unfinished).toEqual([]);
+  expect(await dueJobs(stack.client)).toBe(0);
+  const more = Object.fromEntries(Object.entries(before).map(([name, count]) => [name, count + 1]));
+  expect(await inventory()).toEqual(more);
+}
 
 describe('a broken request', () => {
   /** What comes back for bytes that no HTTP library would send. */
@@ -196,25 +87,90 @@ describe('a broken request', () => {
     return answer;
   }
 
-  test('of multipart is answered, and the API goes on', async () => {
-    const head =
-      'POST /v1/documents HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\n';
-    const body = '--b\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\n\r\ncut off';
-    const cut = await raw(`${head}content-length: ${body.length}\r\n\r\n${body}`, { end: false });
-    expect(cut).toMatch(/^HTTP\/1\.1 400 /);
-    expect(cut).toContain('API_MALFORMED_MULTIPART');
-    const none = await raw(`${head.replace('; boundary=b', '')}content-length: 3\r\n\r\nabc`, { end: false });
-    expect(none).toMatch(/^HTTP\/1\.1 4\d\d /);
-    expect((await api.call('/livez')).status).toBe(200);
+  const head = (type: string, length: number) =>
+    `POST /v1/documents HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
+  const bounded = 'multipart/form-data; boundary=b';
+  const file = 'content-disposition: form-data; name="f"; filename="a.txt"';
+
+  test.each([
+    ['cut off in a file', bounded, `--b\r\n${file}\r\n\r\ncut off`, /MALFORMED_MULTIPART/],
+    ['cut off in a head', bounded, `--b\r\n${file.slice(0, 30)}`, /MALFORMED_MULTIPART/],
+    ['without a boundary', 'multipart/form-data', 'abc', /API_/],
+    ['with another boundary', bounded, `--c\r\n${file}\r\n\r\ntext\r\n--c--\r\n`, /API_/],
+    ['of nothing', bounded, '', /API_/],
+    ['of noise', bounded, '--b\r\n\0\x01\x02: \xff\r\n\r\n--b\r\n--b', /API_/],
+    [
+      'with fields only',
+      bounded,
+      '--b\r\ncontent-disposition: form-data; name="f"\r\n\r\nx\r\n--b--\r\n',
+      /INVALID/,
+    ],
+  ])('of multipart, %s, is answered with a code and leaves nothing', async (_what, type, body, code) => {
+    await leavesNothing(async () => {
+      const answer = await raw(`${head(type, Buffer.byteLength(body))}${body}`, { end: false });
+      expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+      expect(answer).toContain('application/problem+json');
+      expect(JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1))).toMatchObject({
+        code: expect.stringMatching(code),
+        title: expect.stringMatching(/\w{3}/),
+        hint: expect.stringMatching(/\w{3}/),
+      });
+    });
   });
 
-  test('that breaks off in the middle leaves nothing behind', async () => {
-    const before = await stack.client.one('SELECT count(*) AS n FROM document');
-    await raw(
-      'POST /v1/documents?name=half.txt HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 1000\r\n\r\nonly a part',
-    );
-    expect(await stack.client.one('SELECT count(*) AS n FROM document')).toEqual(before);
-    await expect.poll(() => stack.storage.sweep(new Date(Date.now() + 60_000))).toBe(0);
+  test.each([
+    ['of one document', 'text/plain', 'only a part'],
+    ['of several', bounded, `--b\r\n${file}\r\n\r\nonly a part`],
+  ])('%s that breaks off in the middle leaves nothing', async (_what, type, part) => {
+    await leavesNothing(async () => void (await raw(`${head(type, 1000)}${part}`)));
+  });
+
+  test('with a document larger than allowed leaves nothing', async () => {
+    await leavesNothing(async () => {
+      const answer = await api.add('large.bin', Buffer.alloc(3_000_001));
+      expect(answer).toMatchObject({ status: 413, body: { code: 'API_TOO_LARGE' } });
+    });
+  });
+});
+
+describe('a question', () => {
+  const id = '00000000-0000-4000-8000-000000000000';
+  test.each([
+    [{}],
+    [{ query: '' }],
+    [{ query: ' \0\n ' }],
+    [{ query: 'x'.repeat(100_000) }],
+    [{ query: 'x', limit: 0 }],
+    [{ query: 'x', mode: 'both' }],
+    [{ query: 'x', filter: 'all' }],
+    [{ query: 'x', filter: { nothing: 1 } }],
+    [{ query: 'x', filter: { metadata: [1] } }],
+    [{ query: 'x', filter: { metadata: { a: 'x'.repeat(5000) } } }],
+    [{ query: 'x', filter: { createdAfter: 'yesterday' } }],
+    [{ query: 'x', filter: { createdBefore: '2030-12-31T23:59:60Z' } }],
+    [{ query: 'x', filter: { documents: ['no id'] } }],
+    [{ query: 'x', filter: { documents: Array(1001).fill(id) } }],
+  ])('that is broken is answered with a code: %.80j', async (question) => {
+    const hint = expect.stringMatching(/\w{3}/);
+    expect(await api.post('/v1/search', question)).toMatchObject({
+      status: 400,
+      body: { code: 'API_INVALID', title: expect.stringMatching(/\w{3}/), hint },
+    });
+  });
+
+  test('larger than a body may be is refused, one as long as it may be is answered', async () => {
+    expect(await api.post('/v1/search', { query: 'x'.repeat(300_000) })).toMatchObject({
+      status: 413,
+      body: { code: 'API_TOO_LARGE' },
+    });
+    for (const query of [
+      'x'.repeat(8192),
+      'many words '.repeat(744),
+      '"'.repeat(8192),
+      '-'.repeat(8192),
+      '- ! '.repeat(2048),
+    ])
+      expect((await api.post('/v1/search', { query })).status).toBe(200);
   });
 });
 
@@ -231,6 +187,7 @@ describe('a document from a URL', () => {
     site = `http://site.example:${port}`;
     names.set('site.example', ['127.0.0.1']);
     names.set('inside.example', ['10.1.2.3']);
+    names.set('both.example', ['127.0.0.1', '10.1.2.3']);
   });
 
   const from = (url: string) => api.post('/v1/documents/from-url', { url });
@@ -261,11 +218,39 @@ describe('a document from a URL', () => {
     });
   });
 
-  test('that leads inside, or nowhere, is answered with a code', async () => {
-    const inside = await from('http://inside.example/');
-    expect(inside).toMatchObject({ status: 422, body: { code: 'API_URL_REFUSED' } });
-    const missing = await from(`${site}/missing`);
-    expect(missing).toMatchObject({ status: 502, body: { code: 'API_URL_FAILED' } });
+  const to = (url: string) => `${site}/to?${encodeURIComponent(url)}`;
+
+  test.each([
+    ['an inner name', 'REFUSED', () => 'http://inside.example/'],
+    ['an inner address', 'REFUSED', () => 'http://10.1.2.3/'],
+    ['a redirect to an inner name', 'REFUSED', () => to('http://inside.example/')],
+    ['a redirect to the address of a cloud', 'REFUSED', () => to('http://169.254.169.254/latest/')],
+    ['a name with an inner address among others', 'REFUSED', () => 'http://both.example/'],
+    ['a redirect to a file', 'REFUSED', () => to('file:///etc/passwd')],
+    ['a URL with a password', 'REFUSED', () => 'http://a:b@site.example/'],
+    ['what is missing', 'FAILED', () => `${site}/missing`],
+    ['what breaks off', 'FAILED', () => `${site}/broken`],
+    ['redirects without end', '(REFUSED|FAILED)', () => `${site}/round`],
+    ['a name that nobody knows', '(REFUSED|FAILED)', () => 'http://unknown.example/'],
+  ])('that is %s is refused with a code and leaves nothing', async (_what, code, url) => {
+    await leavesNothing(async () => {
+      const { status, body } = await from(url());
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(body).toMatchObject({
+        code: expect.stringMatching(new RegExp(`^API_URL_${code}$`)),
+        title: expect.stringMatching(/\w{3}/),
+        hint: expect.stringMatching(/\w{3}/),
+      });
+    });
+  });
+
+  test('comes from the address that was checked, wherever its name leads a moment later', async () => {
+    names.set('turning.example', ['127.0.0.1']);
+    turning = () => names.set('turning.example', ['10.1.2.3']);
+    const { status, body } = await from(`${site.replace('site.', 'turning.')}/doc`);
+    expect(status).toBe(202);
+    expect((await api.settled(body.documents[0].documentId)).latest.status).toBe('ready');
+    expect((await from(`${site.replace('site.', 'turning.')}/doc`)).body.code).toBe('API_URL_REFUSED');
   });
 });
 
@@ -306,6 +291,27 @@ describe('a resumable upload', () => {
     });
   });
 
+  test('that is cut off keeps what has come, and goes on from there', async () => {
+    const location = await create(12, { filename: 'cut.txt' });
+    const { hostname, port } = new URL(stack.url);
+    const coming = once(stack.api.server, 'request') as Promise<[IncomingMessage]>;
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    const part = `PATCH ${location} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/offset+octet-stream\r\nupload-offset: 0\r\ncontent-length: 12\r\n\r\nhalf a `;
+    socket.write(part);
+    const [incoming] = await coming;
+    // Somebody reads it, and has read all there is.
+    const arrived = () => incoming.socket.bytesRead >= part.length;
+    const read = () => incoming.listenerCount('readable') > 0 && incoming.readableLength === 0;
+    await expect.poll(() => arrived() && read()).toBe(true);
+    socket.destroy();
+    const offset = async () => (await api.call(location, { method: 'HEAD' })).headers.get('upload-offset');
+    await expect.poll(offset).toBe('7');
+    const last = await patch(location, 7, 'crab!');
+    const id = last.headers.get('ingestion-document') as string;
+    expect((await api.call(`/v1/documents/${id}/content`)).body).toBe('half a crab!');
+  });
+
   test('that two continue at once has the bytes of one of them', async () => {
     const location = await create(8, { filename: 'two.txt' });
     const pieces = ['aaaaa', 'bbb', 'cccc', 'dddddd'];
@@ -319,7 +325,7 @@ describe('a resumable upload', () => {
     // Its answer may have been lost.
     const again = await patch(location, 8, '');
     expect([again.status, again.headers.get('ingestion-document')]).toEqual([204, id]);
-    await expect.poll(() => stack.storage.sweep(new Date(Date.now() + 60_000))).toBe(0);
+    await expect.poll(unfinished).toEqual([]);
   });
 
   test('of nothing is complete at once', async () => {

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open as openFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createClient } from '@stackyard/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHashingEmbedder, createOpenAiEmbedder, type Embedder } from '../src/pipeline/index.ts';
 import { releaseExpired } from '../src/store/jobs.ts';
 import { type RetryPolicies, retryPolicies } from '../src/worker/retry.ts';
@@ -72,7 +73,13 @@ describe('the database', () => {
     const during = await api.add('during.txt', 'sent during the outage', {}, headers);
     expect(during).toMatchObject({ status: 503, body: { code: 'API_UNAVAILABLE' } });
     expect(during.headers.get('retry-after')).toBe('5');
-    await expect.poll(() => stack.errors.length).toBeGreaterThan(0);
+    // Longer than the leases last: by its clock, the worker has lost all it had.
+    await using direct = createClient({ url: database.url, connections: 1 });
+    const held = () =>
+      direct.one(`SELECT count(*)::int AS n FROM job WHERE state = 'active' AND lease_until > now()`);
+    await expect.poll(held).toEqual({ n: 0 });
+    expect(await direct.one(`SELECT count(*)::int AS n FROM job WHERE state = 'active'`)).toEqual({ n: 6 });
+    expect(stack.errors.length).toBeGreaterThan(0);
     proxy.heal();
     const after = await api.add('during.txt', 'sent during the outage', {}, headers);
     expect(after.body.documents[0]).toMatchObject({ outcome: 'created' });
@@ -116,12 +123,60 @@ test('storage that is away in the middle of work delays it, and is not missing c
   });
   const id = body.documents[0].documentId;
   await expect.poll(async () => (await api.document(id)).latest.error?.code).toBe('STORAGE_UNAVAILABLE');
+  const attempts = async () =>
+    (await stack.client.one<{ attempts: number }>('SELECT attempts FROM job')).attempts;
+  await expect.poll(attempts).toBeGreaterThan(5);
   expect(await stack.client.one(`SELECT count(*)::int AS dead FROM job WHERE state = 'dead'`)).toEqual({
     dead: 0,
   });
   await rm(place, { recursive: true });
   await rename(`${place}.away`, place);
   expect((await api.settled(id)).latest).toMatchObject({ status: 'ready', error: null });
+});
+
+describe('a full disk', () => {
+  test('of the storage refuses what comes, leaves nothing of it, and takes it when there is room', async () => {
+    await using context = await open();
+    const { stack, api } = context;
+    await using file = await openFile(import.meta.filename);
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    vi.spyOn(Object.getPrototypeOf(file), 'writeFile').mockRejectedValueOnce(full);
+    const headers = { 'idempotency-key': 'full' };
+    expect(await api.add('large.txt', 'no room for it', {}, headers)).toMatchObject({
+      status: 507,
+      body: { code: 'API_STORAGE_FULL', hint: expect.stringContaining('room') },
+    });
+    expect((await api.call('/v1/documents')).body.documents).toEqual([]);
+    expect(await readdir(join(stack.folder, 'objects', 'incoming', 'default'))).toEqual([]);
+    const again = await api.add('large.txt', 'no room for it', {}, headers);
+    expect(again.body.documents[0].outcome).toBe('created');
+    expect((await api.settled(again.body.documents[0].documentId)).latest.status).toBe('ready');
+  });
+
+  test('of the database delays what is due, and says so to who sends', async () => {
+    await using context = await open({ worker: false });
+    const { stack, api } = context;
+    const { body } = await api.add('due.txt', 'words that are due');
+    // As the server says it when it cannot extend a file.
+    const fill = (table: string) => `
+      CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+      CREATE TRIGGER full_disk BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION full_disk()`;
+    await stack.client.query(`${fill('version_text')}; ${fill('document')}`);
+    expect(await api.add('refused.txt', 'no room for it')).toMatchObject({
+      status: 503,
+      body: { code: 'API_UNAVAILABLE' },
+    });
+    await stack.startWorker({ reconcileMs: 100, retries });
+    const id = body.documents[0].documentId;
+    await expect
+      .poll(async () => (await api.document(id)).latest.error?.code)
+      .toBe('INGEST_STORE_UNAVAILABLE');
+    expect(await stack.client.one('SELECT count(*)::int AS chunks FROM chunk')).toEqual({ chunks: 0 });
+    await stack.client.query('DROP FUNCTION full_disk CASCADE');
+    expect((await api.settled(id)).latest).toMatchObject({ status: 'ready', chunks: 1, error: null });
+    expect((await api.add('refused.txt', 'no room for it')).body.documents[0].outcome).toBe('created');
+  });
 });
 
 test('an embedding service that stalls, then fails, delays its documents; searching says so at once', async () => {

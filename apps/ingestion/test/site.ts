@@ -20,6 +20,9 @@ export async function startSite(): Promise<{ port: number; close: () => void }> 
     } else if (path.startsWith('/to?')) {
       response.writeHead(302, { location: decodeURIComponent(path.slice(4)) });
       response.end();
+    } else if (path === '/round') {
+      response.writeHead(302, { location: '/round' });
+      response.end();
     } else if (path === '/broken') {
       response.writeHead(200, { 'content-length': '1000' });
       response.write('part');

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   createHashingEmbedder,
@@ -10,7 +9,6 @@ import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
 import { activateModel, ensureModel, liveModels } from '../src/store/models.ts';
 import { startReindex } from '../src/store/reindex.ts';
-import { noteOrphans, sweep } from '../src/store/retention.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { startEmbeddingService, vectors } from './embedding-service.ts';
@@ -238,6 +236,32 @@ describe('the worker', () => {
     expect((await api.find('away', { mode: 'text' })).map(({ name }) => name)).toEqual(['away.txt']);
   });
 
+  test('changes the model under a search that has begun, which still has its answer', async () => {
+    const larger = createHashingEmbedder({ dimensions: 128 });
+    const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? larger : undefined);
+    const asked = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const slow: Embedder = {
+      ...embedder,
+      async embed(texts, options) {
+        asked.resolve();
+        await gate.promise;
+        return embedder.embed(texts, options);
+      },
+    };
+    const { stack, api } = await open({
+      worker: { embedderOf, reconcileMs: 100 },
+      api: { embedder: slow, embedderOf },
+    });
+    await api.ingest('walrus.txt', 'a walrus all the time');
+    const found = api.find('walrus');
+    await asked.promise;
+    await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
+    await expect.poll(() => liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
+    gate.resolve();
+    expect((await found).map(({ name }) => name)).toEqual(['walrus.txt']);
+  });
+
   test('gives up once what the next model refuses, and search stays with the one that has all', async () => {
     const next: Embedder = {
       ...createHashingEmbedder({ dimensions: 128 }),
@@ -258,67 +282,6 @@ describe('the worker', () => {
     expect(await reindex()).toMatchObject({ body: { jobs: 1 } });
     expect(await api.find('walrus')).toHaveLength(1);
   });
-});
-
-test('what is past its time goes, with its content, and nothing else does', async () => {
-  const { stack, api } = await open();
-  const keep = await api.ingest('keep.txt', 'this stays');
-  const gone = await api.ingest('gone.txt', 'this goes');
-  const expiring = await api.ingest('expiring.txt', 'this goes too', { expires: '2020-01-01T00:00:00Z' });
-  await api.call(`/v1/documents/${gone.id}`, { method: 'DELETE' });
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
-  const swept = await sweep(stack.client, stack.storage, { deletedForMs: -1000 });
-  expect(swept).toMatchObject({ expired: 1, documents: 2, objects: 2 });
-  expect((await api.call(`/v1/documents/${gone.id}`)).status).toBe(404);
-  expect((await api.call(`/v1/documents/${expiring.id}`)).status).toBe(404);
-  expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
-  expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
-  expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
-});
-
-test('content that was stored but never noted goes, unless a document comes to name it', async () => {
-  const { stack, api } = await open();
-  const kept = await api.ingest('kept.txt', 'noted as it should be');
-  const store = async (text: string, tenant = 'default') => {
-    const incoming = await stack.storage.receive(tenant, Readable.from([Buffer.from(text)]), 1000);
-    await incoming.keep(); // and here the API was killed
-    return incoming.hash;
-  };
-  const lost = await store('nobody knows of this');
-  const named = await store('somebody sends this again');
-  const foreign = await store('of no tenant', 'unknown');
-  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() - 60_000))).toBe(0);
-  expect(await noteOrphans(stack.client, stack.storage, new Date(Date.now() + 60_000))).toBe(2);
-  await api.ingest('again.txt', 'somebody sends this again');
-  await stack.client.query(`UPDATE object SET created_at = now() - interval '1 hour'`);
-  expect(await sweep(stack.client, stack.storage, { deletedForMs: 1e9 })).toMatchObject({ objects: 1 });
-  const there = (hash: Buffer, tenant = 'default') => stack.storage.has(tenant, hash);
-  expect(await there(lost)).toBe(false);
-  expect(await there(named)).toBe(true);
-  expect(await there(foreign, 'unknown')).toBe(true);
-  expect(await there(Buffer.from(kept.latest.sha256, 'hex'))).toBe(true);
-});
-
-test('a resumable upload that goes on keeps its first bytes, however old they are', async () => {
-  const { stack, api } = await open();
-  const tus = { 'tus-resumable': '1.0.0', 'content-type': 'application/offset+octet-stream' };
-  const { headers } = await api.call('/v1/uploads', {
-    method: 'POST',
-    headers: { ...tus, 'upload-length': '12' },
-  });
-  const send = (body: string, offset: number) =>
-    api.call(headers.get('location') as string, {
-      method: 'PATCH',
-      body,
-      headers: { ...tus, 'upload-offset': String(offset) },
-    });
-  expect(await send('half a ', 0)).toMatchObject({ status: 204 });
-  await stack.client.query(`UPDATE upload SET updated_at = now() + interval '1 hour'`);
-  await sweep(stack.client, stack.storage, { deletedForMs: 1e9, abandonedForMs: -60_000 });
-  const end = await send('crab!', 7);
-  expect(end).toMatchObject({ status: 204 });
-  const document = await api.settled(end.headers.get('ingestion-document') as string);
-  expect((await api.call(`/v1/documents/${document.id}/text`)).body.text).toBe('half a crab!');
 });
 
 test('only what can be helped by waiting is tried again, ever more slowly', () => {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { findTenant, type Identity, identify } from '../store/tenants.ts';
+import { isOfAnotherPage, isOwnHost } from './browser.ts';
 import type { ApiContext } from './context.ts';
 import { Problem } from './problem.ts';
 
@@ -13,7 +14,8 @@ declare module 'fastify' {
 const REMEMBER_MS = 5000;
 
 /** Finds out whose request it is, and holds each tenant to its requests per minute. */
-export function authentication(app: FastifyInstance, { client, anonymousTenant }: ApiContext): void {
+export function authentication(app: FastifyInstance, context: ApiContext): void {
+  const { client, anonymousTenant, allowedHosts = [] } = context;
   const known = new Map<string | undefined, { identity: Identity | undefined; until: number }>();
   const buckets = new Map<string, { tokens: number; at: number }>();
   app.decorateRequest('identity', undefined);
@@ -50,19 +52,18 @@ export function authentication(app: FastifyInstance, { client, anonymousTenant }
   app.addHook('onRequest', async (request) => {
     if (!request.url.startsWith('/v1/')) return;
     const key = keyOf(request);
-    if (key === undefined && isOfAnotherPage(request)) {
-      throw new Problem('API_FORBIDDEN', 'Pages of other sites need a key');
+    if (key === undefined) {
+      if (!isOwnHost(request.headers.host, allowedHosts)) {
+        throw new Problem('API_HOST_REFUSED', 'Under this host name, requests need a key');
+      }
+      if (isOfAnotherPage(request.headers))
+        throw new Problem('API_FORBIDDEN', 'Pages of other sites need a key');
     }
     const identity = await remembered(key);
     if (!identity) throw new Problem('API_UNAUTHENTICATED', 'No valid API key came with the request');
     spend(identity);
     request.identity = identity;
   });
-}
-
-/** A browser says of each request where it comes from, and sends a form to anywhere without asking. */
-function isOfAnotherPage({ headers }: FastifyRequest): boolean {
-  return headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';
 }
 
 /** Undefined where none came; a header without a key is a wrong one. */

@@ -32,6 +32,18 @@ export function parseMetadata(text: string | undefined): { [key: string]: JsonVa
   return metadataOf(value);
 }
 
+/** Characters of a document's name, or of its sender's key for it. */
+export const MAX_LABEL = 1000;
+
+/** Refuses what is too long: a name that was cut would be another one. */
+export function checkLabels(labels: { readonly name?: string; readonly key?: string | undefined }): void {
+  for (const what of ['name', 'key'] as const) {
+    if ((labels[what]?.length ?? 0) > MAX_LABEL) {
+      throw new Problem('API_INVALID', `The document's ${what} is longer than ${MAX_LABEL} characters`);
+    }
+  }
+}
+
 /** A time whose form was checked already; the 61st second of a minute, for one, is none for a Date. */
 export function dateOf(text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;

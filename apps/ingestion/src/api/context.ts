@@ -18,6 +18,8 @@ export interface ApiContext {
   readonly maxDocumentBytes: number;
   /** Requests without a key belong to this tenant; refused where absent. */
   readonly anonymousTenant?: string | undefined;
+  /** Host names under which they are answered, besides addresses and `localhost`; `.example.org` stands for all below it. */
+  readonly allowedHosts?: readonly string[] | undefined;
   readonly metrics?: Metrics | undefined;
   /** The built page, served at `/`. */
   readonly webDirectory?: string | undefined;

@@ -4,10 +4,16 @@ import { displayName, type JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
 import type { StoredContent } from '../storage/content-store.ts';
 import { asTenant, isOutage } from '../store/database.ts';
-import { type NewDocument, type Registered, registerDocuments, retryFailed } from '../store/documents.ts';
+import {
+  type NewDocument,
+  noteContents,
+  type Registered,
+  registerDocuments,
+  retryFailed,
+} from '../store/documents.ts';
 import { traced } from '../tracing.ts';
+import { checkLabels, MAX_LABEL } from './clean.ts';
 import type { ApiContext } from './context.ts';
-import { Problem } from './problem.ts';
 import { traceOf } from './trace.ts';
 
 /** What comes with a document's bytes. */
@@ -32,16 +38,22 @@ export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefine
   return typeof key === 'string' ? key : undefined;
 }
 
+interface Batchers {
+  readonly contents: Batcher<StoredContent, void>;
+  readonly documents: Batcher<NewDocument, Registered>;
+}
+
 /** Takes documents in: bytes to storage first, then document, version, job and queue in one transaction. */
 export class Intake {
   readonly #context: ApiContext;
-  readonly #batchers = new Map<string, Batcher<NewDocument, Registered>>();
+  readonly #batchers = new Map<string, Batchers>();
 
   constructor(context: ApiContext) {
     this.#context = context;
   }
 
-  take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
+  async take(arrival: Arrival): Promise<Registered & { bytes: number; sha256: string }> {
+    checkLabels(arrival);
     return traced('intake', { tenant: arrival.tenantId }, () => this.#take(arrival));
   }
 
@@ -49,68 +61,55 @@ export class Intake {
     const { storage, maxDocumentBytes } = this.#context;
     const { tenantId, body, name, metadata, key, declaredType, ...rest } = arrival;
     const incoming = await storage.receive(tenantId, body, maxDocumentBytes);
+    const { contents, documents } = this.#batchersOf(tenantId);
     try {
+      // Before the bytes are in their place: a purge of the same content is over then, and no other begins. What no
+      // document comes to name is removed by one in the end.
+      await contents.add(incoming);
       await incoming.keep();
     } catch (error) {
       await incoming.discard().catch(this.#context.onError);
       throw error;
     }
-    try {
-      const registered = await this.#batcher(tenantId).add({
-        ...rest,
-        name: displayName(name).slice(0, 1000) || 'unnamed',
-        key: key === undefined ? undefined : cleanText(key),
-        declaredType: declaredType && cleanText(declaredType),
-        metadata: metadata ?? {},
-        hash: incoming.hash,
-        bytes: incoming.bytes,
-        priority: arrival.priority ?? 0,
-        trace: traceOf(),
-      });
-      this.#context.metrics?.received.inc(incoming.bytes);
-      return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
-    } catch (error) {
-      await this.#disown(tenantId, incoming).catch(this.#context.onError);
-      throw error;
-    }
+    const registered = await documents.add({
+      ...rest,
+      name: displayName(name, MAX_LABEL),
+      key: key === undefined ? undefined : cleanText(key),
+      declaredType: declaredType && cleanText(declaredType),
+      metadata: metadata ?? {},
+      hash: incoming.hash,
+      bytes: incoming.bytes,
+      priority: arrival.priority ?? 0,
+      trace: traceOf(),
+    });
+    this.#context.metrics?.received.inc(incoming.bytes);
+    return { ...registered, bytes: incoming.bytes, sha256: incoming.hash.toString('hex') };
   }
 
-  /** Content that no document names: noted as such, retention removes it. It may be that of another document, too. */
-  async #disown(tenantId: string, { hash, bytes }: StoredContent): Promise<void> {
-    await asTenant(this.#context.client, tenantId, (tx) =>
-      tx.query('INSERT INTO object (tenant_id, hash, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
-        tenantId,
-        hash,
-        bytes,
-      ]),
-    );
-  }
-
-  #batcher(tenantId: string): Batcher<NewDocument, Registered> {
-    let batcher = this.#batchers.get(tenantId);
-    if (!batcher) {
-      batcher = new Batcher({
-        run: (documents) => this.#register(tenantId, documents),
-        capacity: 64,
-        isShared: isOutage,
-      });
-      this.#batchers.set(tenantId, batcher);
-    }
-    return batcher;
+  #batchersOf(tenantId: string): Batchers {
+    const known = this.#batchers.get(tenantId);
+    if (known) return known;
+    const { client } = this.#context;
+    const options = { capacity: 64, isShared: isOutage };
+    const batchers: Batchers = {
+      contents: new Batcher<StoredContent, void>({
+        ...options,
+        run: async (contents) => {
+          await asTenant(client, tenantId, (tx) => noteContents(tx, tenantId, contents));
+          return [];
+        },
+      }),
+      documents: new Batcher({ ...options, run: (documents) => this.#register(tenantId, documents) }),
+    };
+    this.#batchers.set(tenantId, batchers);
+    return batchers;
   }
 
   async #register(tenantId: string, documents: readonly NewDocument[]): Promise<Registered[]> {
-    const { client, queue, storage, onError } = this.#context;
+    const { client, queue, onError } = this.#context;
     let jobs = 0;
     const registered = await asTenant(client, tenantId, async (tx) => {
       const results = await registerDocuments(tx, tenantId, documents);
-      // The rows are held now; a purge that ran just before has taken the bytes with it.
-      const stored = await Promise.all(documents.map(({ hash }) => storage.has(tenantId, hash)));
-      if (stored.includes(false)) {
-        throw new Problem('API_UNAVAILABLE', 'The content was being removed at this very moment', {
-          retryAfterSeconds: 1,
-        });
-      }
       jobs = results.filter(({ outcome }) => outcome === 'created' || outcome === 'updated').length;
       // Who sends again what had failed wants another attempt, as where its bytes had been lost.
       const there = results.flatMap(({ outcome, versionId }) => (outcome === 'duplicate' ? [versionId] : []));

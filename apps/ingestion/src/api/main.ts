@@ -30,6 +30,7 @@ try {
     metrics: createMetrics(services.client),
     maxDocumentBytes: env.MAX_DOCUMENT_BYTES,
     anonymousTenant: env.ANONYMOUS_TENANT,
+    allowedHosts: env.ALLOWED_HOSTS,
     webDirectory: env.WEB_DIRECTORY && resolve(env.WEB_DIRECTORY),
     onError: logError,
   });

@@ -6,6 +6,7 @@ import { isOutage } from '../store/database.ts';
 export const problems = {
   API_UNAUTHENTICATED: { status: 401, hint: 'Send an API key: "Authorization: Bearer sy_...".' },
   API_FORBIDDEN: { status: 403, hint: 'Use a key of an administrator.' },
+  API_HOST_REFUSED: { status: 403, hint: 'Send an API key, or add the host to ALLOWED_HOSTS.' },
   API_NOT_FOUND: { status: 404, hint: 'Check the id; it may belong to another tenant, or be deleted.' },
   API_INVALID: { status: 400, hint: 'Correct the named parts of the request.' },
   API_CONFLICT: { status: 409, hint: 'Ask for the current state, then decide again.' },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { asTenant } from '../store/database.ts';
 import { tenantOf } from './auth.ts';
-import { parseMetadata } from './clean.ts';
+import { checkLabels, parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import type { Intake } from './intake.ts';
 import { Problem } from './problem.ts';
@@ -61,7 +61,9 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
         throw new Problem('API_TOO_LARGE', `The document is larger than ${maxDocumentBytes} bytes`);
       }
       const details = parseDetails(request.headers['upload-metadata']);
-      parseMetadata(details.metadata); // refused now rather than after the last byte
+      // Refused now rather than after the last byte.
+      parseMetadata(details.metadata);
+      checkLabels({ name: nameOf(details), key: details.key });
       const tenant = tenantOf(request);
       const id = randomUUID();
       await asTenant(client, tenant, (tx) =>
@@ -193,7 +195,7 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     if (before !== null) return before;
     const { documentId } = await intake.take({
       tenantId: tenant,
-      name: details.filename ?? details.name ?? 'unnamed',
+      name: nameOf(details),
       body: storage.readPieces(id, pieces),
       declaredType: details.filetype,
       key: details.key,
@@ -207,6 +209,9 @@ export function resumableRoutes(app: FastifyInstance, context: ApiContext, intak
     return documentId;
   }
 }
+
+/** Clients use the one or the other. */
+const nameOf = ({ filename, name }: Upload['details']) => filename ?? name ?? 'unnamed';
 
 function outcome(documentId: string | null): Record<string, string> {
   return documentId === null ? {} : { 'ingestion-document': documentId };

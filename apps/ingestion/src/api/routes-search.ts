@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { JsonValue } from '../pipeline/index.ts';
 import { cleanText } from '../pipeline/text/clean.ts';
-import { liveModels } from '../store/models.ts';
+import { activeModel } from '../store/models.ts';
 import { search } from '../store/search.ts';
 import { tenantOf } from './auth.ts';
 import { dateOf, metadataOf } from './clean.ts';
@@ -48,13 +48,9 @@ export function searchRoutes(app: FastifyInstance, context: ApiContext): void {
       const { query, mode, limit, filter } = request.body;
       const text = cleanText(query).trim();
       if (text === '') throw new Problem('API_INVALID', 'The question is empty');
-      const [active] = await liveModels(context.client);
       const tookMs = () => Math.round(performance.now() - started);
-      if (active?.state !== 'active') return { hits: [], model: null, tookMs: tookMs() };
-      const vector = mode === 'text' ? undefined : await embed(context, active, text);
-      const hits = await search(context.client, tenantOf(request), active, {
+      const wanted = {
         text,
-        vector,
         mode,
         limit,
         filter: {
@@ -63,8 +59,19 @@ export function searchRoutes(app: FastifyInstance, context: ApiContext): void {
           createdAfter: dateOf(filter.createdAfter),
           createdBefore: dateOf(filter.createdBefore),
         },
-      });
-      return { hits, model: active.model, tookMs: tookMs() };
+      };
+      let active = await activeModel(context.client);
+      while (active) {
+        const { model } = active;
+        const vector = mode === 'text' ? undefined : await embed(context, active, text);
+        const hits = await search(context.client, tenantOf(request), active, { ...wanted, vector });
+        if (hits.length > 0) return { hits, model, tookMs: tookMs() };
+        // Nothing is there, or another model has come meanwhile, and with it the vectors of this one have gone.
+        const now = await activeModel(context.client);
+        if (now?.id === active.id) return { hits, model, tookMs: tookMs() };
+        active = now;
+      }
+      return { hits: [], model: null, tookMs: tookMs() };
     },
   );
 }

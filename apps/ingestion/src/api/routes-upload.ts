@@ -1,7 +1,7 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { tenantOf } from './auth.ts';
-import { dateOf, parseMetadata } from './clean.ts';
+import { dateOf, MAX_LABEL, parseMetadata } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import { type Arrival, type Intake, idempotencyKeyOf } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
@@ -22,12 +22,12 @@ const uploadQuery = {
   properties: {
     name: {
       type: 'string',
-      maxLength: 1000,
+      maxLength: MAX_LABEL,
       description: 'Name of a document that is sent as the body itself',
     },
     key: {
       type: 'string',
-      maxLength: 1000,
+      maxLength: MAX_LABEL,
       description: "The sender's identifier: the same again is a new version",
     },
     metadata: { type: 'string', description: 'A JSON object' },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { JsonValue } from '../pipeline/index.ts';
 import { tenantOf } from './auth.ts';
-import { metadataOf } from './clean.ts';
+import { MAX_LABEL, metadataOf } from './clean.ts';
 import type { ApiContext } from './context.ts';
 import { type Intake, idempotencyKeyOf } from './intake.ts';
 import { safeFetch } from './safe-fetch.ts';
@@ -28,8 +28,8 @@ export function urlRoutes(app: FastifyInstance, context: ApiContext, intake: Int
           additionalProperties: false,
           properties: {
             url: { type: 'string', maxLength: 4096 },
-            name: { type: 'string', maxLength: 1000 },
-            key: { type: 'string', maxLength: 1000 },
+            name: { type: 'string', maxLength: MAX_LABEL },
+            key: { type: 'string', maxLength: MAX_LABEL },
             metadata: { type: 'object', additionalProperties: true },
           },
         },

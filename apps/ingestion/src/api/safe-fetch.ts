@@ -22,6 +22,8 @@ export interface Fetched extends AsyncDisposable {
 }
 
 const MAX_REDIRECTS = 5;
+/** The caller did not choose the site's name for the document, so it is cut rather than refused. */
+const MAX_NAME = 255;
 /** For all hops and the whole body. */
 const TOTAL_MS = 540_000;
 
@@ -137,9 +139,13 @@ function nameOf(disposition: string | string[] | undefined, url: URL): string {
   const encoded = /filename\*=(?:UTF-8|utf-8)''([^;]+)/.exec(text)?.[1];
   const plain = /filename="([^"]+)"/.exec(text)?.[1] ?? /filename=([^;\s]+)/.exec(text)?.[1];
   const last = url.pathname.split('/').findLast((part) => part !== '');
+  return decoded(encoded ?? plain ?? last ?? url.hostname).slice(0, MAX_NAME);
+}
+
+function decoded(text: string): string {
   try {
-    return decodeURIComponent(encoded ?? plain ?? last ?? url.hostname);
+    return decodeURIComponent(text);
   } catch {
-    return plain ?? last ?? url.hostname;
+    return text;
   }
 }

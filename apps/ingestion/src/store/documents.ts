@@ -27,6 +27,27 @@ export interface Registered {
   readonly outcome: 'created' | 'updated' | 'duplicate' | 'replayed';
 }
 
+/**
+ * Notes content that is about to get its place in storage, in the given transaction, which must be the tenant's. A purge
+ * of the same content is waited for; until {@link CONTENT_FRESH} has passed, there is no other.
+ */
+export async function noteContents(
+  tx: Transaction,
+  tenantId: string,
+  contents: readonly { readonly hash: Buffer; readonly bytes: number }[],
+): Promise<void> {
+  const noted = contents.map(({ hash, bytes }) => ({ hash: hash.toString('hex'), bytes }));
+  await tx.query(
+    `INSERT INTO object (tenant_id, hash, bytes) SELECT DISTINCT ON (x.hash) $1, decode(x.hash, 'hex'), x.bytes
+     FROM jsonb_to_recordset($2) AS x(hash text, bytes bigint) ORDER BY x.hash
+     ON CONFLICT (tenant_id, hash) DO UPDATE SET created_at = now()`,
+    [tenantId, JSON.stringify(noted)],
+  );
+}
+
+/** Content that was noted this recently stays, though no version names it: its document is on the way. */
+export const CONTENT_FRESH = '1 hour';
+
 /** Notes documents in the given transaction, which must be the tenant's; all of them or, with an error, none. */
 export function registerDocuments(
   tx: Transaction,

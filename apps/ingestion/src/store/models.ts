@@ -21,6 +21,14 @@ export function liveModels(client: Client): Promise<StoredModel[]> {
   );
 }
 
+/** The model that search uses; undefined before the first one. */
+export async function activeModel(client: Client): Promise<StoredModel | undefined> {
+  const [active] = await client.query<StoredModel>(
+    `SELECT ${columns} FROM embedding_model WHERE state = 'active'`,
+  );
+  return active;
+}
+
 /**
  * Makes room for a model's vectors. The very first model becomes the active one; a later one is built up beside it
  * until {@link activateModel}. One that was retired is built up again only with `revive`: a worker whose settings still
@@ -53,7 +61,8 @@ export async function ensureModel(
       CREATE TABLE IF NOT EXISTS ${name} PARTITION OF chunk FOR VALUES IN (${stored.id});
       ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY;
       ALTER TABLE ${name} FORCE ROW LEVEL SECURITY;
-      ALTER TABLE ${name} ALTER COLUMN embedding SET STORAGE PLAIN;
+      ALTER TABLE ${name} ALTER COLUMN embedding SET STORAGE PLAIN, ALTER COLUMN text SET STATISTICS 0,
+        ALTER COLUMN context SET STATISTICS 0, ALTER COLUMN place SET STATISTICS 0;
       GRANT SELECT, INSERT, UPDATE, DELETE ON ${name} TO ingestion_service`);
     return stored;
   });

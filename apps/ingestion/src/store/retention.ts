@@ -1,6 +1,7 @@
 import type { Client } from '@stackyard/postgres';
 import type { ContentStore } from '../storage/index.ts';
 import { asService } from './database.ts';
+import { CONTENT_FRESH } from './documents.ts';
 
 export interface RetentionOptions {
   /** Deleted documents can be restored for this long. */
@@ -52,6 +53,9 @@ export async function sweep(
       [ids],
     );
     await tx.query('DELETE FROM document WHERE id = ANY ($1)', [ids]);
+    // These know its name and what else its sender has said of it.
+    await tx.query('DELETE FROM idempotency_key WHERE document_id = ANY ($1)', [ids]);
+    await tx.query('DELETE FROM upload WHERE document_id = ANY ($1)', [ids]);
     for (const { tenant_id, bytes } of gone) {
       await tx.query(
         'UPDATE tenant SET documents = documents - 1, bytes = greatest(bytes - $2, 0) WHERE id = $1',
@@ -67,6 +71,7 @@ export async function sweep(
     return { expired, chunks, documents: ids.length, open: new Set(uploads.map(({ id }) => id)) };
   });
   const { open, ...counts } = removed;
+  if (counts.documents > 0) await forgetValues(client);
   const objects = await removeObjects(client, storage);
   await storage.sweep(ago(abandonedForMs), open);
   return { ...counts, objects };
@@ -99,25 +104,44 @@ export async function noteOrphans(client: Client, storage: ContentStore, before:
 }
 
 /**
- * Removes content that no version names. The row is locked while the bytes go: an upload of the same content waits for
- * it, and then finds them missing.
+ * Has the planner's statistics made anew, which hold words and metadata of rows that were there: by itself the server
+ * does so after many changes only. What has no statistics stays without.
+ */
+async function forgetValues(client: Client): Promise<void> {
+  const samples = await client.query<{ columns: string }>(
+    `SELECT DISTINCT format('%I (%I)', tablename, attname) AS columns FROM pg_stats
+     WHERE schemaname = current_schema()
+       AND (tablename LIKE 'chunk%' AND attname = 'search' OR tablename = 'document' AND attname = 'metadata')`,
+  );
+  for (const { columns } of samples) await client.query(`ANALYZE ${columns}`);
+}
+
+/**
+ * Removes content that no version names. The row is held while the bytes go: an upload of the same content waits for
+ * that before it puts its own bytes there.
  */
 async function removeObjects(client: Client, storage: ContentStore): Promise<number> {
   let count = 0;
   for (;;) {
-    const found = await asService(client, async (tx) => {
+    const removed = await asService(client, async (tx) => {
       const [row] = await tx.query<{ tenant_id: string; hash: Buffer }>(
         `SELECT o.tenant_id, o.hash FROM object o
-         WHERE o.created_at < now() - interval '1 minute'
+         WHERE o.created_at < now() - $1::interval
            AND NOT EXISTS (SELECT FROM version v WHERE v.tenant_id = o.tenant_id AND v.hash = o.hash)
          LIMIT 1 FOR UPDATE SKIP LOCKED`,
+        [CONTENT_FRESH],
       );
-      if (!row) return false;
-      await storage.remove(row.tenant_id, row.hash);
-      await tx.query('DELETE FROM object WHERE tenant_id = $1 AND hash = $2', [row.tenant_id, row.hash]);
-      return true;
+      if (!row) return undefined;
+      // Asked once more: a version may have come to name it before its row was held.
+      const gone = await tx.execute(
+        `DELETE FROM object o WHERE o.tenant_id = $1 AND o.hash = $2
+           AND NOT EXISTS (SELECT FROM version v WHERE v.tenant_id = o.tenant_id AND v.hash = o.hash)`,
+        [row.tenant_id, row.hash],
+      );
+      if (gone > 0) await storage.remove(row.tenant_id, row.hash);
+      return gone;
     });
-    if (!found || count >= BATCH) return count;
-    count += 1;
+    if (removed === undefined || count >= BATCH) return count;
+    count += removed;
   }
 }

@@ -33,7 +33,7 @@ export async function wordsOf(
 ): Promise<Words> {
   const { query } = await tx.one<{ query: string }>(
     `SELECT websearch_to_tsquery('english', $1)::text AS query`,
-    [text],
+    [withPlainDashes(text)],
   );
   // What stands in quotes holds together with `<->` and is one operand.
   const operands = query === '' ? [] : [...new Set(query.split(/ [&|] /))];
@@ -56,6 +56,14 @@ export async function wordsOf(
     ),
     limit: passages === undefined ? undefined : RANKED,
   };
+}
+
+/**
+ * A dash excludes where it stands directly before a word or a quote, and alone: PostgreSQL takes any for "not", those of
+ * `--force` and `this - that` too, and refuses a question with more than 32 in a row.
+ */
+function withPlainDashes(text: string): string {
+  return text.replace(/-{2,}|(?<![\p{L}\p{N}])-(?![\p{L}\p{N}"])/gu, ' ');
 }
 
 const lexemesOf = (operand: string) =>

@@ -57,12 +57,12 @@ const controls = /[\p{Cc}\p{Bidi_Control}]/gu;
 
 /**
  * A file name as it may be shown: one line, no control or direction characters, no drive, no leading slash, no `..`
- * steps. It is still only a label; nothing opens a file by it.
+ * steps, and `length` at most. It is still only a label; nothing opens a file by it.
  */
-export function displayName(name: string): string {
+export function displayName(name: string, length = 255): string {
   const parts = cleanText(name.slice(0, 1024))
     .replace(controls, '')
     .split(/[\\/]/)
     .filter((part) => part !== '' && part !== '.' && part !== '..' && !/^[a-z]:$/i.test(part));
-  return parts.join('/').slice(0, 255).toWellFormed() || 'unnamed';
+  return parts.join('/').slice(0, length).toWellFormed() || 'unnamed';
 }
