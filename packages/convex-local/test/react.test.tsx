@@ -14,7 +14,7 @@ import {
 } from 'convex/react';
 import { anyApi, type FunctionReference, type PaginationOptions, type PaginationResult } from 'convex/server';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useState, useSyncExternalStore } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { RunningConvexLocal } from '../src/index.ts';
@@ -227,14 +227,14 @@ const signedIn = new EventTarget();
 let token = '';
 const fetchAccessToken = async () => token;
 
+const subscribe = (changed: () => void) => {
+  signedIn.addEventListener('change', changed);
+  return () => signedIn.removeEventListener('change', changed);
+};
+
 /** Stands for the hook of an authentication library. */
 function useSession() {
-  const [isAuthenticated, set] = useState(token !== '');
-  useEffect(() => {
-    const changed = () => set(token !== '');
-    signedIn.addEventListener('change', changed);
-    return () => signedIn.removeEventListener('change', changed);
-  }, []);
+  const isAuthenticated = useSyncExternalStore(subscribe, () => token !== '');
   return { isLoading: false, isAuthenticated, fetchAccessToken };
 }
 
