@@ -108,6 +108,26 @@ test('rows of several months find their partitions through the table, and pieces
   expect(await describeSchema(db.client)).toEqual(schema);
 });
 
+test('a file of the whole and one of a month add up', async () => {
+  const path = await folder();
+  const [header, ...lines] = (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8'))
+    .trimEnd()
+    .split('\n');
+  const half = lines.length >> 1;
+  await writeFile(
+    join(path, 'attendance.daily_mark.tsv'),
+    `${[header, ...lines.slice(0, half)].join('\n')}\n`,
+  );
+  await writeFile(
+    join(path, 'attendance.daily_mark_2026_11.tsv'),
+    `${[header, ...lines.slice(half)].join('\n')}\n`,
+  );
+  await load(path);
+  expect(await db.client.one('SELECT count(*)::integer AS n FROM attendance.daily_mark')).toEqual({
+    n: lines.length,
+  });
+});
+
 const cell = (column: number, value: string) => (lines: string[]) =>
   lines.map((line, i) => (i === 1 ? line.split('\t').with(column, value).join('\t') : line));
 const twice = (lines: string[]) => [...lines, lines[1]!];
