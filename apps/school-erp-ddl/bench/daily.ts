@@ -139,11 +139,7 @@ interface Roll {
  * The first roll of each connection finds no plan, no catalog entry and no compiled function. An app's pool opens its
  * connections once and keeps them for days, so these are a figure of their own and not among the samples of the others.
  */
-async function firstRolls(
-  db: Client,
-  rolls: readonly Roll[],
-  submit: (roll: Roll) => Promise<number>,
-): Promise<void> {
+async function firstRolls(rolls: readonly Roll[], submit: (roll: Roll) => Promise<number>): Promise<void> {
   const first = await Promise.all(rolls.map(submit));
   report({
     name: `the first roll of ${rolls.length} connections at once, median`,
@@ -185,7 +181,7 @@ async function writes(db: Client, tenant: number): Promise<void> {
       tx.query('SELECT (max(day) + 1)::text AS day FROM attendance.roll'),
     )) as [{ day: string }];
     const queue = [...ofDay];
-    if (rolls.length === 0) await firstRolls(db, queue.splice(0, AT_ONCE), (roll) => submit(roll, day));
+    if (rolls.length === 0) await firstRolls(queue.splice(0, AT_ONCE), (roll) => submit(roll, day));
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         for (let next = queue.pop(); next; next = queue.pop()) rolls.push(await submit(next, day));

@@ -33,6 +33,8 @@ let contents: string[];
 
 beforeAll(async () => {
   await setUp(db.client);
+  // Nothing else refers to rows that the tests take away.
+  await db.client.execute('DELETE FROM fees.reminder');
   ({ tenant } = await db.client.one<{ tenant: number }>("SELECT tenancy.tenant_number('demo') AS tenant"));
   schema = await describeSchema(db.client);
   contents = await rows();

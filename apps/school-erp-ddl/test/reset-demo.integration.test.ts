@@ -4,13 +4,13 @@ import { useDatabase } from './database.ts';
 
 const db = useDatabase();
 
-/** What the demo holds, by table; but for the moments and transactions in which it was written. */
+/** What the demo holds, by table; but for the moments and transactions in which it was written, and the trail of them. */
 async function demo(): Promise<Record<string, string>> {
   const tables = await db.client.query<{ name: string; written: string[] }>(
     `SELECT c.oid::regclass::text AS name, coalesce(array_agg(w.attname::text) FILTER (WHERE w.attname IS NOT NULL), '{}') AS written
      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
      LEFT JOIN pg_attribute w ON w.attrelid = c.oid AND w.attnum > 0 AND w.atttypid IN ('timestamptz'::regtype, 'xid8'::regtype)
-     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition GROUP BY c.oid`,
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.oid <> 'audit.entry'::regclass GROUP BY c.oid`,
   );
   const sums = tables.map(
     ({ name, written }) =>

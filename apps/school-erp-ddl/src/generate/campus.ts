@@ -1,8 +1,8 @@
 import { chance, type Step } from './step.ts';
 
-const YEAR = `(SELECT * FROM calendar.academic_session WHERE kind_code = 'schoolYear' AND period @> date '{year}')`;
+export const YEAR = `(SELECT * FROM calendar.academic_session WHERE kind_code = 'schoolYear' AND period @> date '{year}')`;
 /** Teachers by school, numbered. */
-const TEACHERS = `(
+export const TEACHERS = `(
   SELECT r.organisation_id, m.person_id, row_number() OVER (PARTITION BY r.organisation_id ORDER BY m.person_id) AS n
   FROM people.staff_member m
   JOIN people.role_assignment r ON r.tenant_id = m.tenant_id AND r.person_id = m.person_id

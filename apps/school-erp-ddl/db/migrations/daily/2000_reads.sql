@@ -182,6 +182,9 @@ CREATE FUNCTION daily.free_teachers(school bigint, on_day date, from_minute inte
       WHERE t.tenant_id = s.tenant_id AND t.person_id = s.person_id
         AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.days @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
+    AND NOT EXISTS (SELECT FROM timetable.substitution u
+      WHERE u.tenant_id = s.tenant_id AND u.absent_id = s.person_id AND u.day = on_day
+        AND u.minutes && int4range(from_minute, to_minute))
     AND NOT EXISTS (SELECT FROM hr.staff_absence a
       WHERE a.tenant_id = s.tenant_id AND a.person_id = s.person_id AND a.days @> on_day)
     AND NOT EXISTS (SELECT FROM hr.leave_request l
