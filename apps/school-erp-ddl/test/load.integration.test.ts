@@ -91,11 +91,13 @@ test('a load leaves the rows, sums and catalog that the app would have left, and
   expect(Number(payment!.receipt_number)).toBe(Number(payment!.before) + 1);
 });
 
+async function november(): Promise<string[]> {
+  return (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8')).trimEnd().split('\n');
+}
+
 test('rows of several months find their partitions through the table, and pieces add up', async () => {
   const path = await folder();
-  const [header, ...lines] = (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8'))
-    .trimEnd()
-    .split('\n');
+  const [header, ...lines] = await november();
   const half = lines.length >> 1;
   const december = lines.slice(0, half).map((line) => line.replace('2026-11-', '2026-12-'));
   await writeFile(join(path, 'attendance.daily_mark.1.tsv'), `${[header, ...december].join('\n')}\n`);
@@ -112,9 +114,7 @@ test('rows of several months find their partitions through the table, and pieces
 
 test('a file of the whole and one of a month add up', async () => {
   const path = await folder();
-  const [header, ...lines] = (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8'))
-    .trimEnd()
-    .split('\n');
+  const [header, ...lines] = await november();
   const half = lines.length >> 1;
   await writeFile(
     join(path, 'attendance.daily_mark.tsv'),

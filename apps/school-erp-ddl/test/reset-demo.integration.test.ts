@@ -24,7 +24,7 @@ async function demo(): Promise<Record<string, string>> {
 test('the demo is the same after a reset', async () => {
   await setUp(db.client);
   const before = await demo();
-  expect(Object.keys(before).length).toBeGreaterThan(100);
+  expect(Object.keys(before).length).toBeGreaterThan(200);
   expect(await resetDemo(db.client)).toBeGreaterThan(5000);
   expect(await demo()).toEqual(before);
 }, 60_000);

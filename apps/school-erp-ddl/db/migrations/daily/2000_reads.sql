@@ -291,12 +291,15 @@ COMMENT ON FUNCTION daily.fee_ageing(bigint, date) IS 'What is open at a school 
 CREATE FUNCTION daily.day_book(on_day date)
   RETURNS TABLE (method_code text, payments bigint, received numeric, refunded numeric)
   LANGUAGE sql STABLE AS $$
+  WITH bounds AS MATERIALIZED (SELECT tenancy.day_begins(on_day) AS since, tenancy.day_begins(on_day + 1) AS until)
   SELECT m.code, coalesce(p.payments, 0), coalesce(p.received, 0), coalesce(r.refunded, 0)
   FROM fees.payment_method m
   LEFT JOIN (SELECT x.method_code, count(*) AS payments, sum(x.amount) AS received FROM fees.payment x
-    WHERE x.received_at >= tenancy.day_begins(on_day) AND x.received_at < tenancy.day_begins(on_day + 1) GROUP BY x.method_code) p ON p.method_code = m.code
+    WHERE x.received_at >= (SELECT since FROM bounds) AND x.received_at < (SELECT until FROM bounds) GROUP BY x.method_code) p
+    ON p.method_code = m.code
   LEFT JOIN (SELECT x.method_code, sum(x.amount) AS refunded FROM fees.refund x
-    WHERE x.paid_at >= tenancy.day_begins(on_day) AND x.paid_at < tenancy.day_begins(on_day + 1) GROUP BY x.method_code) r ON r.method_code = m.code
+    WHERE x.paid_at >= (SELECT since FROM bounds) AND x.paid_at < (SELECT until FROM bounds) GROUP BY x.method_code) r
+    ON r.method_code = m.code
   ORDER BY m.code
 $$;
 COMMENT ON FUNCTION daily.day_book(date) IS 'Money in and out on a day of the tenant, by way of payment.';

@@ -513,42 +513,24 @@ END
 $$;
 COMMENT ON FUNCTION timetable.time_bookings() IS 'Keeps the time of rooms in step with their bookings.';
 
-CREATE TRIGGER slot_teacher_added AFTER INSERT ON timetable.slot_teacher REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_lessons();
-CREATE TRIGGER slot_teacher_changed AFTER UPDATE ON timetable.slot_teacher REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_lessons();
-CREATE TRIGGER slot_teacher_removed AFTER DELETE ON timetable.slot_teacher REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_lessons();
-CREATE TRIGGER substitution_added AFTER INSERT ON timetable.substitution REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_covers();
-CREATE TRIGGER substitution_changed AFTER UPDATE ON timetable.substitution REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_covers();
-CREATE TRIGGER substitution_removed AFTER DELETE ON timetable.substitution REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_covers();
-CREATE TRIGGER duty_added AFTER INSERT ON timetable.duty REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_duties();
-CREATE TRIGGER duty_changed AFTER UPDATE ON timetable.duty REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_duties();
-CREATE TRIGGER duty_removed AFTER DELETE ON timetable.duty REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_duties();
-CREATE TRIGGER slot_room_added AFTER INSERT ON timetable.slot_room REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_rooms();
-CREATE TRIGGER slot_room_changed AFTER UPDATE ON timetable.slot_room REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_rooms();
-CREATE TRIGGER slot_room_removed AFTER DELETE ON timetable.slot_room REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_rooms();
-CREATE TRIGGER room_change_added AFTER INSERT ON timetable.room_change REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_room_changes();
-CREATE TRIGGER room_change_changed AFTER UPDATE ON timetable.room_change REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_room_changes();
-CREATE TRIGGER room_change_removed AFTER DELETE ON timetable.room_change REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_room_changes();
-CREATE TRIGGER room_booking_added AFTER INSERT ON timetable.room_booking REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_bookings();
-CREATE TRIGGER room_booking_changed AFTER UPDATE ON timetable.room_booking REFERENCING OLD TABLE AS removed NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_bookings();
-CREATE TRIGGER room_booking_removed AFTER DELETE ON timetable.room_booking REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION timetable.time_bookings();
+DO $$
+DECLARE
+  source text;
+  keeper text;
+BEGIN
+  FOR source, keeper IN VALUES ('slot_teacher', 'time_lessons'), ('substitution', 'time_covers'), ('duty', 'time_duties'),
+    ('slot_room', 'time_rooms'), ('room_change', 'time_room_changes'), ('room_booking', 'time_bookings')
+  LOOP
+    EXECUTE format(
+      'CREATE TRIGGER %1$s_added AFTER INSERT ON timetable.%1$s REFERENCING NEW TABLE AS added'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s();'
+      'CREATE TRIGGER %1$s_changed AFTER UPDATE ON timetable.%1$s REFERENCING OLD TABLE AS removed NEW TABLE AS added'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s();'
+      'CREATE TRIGGER %1$s_removed AFTER DELETE ON timetable.%1$s REFERENCING OLD TABLE AS removed'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s()', source, keeper);
+  END LOOP;
+END
+$$;
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('timetable', 'room', 'room_pkey', 'This room exists already.'),
