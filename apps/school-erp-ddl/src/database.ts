@@ -1,4 +1,4 @@
-import type { Queryable } from '@stackyard/postgres';
+import type { Client, Queryable, Transaction } from '@stackyard/postgres';
 
 export type { Client, Queryable } from '@stackyard/postgres';
 
@@ -8,4 +8,13 @@ export type { Client, Queryable } from '@stackyard/postgres';
  */
 export async function enterTenant(db: Queryable, tenant: number): Promise<void> {
   await db.query("SELECT set_config('role', 'erp_app', true), tenancy.enter($1)", [tenant]);
+}
+
+/** A transaction of a tenant, as {@link enterTenant} makes one, entered in the same round trip as its BEGIN. */
+export function asTenant<T>(
+  client: Client,
+  tenant: number,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return client.tx(work, { settings: { role: 'erp_app', 'app.tenant_id': tenant } });
 }

@@ -55,6 +55,28 @@ describe('reads', () => {
     expect(after[0]).toMatchObject({ code: 'E', overridden: true });
   });
 
+  test('the day book holds the days of the tenant, whatever the time zone of the session', async () => {
+    const student = await first('SELECT person_id FROM fees.invoice ORDER BY id LIMIT 1');
+    await db.client.query("UPDATE tenancy.tenant SET time_zone = 'Asia/Jakarta' WHERE id = $1", [tenant]);
+    const taken = await db.asTenant(tenant, async (tx) => {
+      await tx.execute(
+        `INSERT INTO fees.payment (person_id, method_code, amount, received_at) VALUES
+          (${student}, 'cash', 1, '2027-02-28 17:00Z'), (${student}, 'cash', 2, '2027-03-01 16:59Z'), (${student}, 'cash', 4, '2027-03-01 17:00Z')`,
+      );
+      const found: string[] = [];
+      for (const zone of ['America/Los_Angeles', 'Pacific/Auckland']) {
+        await tx.execute(`SET LOCAL TIME ZONE '${zone}'`);
+        const rows = await tx.query<{ received: string }>(
+          "SELECT received FROM daily.day_book('2027-03-01') WHERE method_code = 'cash'",
+        );
+        found.push(...rows.map((row) => row.received));
+      }
+      return found;
+    });
+    expect(taken.map(Number)).toEqual([3, 3]);
+    await db.client.query("UPDATE tenancy.tenant SET time_zone = 'UTC' WHERE id = $1", [tenant]);
+  });
+
   test('a ledger ends with what invoices and payments leave open', async () => {
     const student = await first('SELECT person_id FROM fees.invoice ORDER BY id LIMIT 1');
     const lines = await ask<{ balance: string }>(`SELECT * FROM daily.student_ledger(${student})`);
@@ -183,6 +205,35 @@ describe('writes', () => {
     expect(
       Number(await first(`SELECT sum(total - allocated) FROM fees.invoice WHERE person_id = ${student}`)),
     ).toBe(0);
+  });
+
+  test('what is billed for a period stays billed once, however often and at what moment it is run', async () => {
+    const structure = await first('SELECT id FROM fees.structure ORDER BY id LIMIT 1');
+    const bill = (rest = '') =>
+      ask<{ n: number }>(
+        `SELECT daily.issue_invoices(${structure}, '2027-01-04', '2027-01-31', 10${rest}) AS n`,
+      ).then(([row]) => row!.n);
+    const payers = Number(
+      await first(
+        `SELECT count(*) FROM fees.assignment WHERE structure_id = ${structure} AND valid @> date '2027-01-04'`,
+      ),
+    );
+    const runs = await Promise.all(Array.from({ length: 4 }, () => bill()));
+    expect(runs.toSorted((a, b) => a - b)).toEqual([0, 0, 0, payers]);
+    expect(await bill(", '2027-01'")).toBe(0);
+    const cancelled = await first(
+      `UPDATE fees.invoice SET status_code = 'cancelled'
+       WHERE id = (SELECT min(id) FROM fees.invoice WHERE billing_period = '2027-01' AND allocated = 0) RETURNING id`,
+    );
+    expect(await bill()).toBe(1);
+    await expect(
+      ask(`UPDATE fees.invoice SET status_code = 'issued' WHERE id = ${cancelled}`),
+    ).rejects.toMatchObject({ constraint: 'invoice_billed_once_key' });
+    expect(await bill(", 'trip'")).toBe(payers);
+    const numbers = await ask<{ gaps: string }>(
+      'SELECT max(number) - min(number) + 1 - count(*) AS gaps FROM fees.invoice',
+    );
+    expect(numbers).toEqual([{ gaps: '0' }]);
   });
 
   test('lessons swap their times, unless that books a teacher twice', async () => {

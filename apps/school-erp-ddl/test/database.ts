@@ -2,7 +2,7 @@ import type { Client } from '@stackyard/postgres';
 import { type TestDatabase, type TestDatabases, testDatabases } from '@stackyard/postgres/testing';
 import { postgresUrl } from '@stackyard/testing';
 import { afterAll, beforeAll } from 'vitest';
-import { enterTenant, type Queryable } from '../src/database.ts';
+import { asTenant, type Queryable } from '../src/database.ts';
 import { MIGRATIONS } from '../src/migrations.ts';
 
 /** A migrated database of a test file's own. Its tests keep apart by using different tenants. */
@@ -41,10 +41,7 @@ export function useDatabase(): FileDatabase {
       return row.id;
     },
     asTenant(tenant, work) {
-      return database.client.tx(async (tx) => {
-        await enterTenant(tx, tenant);
-        return work(tx);
-      });
+      return asTenant(database.client, tenant, work);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Queryable } from '../src/database.ts';
+import { enterTenant, type Queryable } from '../src/database.ts';
 import { useDatabase } from './database.ts';
 import { makeSchool, type SchoolIds } from './school.ts';
 
@@ -49,7 +49,9 @@ describe('the timetable', () => {
       await put(tx, what, await slot(tx, '[480,525)'), who);
       await put(tx, what, await slot(tx, '[500,545)'), who);
     });
-    await expect(attempt).rejects.toEqual(refusedBy(`slot_${what}_clash_excl`));
+    await expect(attempt).rejects.toEqual(
+      refusedBy(`${what === 'section' ? 'slot_section' : `${what}_time`}_clash_excl`),
+    );
   });
 
   test('lets a teacher have lessons that only touch, in other weeks or on other days', async () => {
@@ -84,7 +86,7 @@ describe('the timetable', () => {
       return first;
     });
     await expect(run(`UPDATE timetable.slot SET minutes = '[580,625)' WHERE id = ${moved}`)).rejects.toEqual(
-      refusedBy('slot_teacher_clash_excl'),
+      refusedBy('teacher_time_clash_excl'),
     );
   });
 
@@ -97,13 +99,13 @@ describe('the timetable', () => {
     ]);
     for (const [constraint, change] of [
       [
-        'substitution_cover_excl',
+        'teacher_time_clash_excl',
         (lesson: string) =>
           `INSERT INTO timetable.substitution (slot_id, day, minutes, absent_id, cover_id)
            SELECT id, '2026-11-02', minutes, ${school.teachers[0]}, ${cover} FROM timetable.slot WHERE id = ${lesson}`,
       ],
       [
-        'room_change_clash_excl',
+        'room_time_clash_excl',
         (lesson: string) =>
           `INSERT INTO timetable.room_change (slot_id, day, minutes, room_id)
            SELECT id, '2026-11-02', minutes, ${school.room} FROM timetable.slot WHERE id = ${lesson}`,
@@ -115,7 +117,7 @@ describe('the timetable', () => {
         run(`UPDATE timetable.slot SET minutes = '[510,560)' WHERE id = ${lessons[0]}`),
       ).rejects.toEqual(refusedBy(constraint));
       await run(`SELECT daily.swap_slots(${lessons[0]}, ${lessons[2]})`);
-      await run(`DELETE FROM timetable.${constraint.startsWith('sub') ? 'substitution' : 'room_change'}`);
+      await run(`DELETE FROM timetable.${constraint.startsWith('teacher') ? 'substitution' : 'room_change'}`);
     }
   });
 
@@ -127,6 +129,149 @@ describe('the timetable', () => {
       );
     const outcomes = await Promise.allSettled(Array.from({ length: 6 }, book));
     expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);
+  });
+
+  describe('across its tables', () => {
+    const MONDAY = '2026-11-09';
+    const cover = (lesson: string, absent: string, by: string | null, day = MONDAY) =>
+      `INSERT INTO timetable.substitution (slot_id, day, minutes, absent_id, cover_id)
+       SELECT id, '${day}', minutes, ${absent}, ${by} FROM timetable.slot WHERE id = ${lesson}`;
+    const duty = (person: string, minutes: string) =>
+      `INSERT INTO timetable.duty (organisation_id, person_id, day_of_week, minutes, place, effective)
+       VALUES (${school.organisation}, ${person}, 1, '${minutes}', 'Yard', '[2026-08-01,2027-07-01)')`;
+    const move = (lesson: string, room: string, day = MONDAY) =>
+      `INSERT INTO timetable.room_change (slot_id, day, minutes, room_id)
+       SELECT id, '${day}', minutes, ${room} FROM timetable.slot WHERE id = ${lesson}`;
+    const book = (room: string, during: string) =>
+      `INSERT INTO timetable.room_booking (room_id, booked_by_id, during, purpose) VALUES (${room}, ${school.teachers[0]}, '${during}', 'x')`;
+    const newTeacher = (tx: Queryable) =>
+      tx
+        .one<{ id: string }>(
+          `WITH p AS (INSERT INTO people.person (given_name, family_name) VALUES ('T', 'T') RETURNING id)
+           INSERT INTO people.staff_member (person_id) SELECT id FROM p RETURNING person_id AS id`,
+        )
+        .then((row) => row.id);
+    let rooms = 0;
+    const newRoom = (tx: Queryable) =>
+      id(
+        tx,
+        `INSERT INTO timetable.room (organisation_id, code, name) VALUES (${school.organisation}, 'X${rooms++}', 'x')`,
+      );
+    const lessonOf = async (tx: Queryable, minutes: string, teacher: string, weeks?: string) => {
+      const made = await slot(tx, minutes, weeks ? { weeks } : {});
+      await put(tx, 'teacher', made, teacher);
+      return made;
+    };
+
+    test('nobody covers a lesson during one of their own, unless that one is covered or falls out', async () => {
+      const { lesson, own, absent, by } = await db.asTenant(tenant, async (tx) => {
+        const absent = await newTeacher(tx);
+        const by = await newTeacher(tx);
+        const lesson = await lessonOf(tx, '[480,525)', absent);
+        return { lesson, own: await lessonOf(tx, '[500,545)', by), absent, by };
+      });
+      await expect(run(cover(lesson, absent, by))).rejects.toEqual(refusedBy('teacher_time_clash_excl'));
+      await run(cover(own, by, null), cover(lesson, absent, by));
+      // The lesson that fell out is back: it cannot be, while its teacher covers another.
+      await expect(run(`DELETE FROM timetable.substitution WHERE slot_id = ${own}`)).rejects.toEqual(
+        refusedBy('teacher_time_clash_excl'),
+      );
+      await expect(run(cover(lesson, absent, by, '2026-11-16'))).rejects.toEqual(
+        refusedBy('teacher_time_clash_excl'),
+      );
+      await expect(run(duty(absent, '[470,481)'))).rejects.toEqual(refusedBy('teacher_time_clash_excl'));
+      await run(duty(absent, '[470,480)'));
+      await expect(
+        run(`UPDATE timetable.slot SET minutes = '[475,520)' WHERE id = ${lesson}`),
+      ).rejects.toEqual(refusedBy('teacher_time_clash_excl'));
+    });
+
+    test('a day is in the week of the cycle that the calendar says', async () => {
+      await run(
+        `INSERT INTO calendar.school_day (calendar_id, day, cycle_week, cycle_day) VALUES
+          (${school.calendar}, '2026-11-23', 1, 1), (${school.calendar}, '2026-11-30', 2, 1)`,
+      );
+      const { lesson, absent, by } = await db.asTenant(tenant, async (tx) => {
+        const absent = await newTeacher(tx);
+        const by = await newTeacher(tx);
+        await lessonOf(tx, '[480,525)', by, '{[2,3)}');
+        return { lesson: await lessonOf(tx, '[480,525)', absent), absent, by };
+      });
+      await run(cover(lesson, absent, by, '2026-11-23'));
+      await expect(run(cover(lesson, absent, by, '2026-11-30'))).rejects.toEqual(
+        refusedBy('teacher_time_clash_excl'),
+      );
+    });
+
+    test('a room is not booked during its lessons, by the clock of the tenant, nor a lesson moved into another', async () => {
+      await db.client.query("UPDATE tenancy.tenant SET time_zone = 'Asia/Jakarta' WHERE id = $1", [tenant]);
+      const { room, other, lesson, second } = await db.asTenant(tenant, async (tx) => {
+        const room = await newRoom(tx);
+        const other = await newRoom(tx);
+        const lesson = await slot(tx, '[480,525)');
+        const second = await slot(tx, '[480,525)');
+        await put(tx, 'room', lesson, room);
+        await put(tx, 'room', second, other);
+        return { room, other, lesson, second };
+      });
+      const eight = '[2026-11-09 01:00Z, 2026-11-09 01:30Z)';
+      await expect(run(book(room, eight))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      // Over a night, a weekend and more: the Monday within counts.
+      await expect(run(book(room, '[2026-11-06 20:00Z, 2026-11-10 02:00Z)'))).rejects.toEqual(
+        refusedBy('room_time_clash_excl'),
+      );
+      await run(book(room, '[2026-11-09 08:00Z, 2026-11-09 09:00Z)'));
+      await expect(run(move(second, room))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await run(
+        `INSERT INTO timetable.room (organisation_id, code, name) VALUES (${school.organisation}, 'spare', 'x')`,
+      );
+      await run(move(lesson, "(SELECT id FROM timetable.room WHERE code = 'spare')"), move(second, room));
+      await expect(run(book(room, eight))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await run(book(other, eight), `DELETE FROM timetable.room_booking WHERE room_id = ${other}`);
+      await run(`DELETE FROM timetable.room_change WHERE slot_id = ${second}`, book(room, eight));
+      await expect(run(`DELETE FROM timetable.room_change WHERE slot_id = ${lesson}`)).rejects.toEqual(
+        refusedBy('room_time_clash_excl'),
+      );
+      await expect(run(book(room, '[2026-11-09 01:00Z,)'))).rejects.toEqual(
+        refusedBy('room_booking_length_check'),
+      );
+    });
+
+    test.each(['read committed', 'repeatable read'] as const)(
+      'of a lesson, a cover and a duty at the same moment one wins (%s)',
+      async (isolation) => {
+        const { lesson, free, absent, by } = await db.asTenant(tenant, async (tx) => {
+          const absent = await newTeacher(tx);
+          const by = await newTeacher(tx);
+          return {
+            lesson: await lessonOf(tx, '[480,525)', absent),
+            free: await slot(tx, '[500,545)'),
+            absent,
+            by,
+          };
+        });
+        const teach = `INSERT INTO timetable.slot_teacher (slot_id, person_id, day_of_week, minutes, weeks, effective)
+          SELECT id, ${by}, day_of_week, minutes, weeks, effective FROM timetable.slot WHERE id = ${free}`;
+        const outcomes = await Promise.allSettled(
+          [teach, cover(lesson, absent, by), duty(by, '[510,520)')].map((statement) =>
+            db.client.tx(
+              async (tx) => {
+                await enterTenant(tx, tenant);
+                await tx.execute(statement);
+              },
+              { isolation },
+            ),
+          ),
+        );
+        expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);
+      },
+    );
+
+    test('nobody writes the times beside the tables that they come from', async () => {
+      for (const table of ['teacher_time', 'room_time']) {
+        await expect(run(`DELETE FROM timetable.${table}`)).rejects.toMatchObject({ sqlState: '42501' });
+      }
+    });
   });
 });
 
@@ -328,6 +473,79 @@ test('stock never falls below zero, however many take at once', async () => {
   await take(5);
   const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => take(-1)));
   expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(5);
+});
+
+test('a sale takes from the stock what it sells, and gives back what is corrected', async () => {
+  const { item, sale } = await db.asTenant(tenant, async (tx) => {
+    const item = await id(tx, "INSERT INTO inventory.item (code, name, unit) VALUES ('TIE', 'Tie', 'piece')");
+    await tx.execute(
+      `INSERT INTO inventory.stock_move (store_id, item_id, quantity, reason) VALUES (${school.store}, ${item}, 5, 'receipt')`,
+    );
+    const sale = await id(
+      tx,
+      `INSERT INTO inventory.sale (store_id, person_id) VALUES (${school.store}, ${school.students[0]})`,
+    );
+    return { item, sale };
+  });
+  const left = () =>
+    db
+      .asTenant(tenant, (tx) =>
+        tx.one<{ quantity: string }>(`SELECT quantity FROM inventory.stock WHERE item_id = ${item}`),
+      )
+      .then((row) => Number(row.quantity));
+  const sell = (quantity: number, of = sale) =>
+    run(
+      `INSERT INTO inventory.sale_line (sale_id, store_id, item_id, quantity, unit_price) VALUES (${of}, ${school.store}, ${item}, ${quantity}, 9)`,
+    );
+  await expect(sell(6)).rejects.toEqual(refusedBy('stock_quantity_check'));
+  await sell(4);
+  expect(await left()).toBe(1);
+  await run(`UPDATE inventory.sale_line SET quantity = 2, unit_price = 8 WHERE sale_id = ${sale}`);
+  expect(await left()).toBe(3);
+  await run(`UPDATE inventory.sale_line SET unit_price = 7 WHERE sale_id = ${sale}`);
+  expect(await left()).toBe(3);
+  await run(`DELETE FROM inventory.sale WHERE id = ${sale}`);
+  expect(await left()).toBe(5);
+
+  const sales = await db.asTenant(tenant, async (tx) =>
+    (
+      await tx.query<{ id: string }>(
+        `INSERT INTO inventory.sale (store_id, person_id) SELECT ${school.store}, ${school.students[0]} FROM generate_series(1, 8) RETURNING id`,
+      )
+    ).map((row) => row.id),
+  );
+  const outcomes = await Promise.allSettled(sales.map((of) => sell(1, of)));
+  expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(5);
+});
+
+describe('who reports to whom', () => {
+  const [JANUARY, FEBRUARY] = ['[2027-01-01,2027-02-01)', '[2027-02-01,2027-03-01)'];
+  const reports = (who: number, to: number, valid: string) =>
+    `INSERT INTO hr.reporting_line (person_id, manager_id, valid)
+     VALUES (${school.teachers[who]}, ${school.teachers[to]}, '${valid}')`;
+
+  test('leads to nobody twice at one time, but may turn round', async () => {
+    await run(reports(0, 1, JANUARY), reports(1, 2, JANUARY));
+    await run(reports(1, 0, FEBRUARY), reports(2, 1, FEBRUARY));
+    await expect(run(reports(2, 0, JANUARY))).rejects.toEqual(refusedBy('reporting_line_cycle'));
+    await expect(
+      run(
+        `UPDATE hr.reporting_line SET valid = '[2027-01-31,2027-03-01)' WHERE person_id = ${school.teachers[2]}`,
+        'SET CONSTRAINTS ALL IMMEDIATE',
+      ),
+    ).rejects.toEqual(refusedBy('reporting_line_cycle'));
+    await run('DELETE FROM hr.reporting_line', reports(2, 0, JANUARY));
+  });
+
+  test('is no cycle whose halves are written at the same moment', async () => {
+    await run('DELETE FROM hr.reporting_line');
+    const outcomes = await Promise.allSettled([
+      run(reports(0, 1, JANUARY)),
+      run(reports(1, 2, JANUARY)),
+      run(reports(2, 0, JANUARY)),
+    ]);
+    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(2);
+  });
 });
 
 describe('identifiers follow the country pack', () => {

@@ -33,6 +33,8 @@ let contents: string[];
 
 beforeAll(async () => {
   await setUp(db.client);
+  // Nothing else refers to rows that the tests take away.
+  await db.client.execute('DELETE FROM fees.reminder');
   ({ tenant } = await db.client.one<{ tenant: number }>("SELECT tenancy.tenant_number('demo') AS tenant"));
   schema = await describeSchema(db.client);
   contents = await rows();
@@ -89,11 +91,13 @@ test('a load leaves the rows, sums and catalog that the app would have left, and
   expect(Number(payment!.receipt_number)).toBe(Number(payment!.before) + 1);
 });
 
+async function november(): Promise<string[]> {
+  return (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8')).trimEnd().split('\n');
+}
+
 test('rows of several months find their partitions through the table, and pieces add up', async () => {
   const path = await folder();
-  const [header, ...lines] = (await readFile(join(files, 'attendance.daily_mark_2026_11.tsv'), 'utf8'))
-    .trimEnd()
-    .split('\n');
+  const [header, ...lines] = await november();
   const half = lines.length >> 1;
   const december = lines.slice(0, half).map((line) => line.replace('2026-11-', '2026-12-'));
   await writeFile(join(path, 'attendance.daily_mark.1.tsv'), `${[header, ...december].join('\n')}\n`);
@@ -106,6 +110,24 @@ test('rows of several months find their partitions through the table, and pieces
   const counted = 'SELECT sum(present + late + absent + excused)::integer AS n FROM attendance.month_count';
   expect(await db.client.one(counted)).toEqual({ n: half + lines.length });
   expect(await describeSchema(db.client)).toEqual(schema);
+});
+
+test('a file of the whole and one of a month add up', async () => {
+  const path = await folder();
+  const [header, ...lines] = await november();
+  const half = lines.length >> 1;
+  await writeFile(
+    join(path, 'attendance.daily_mark.tsv'),
+    `${[header, ...lines.slice(0, half)].join('\n')}\n`,
+  );
+  await writeFile(
+    join(path, 'attendance.daily_mark_2026_11.tsv'),
+    `${[header, ...lines.slice(half)].join('\n')}\n`,
+  );
+  await load(path);
+  expect(await db.client.one('SELECT count(*)::integer AS n FROM attendance.daily_mark')).toEqual({
+    n: lines.length,
+  });
 });
 
 const cell = (column: number, value: string) => (lines: string[]) =>

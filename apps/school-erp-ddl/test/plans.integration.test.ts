@@ -183,3 +183,25 @@ test('the roll of a day, asked for with parameters, reads one partition too', as
     expect(text).toMatch(/Subplans Removed: 23|daily_mark_2026_10/);
   });
 });
+
+test('a roll opens the month of its day and no other, however often the connection hands one in', async () => {
+  const { section, student } = await subject();
+  const marks = JSON.stringify([{ person_id: student, code: 'P' }]);
+  await db.client
+    .tx(async (tx) => {
+      await enterTenant(tx, tenant);
+      // More often than PostgreSQL tries plans of one's own before it takes one for all.
+      for (let day = 2; day <= 9; day++) {
+        await tx.query('SELECT daily.submit_roll($1, $2, $3, NULL)', [section, `2026-11-0${day}`, marks]);
+      }
+      const opened = await tx.query<{ name: string }>(
+        `SELECT DISTINCT c.relname AS name FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+       WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND c.relname LIKE 'daily_mark_%'`,
+      );
+      expect(opened).toEqual([{ name: 'daily_mark_2026_11' }]);
+      throw new Error('undone');
+    })
+    .catch((error: unknown) => {
+      if ((error as Error).message !== 'undone') throw error;
+    });
+});

@@ -6,7 +6,7 @@ import { type Client, createClient, migrate } from '@stackyard/postgres';
 import { report, time } from '@stackyard/testing/bench';
 import { from } from 'pg-copy-streams';
 import { startPostgres } from 'stackyard/engines/postgres';
-import { enterTenant } from '../../src/database.ts';
+import { asTenant } from '../../src/database.ts';
 import { bundleFiles } from '../../src/generate/bundle.ts';
 import { makeDistrict } from '../../src/generate/district.ts';
 import { writeLife } from '../../src/generate/life.ts';
@@ -85,12 +85,7 @@ async function make(client: Client): Promise<void> {
     });
     const tenant = await roster(client, 'bench', SCALE.schools, SCALE.students, folder);
     const year = { from: YEAR_START, to: LAST_DAY, yearStart: YEAR_START, lessons: 5, exams: 14 };
-    const frame = await time(() =>
-      client.tx(async (tx) => {
-        await enterTenant(tx, tenant);
-        await fillFrame(tx, year);
-      }),
-    );
+    const frame = await time(() => asTenant(client, tenant, (tx) => fillFrame(tx, year)));
     report({ name: 'placements, timetable, exams, fee structures', value: frame, unit: 'ms' });
     await client.execute('VACUUM ANALYZE');
     const files = join(folder, 'life');
@@ -115,10 +110,9 @@ async function make(client: Client): Promise<void> {
       ...(rows > 5_000_000 && { target: { ratio: 2 } }),
     });
     const other = await roster(client, 'neighbour', 2, 600, folder);
-    await client.tx(async (tx) => {
-      await enterTenant(tx, other);
-      await fillOperations(tx, { ...year, from: schoolDay(SCALE.days - 10), lessons: 1, exams: 1 });
-    });
+    await asTenant(client, other, (tx) =>
+      fillOperations(tx, { ...year, from: schoolDay(SCALE.days - 10), lessons: 1, exams: 1 }),
+    );
     await client.execute('VACUUM ANALYZE');
     await client.execute('CHECKPOINT');
   } finally {

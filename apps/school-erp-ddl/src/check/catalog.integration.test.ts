@@ -89,6 +89,11 @@ test.each([
     ["INSERT INTO tenancy.constraint_message VALUES ('people', 'photo', 'photo_gone_check', 'Gone.')"],
   ],
   [
+    'a unique index without a sentence',
+    'constraint-message: people.photo photo_once_key',
+    ['CREATE UNIQUE INDEX photo_once_key ON people.photo (tenant_id, person_id) WHERE person_id > 0'],
+  ],
+  [
     'a partition without row-level security',
     'row-level-security: audit.entry_2026_10',
     ['ALTER TABLE audit.entry_2026_10 NO FORCE ROW LEVEL SECURITY'],

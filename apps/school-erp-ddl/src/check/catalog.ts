@@ -15,6 +15,13 @@ interface Rule {
   readonly query: string;
 }
 
+/** What refuses rows under a name: constraints, and unique indexes, which may leave rows out. */
+const REFUSING = `
+  (SELECT conrelid AS relid, conname AS name FROM pg_constraint WHERE conrelid <> 0 AND contype <> 't' AND conparentid = 0
+   UNION ALL
+   SELECT i.indrelid, c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+   WHERE i.indisunique AND NOT c.relispartition AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype <> 'f'))`;
+
 /** Schemas of this product: those that hold neither PostgreSQL's own objects nor extensions and bookkeeping. */
 const OURS = `n.nspname !~ '^(pg_|information_schema$|public$)'`;
 const TENANT_TABLES = `
@@ -126,16 +133,16 @@ const RULES: readonly Rule[] = [
   {
     name: 'constraint-message',
     message: 'a constraint without a sentence for people, or a sentence without its constraint',
-    query: `SELECT con.conrelid::regclass || ' ' || con.conname AS object
-      FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE ${OURS} AND NOT c.relispartition AND con.contype <> 't' AND con.conparentid = 0
+    query: `SELECT con.relid::regclass || ' ' || con.name AS object
+      FROM ${REFUSING} con JOIN pg_class c ON c.oid = con.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE ${OURS} AND NOT c.relispartition
         AND NOT EXISTS (SELECT FROM tenancy.constraint_message m WHERE m.schema_name = n.nspname
-          AND m.table_name = c.relname AND m.constraint_name = con.conname)
+          AND m.table_name = c.relname AND m.constraint_name = con.name)
       UNION ALL
       SELECT m.schema_name || '.' || m.table_name || ' ' || m.constraint_name FROM tenancy.constraint_message m
       WHERE NOT EXISTS (
-        SELECT FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = m.schema_name AND c.relname = m.table_name AND con.conname = m.constraint_name)
+        SELECT FROM ${REFUSING} con JOIN pg_class c ON c.oid = con.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = m.schema_name AND c.relname = m.table_name AND con.name = m.constraint_name)
       AND NOT EXISTS (
         SELECT FROM pg_proc p WHERE p.prosrc LIKE '%' || m.constraint_name || '%'
           OR (p.prosrc LIKE '%TG_TABLE_NAME || ''' || substring(m.constraint_name from '_[a-z]+$') || '''%'))

@@ -72,6 +72,20 @@ test.each([
      ALTER TABLE people.person VALIDATE CONSTRAINT x_fkey;`,
     'blind-foreign-key 9000_change.sql:3',
   ],
+  ...[
+    'UPDATE people.person SET phone = NULL;',
+    'UPDATE ONLY "people"."person" AS p SET phone = NULL FROM people.student s;',
+    'UPDATE people.person SET phone = NULL WHERE true;',
+    'DELETE FROM people.person;',
+    'DELETE FROM people.person p USING people.student s;',
+    'DO $$ BEGIN DELETE FROM people.person; END $$;',
+    'TRUNCATE TABLE people.person CASCADE;',
+  ].map((sql) => [`every row at once (${sql})`, sql, 'rows-all 9000_change.sql:1']),
+  [
+    'a partition that is read when it is attached',
+    "ALTER TABLE attendance.daily_mark ATTACH PARTITION attendance.old FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');",
+    'lock-attach 9000_change.sql:1',
+  ],
   ['a column that goes', 'ALTER TABLE people.person DROP COLUMN phone;', 'ban-drop-column 9000_change.sql:1'],
   [
     'a required column without a default',
@@ -87,6 +101,22 @@ test('a column whose values are known, and a check that waits, are let through',
     ADD COLUMN y text; -- CREATE INDEX y_idx ON people.person (y);
     ALTER TABLE people.person ADD CONSTRAINT y_check CHECK (y <> 'x') NOT VALID;`;
   expect(await rules(sql)).toEqual([]);
+});
+
+test('some rows, new tables, functions and partitions that are known may be written', async () => {
+  const sql = `UPDATE people.person SET phone = NULL WHERE phone = '';
+    DELETE FROM people.person p USING people.student s WHERE s.person_id = p.id;
+    CREATE TABLE people.pet (tenant_id integer NOT NULL, id bigint NOT NULL, PRIMARY KEY (tenant_id, id),
+      FOREIGN KEY (tenant_id, id) REFERENCES people.person ON UPDATE CASCADE ON DELETE SET NULL);
+    INSERT INTO people.pet VALUES (1, 1) ON CONFLICT (tenant_id, id) DO UPDATE SET id = 2;
+    UPDATE people.pet SET id = 3;
+    CREATE TRIGGER pet_kept BEFORE TRUNCATE ON people.pet EXECUTE FUNCTION tenancy.refuse_change('pet');
+    CREATE FUNCTION people.forget() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM people.person; END $$;
+    GRANT UPDATE, TRUNCATE ON people.pet TO erp_owner;
+    ALTER TABLE attendance.old ADD CONSTRAINT old_days CHECK (day >= '2025-01-01' AND day < '2025-02-01') NOT VALID;
+    ALTER TABLE attendance.old VALIDATE CONSTRAINT old_days;
+    ALTER TABLE attendance.daily_mark ATTACH PARTITION attendance.old FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');`;
+  expect((await rules(sql)).filter((rule) => /^(rows|lock)-/.test(rule))).toEqual([]);
 });
 
 test('a new table may have its indexes and constraints at once', async () => {

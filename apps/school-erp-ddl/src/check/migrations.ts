@@ -128,6 +128,51 @@ const LOCKS: readonly LockRule[] = [
   },
 ];
 
+/** A condition that leaves rows out. */
+const CONDITION = String.raw`[^;]*\bWHERE\s+(?!(?:true|1\s*=\s*1)\s*(?:;|$|RETURNING))`;
+
+/** Of these the bodies of functions are free: they run when somebody calls them, not under the migration's locks. */
+const ROWS: readonly LockRule[] = [
+  {
+    rule: 'rows-all',
+    pattern: new RegExp(
+      `(?<!\\b(?:DO|FOR|ON|OR|KEY)\\s+)\\bUPDATE\\s+(?:ONLY\\s+)?(?!SET\\b)([\\w.]+)(?:\\s+(?:AS\\s+)?\\w+)?\\s+SET\\b(?!${CONDITION})`,
+      'gi',
+    ),
+    message:
+      'this writes every row in one transaction: fill in batches by key, each a transaction of its own',
+  },
+  {
+    rule: 'rows-all',
+    pattern: new RegExp(`\\bDELETE\\s+FROM\\s+(?:ONLY\\s+)?([\\w.]+)(?!${CONDITION})`, 'gi'),
+    message:
+      'this deletes every row in one transaction: say which with WHERE, in batches, or drop a partition',
+  },
+  {
+    rule: 'rows-all',
+    pattern: /\bTRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?(?!ON\b)([\w.]+)/gi,
+    message: 'this empties a table for good, under an exclusive lock',
+  },
+];
+
+/** PostgreSQL reads every row of a partition that it attaches, unless a valid CHECK has said before what is in it. */
+function attached(path: string, text: string, made: ReadonlySet<string | undefined>): Finding[] {
+  return [...text.matchAll(/\bATTACH\s+PARTITION\s+([\w.]+)/gi)].flatMap((match) => {
+    const partition = match[1]!;
+    const checked = new RegExp(
+      `\\bALTER\\s+TABLE\\s+(?:ONLY\\s+)?${partition.replaceAll('.', '\\.')}\\s+VALIDATE\\s+CONSTRAINT\\b`,
+      'i',
+    );
+    if (made.has(partition) || checked.test(text.slice(0, match.index))) return [];
+    return {
+      rule: 'lock-attach',
+      object: `${basename(path)}:${text.slice(0, match.index).split('\n').length}`,
+      message:
+        'attaching reads the whole partition under a lock: add a CHECK of its bounds NOT VALID and VALIDATE it first',
+    };
+  });
+}
+
 /**
  * Under forced row-level security PostgreSQL validates a foreign key against the rows that the owner sees: none, where
  * the migration entered no tenant. It is then taken for good without a look at one row.
@@ -166,14 +211,23 @@ function locks(path: string, sql: string): Finding[] {
       (m) => m[1],
     ),
   );
-  const locking = LOCKS.flatMap(({ rule, pattern, message }) =>
-    [...text.matchAll(pattern)]
-      .filter((match) => !made.has(match[1]))
-      .map((match) => ({
-        rule,
-        object: `${basename(path)}:${text.slice(0, match.index).split('\n').length}`,
-        message,
-      })),
+  const bodiless = text.replaceAll(/(\bAS\s+)(\$\w*\$)[\s\S]*?\2/gi, (part) =>
+    part.replaceAll(/[^\n]/g, ' '),
   );
-  return [...locking, ...blindKeys(path, text, made)];
+  const found = (rules: readonly LockRule[], within: string) =>
+    rules.flatMap(({ rule, pattern, message }) =>
+      [...within.matchAll(pattern)]
+        .filter((match) => !made.has(match[1]))
+        .map((match) => ({
+          rule,
+          object: `${basename(path)}:${text.slice(0, match.index).split('\n').length}`,
+          message,
+        })),
+    );
+  return [
+    ...found(LOCKS, text),
+    ...found(ROWS, bodiless),
+    ...attached(path, text, made),
+    ...blindKeys(path, text, made),
+  ];
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Client, enterTenant } from '../database.ts';
+import { asTenant, type Client } from '../database.ts';
 import { writeLife } from '../generate/life.ts';
 import { fillFrame } from '../generate/operations.ts';
 import { bulkLoad } from '../load/bulk-load.ts';
@@ -108,10 +108,7 @@ export function addLoadCommands(program: Command): void {
       await withClient(async (client) => {
         const tenant = await tenantNumber(client, flags.tenant);
         const year = { from: flags.from, to: flags.to, yearStart: flags.from, lessons: 5, exams: 14 };
-        await client.tx(async (tx) => {
-          await enterTenant(tx, tenant);
-          await fillFrame(tx, year, bar.report);
-        });
+        await asTenant(client, tenant, (tx) => fillFrame(tx, year, bar.report));
         await client.execute('ANALYZE');
         await writeLife(client, {
           ...year,

@@ -27,3 +27,9 @@ test('help ends with 0, and a failure with 1', () => {
   });
   expect(erp('check').status).toBe(1);
 });
+
+test('what cannot be confirmed without a terminal is refused before anything is asked of the database', () => {
+  const { status, stdout, stderr } = erp('reset-demo');
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toMatch(/DEMO_UNCONFIRMED[\s\S]*--yes/);
+});

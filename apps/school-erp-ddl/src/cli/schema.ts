@@ -56,6 +56,7 @@ export function addSchemaCommands(program: Command): void {
     .option('--json', 'print the result as JSON')
     .action(async (flags: { yes?: boolean; json?: boolean }) => {
       useJson(flags.json);
+      if (!flags.yes && !process.stdin.isTTY) throw new UnconfirmedError();
       if (
         !flags.yes &&
         !(await agreed('Remove the tenant demo with all its rows and load it again? [y/N] '))
@@ -71,8 +72,18 @@ export function addSchemaCommands(program: Command): void {
     });
 }
 
+/** Nobody is there who could be asked. */
+class UnconfirmedError extends Error {
+  override readonly name = 'UnconfirmedError';
+  readonly code = 'DEMO_UNCONFIRMED';
+  readonly hint = 'Say --yes to remove the tenant demo with all its rows and load it again.';
+
+  constructor() {
+    super('Without a terminal there is nobody to ask, so nothing was changed');
+  }
+}
+
 async function agreed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return /^y(es)?$/i.test(await prompt.question(question));

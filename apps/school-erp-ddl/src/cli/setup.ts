@@ -75,7 +75,10 @@ async function ensureMonths(client: Client): Promise<void> {
   });
 }
 
-/** Removes the demo tenant and loads it again; other tenants are not touched. Returns how many rows went. */
+/**
+ * Removes the demo tenant and loads it again; other tenants are not touched. Where there are none, numbers begin at 1
+ * again, and with them the demo is the same as before: chance goes by numbers. Returns how many rows went.
+ */
 export async function resetDemo(client: Client): Promise<number> {
   const removed = await client.tx(async (tx) => {
     const [tenant] = await tx.query<{ id: number }>('SELECT id FROM tenancy.tenant WHERE code = $1', [
@@ -93,6 +96,12 @@ export async function resetDemo(client: Client): Promise<number> {
     for (const { name } of tables)
       rows += await tx.execute(`DELETE FROM ${name} WHERE tenant_id = $1`, [tenant.id]);
     await tx.execute('DELETE FROM tenancy.tenant WHERE id = $1', [tenant.id]);
+    if ((await tx.query('SELECT FROM tenancy.tenant LIMIT 1')).length === 0) {
+      await tx.query(
+        `SELECT setval(c.oid::regclass, 1, false) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'S' AND n.nspname !~ '^(pg_|information_schema$|public$)'`,
+      );
+    }
     return rows;
   });
   await loadDemo(client);

@@ -1,8 +1,8 @@
 import { chance, type Step } from './step.ts';
 
-const YEAR = `(SELECT * FROM calendar.academic_session WHERE kind_code = 'schoolYear' AND period @> date '{year}')`;
+export const YEAR = `(SELECT * FROM calendar.academic_session WHERE kind_code = 'schoolYear' AND period @> date '{year}')`;
 /** Teachers by school, numbered. */
-const TEACHERS = `(
+export const TEACHERS = `(
   SELECT r.organisation_id, m.person_id, row_number() OVER (PARTITION BY r.organisation_id ORDER BY m.person_id) AS n
   FROM people.staff_member m
   JOIN people.role_assignment r ON r.tenant_id = m.tenant_id AND r.person_id = m.person_id
@@ -331,19 +331,23 @@ export const CAMPUS: readonly Step[] = [
      ), items AS (
        INSERT INTO inventory.item (code, name, unit, reorder_level) VALUES ('EX', 'Exercise book', 'piece', 50), ('PEN', 'Pen', 'piece', 20)
        ON CONFLICT DO NOTHING RETURNING id
-     ), moves AS (
-       INSERT INTO inventory.stock_move (store_id, item_id, moved_at, quantity, reason)
-       SELECT s.id, i.id, timestamp '{from}' + q.hours * interval '1 hour', q.quantity, q.reason
-       FROM stores s CROSS JOIN items i CROSS JOIN (VALUES (7, 200, 'receipt'), (12, -10, 'issue')) AS q (hours, quantity, reason)
-       ORDER BY q.hours
-     ), sales AS (
+     )
+     INSERT INTO inventory.stock_move (store_id, item_id, moved_at, quantity, reason)
+     SELECT s.id, i.id, timestamp '{from}' + q.hours * interval '1 hour', q.quantity, q.reason
+     FROM stores s CROSS JOIN items i CROSS JOIN (VALUES (7, 200, 'receipt'), (12, -10, 'issue')) AS q (hours, quantity, reason)
+     ORDER BY q.hours`,
+  ],
+  [
+    'sales',
+    `WITH sales AS (
        INSERT INTO inventory.sale (store_id, person_id, sold_at)
-       SELECT s.id, e.person_id, timestamp '{from}' + interval '12 hours' FROM stores s
+       SELECT s.id, e.person_id, timestamp '{from}' + interval '12 hours' FROM inventory.store s
        JOIN (SELECT e.*, row_number() OVER (PARTITION BY organisation_id ORDER BY person_id) AS n FROM enrolment.placement e) e
          USING (organisation_id)
-       WHERE e.n <= 5 RETURNING id
+       WHERE e.n <= 5 AND NOT EXISTS (SELECT FROM inventory.sale) RETURNING id, store_id
      )
-     INSERT INTO inventory.sale_line (sale_id, item_id, quantity, unit_price) SELECT s.id, i.id, 2, 1.50 FROM sales s CROSS JOIN items i`,
+     INSERT INTO inventory.sale_line (sale_id, store_id, item_id, quantity, unit_price)
+     SELECT s.id, s.store_id, i.id, 2, 1.50 FROM sales s CROSS JOIN inventory.item i`,
   ],
   [
     'tags of books',

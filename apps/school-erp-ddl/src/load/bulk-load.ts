@@ -11,7 +11,7 @@ import type { Source } from './sources.ts';
 export interface BulkLoadOptions {
   readonly tenant: string;
   readonly sources: readonly Source[];
-  /** How many connections work side by side. 2 where absent. */
+  /** How many connections work side by side, each on a core of the server. 2 where absent. */
   readonly connections?: number;
   readonly onProgress?: (what: string) => void;
 }
@@ -29,7 +29,7 @@ export interface BulkLoadReport {
  *
  * All or nothing: after a refusal the tables are empty again and everything is back in its place. What came off is
  * noted in the database first; after a crash, {@link recover} does the same from that note. Meanwhile the tables are
- * no use to anybody else: it is work for a maintenance window. The role has to bypass row-level security, because
+ * no use to anybody else, and nobody may write rows that refer to them: it is work for a maintenance window. The role has to bypass row-level security, because
  * PostgreSQL otherwise takes foreign keys for good whose rows the policies hide.
  *
  * @throws LoadError
@@ -64,15 +64,15 @@ export async function bulkLoad(client: Client, options: BulkLoadOptions): Promis
 interface Targets {
   /** Whole tables: those of the sources, and those that their rules fill. */
   readonly tables: string[];
-  /** Tables and partitions that COPY may empty first, since no key refers to them: such a COPY is not logged. */
+  /** Tables and partitions that one COPY fills alone and may empty first: such a COPY is not logged. */
   readonly emptied: ReadonlySet<string>;
 }
 
 /** @throws LoadError `LOAD_SOURCE`, with every problem of the sources */
 async function targets(client: Client, sources: readonly Source[]): Promise<Targets> {
-  const found = await client.query<{ table: string; root: string; names: string[]; emptied: boolean }>(
+  const found = await client.query<{ table: string; root: string; names: string[]; is_leaf: boolean }>(
     `SELECT c.oid::regclass::text AS table, r.oid::regclass::text AS root,
-       c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid IN (c.oid, r.oid)) AS emptied,
+       c.relkind = 'r' AS is_leaf,
        (SELECT array_agg(a.attname::text) FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS names
      FROM pg_class c JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
@@ -91,9 +91,14 @@ async function targets(client: Client, sources: readonly Source[]): Promise<Targ
     throw new LoadError('LOAD_SOURCE', problems.join('\n'), 'Correct the files; nothing was loaded.');
   }
   const loaded = found.map((row) => row.root);
+  const named = new Set(found.map((row) => row.table));
   return {
     tables: [...new Set([...loaded, ...rulesOf(loaded).flatMap((rule) => rule.into ?? [])])],
-    emptied: new Set(found.filter((row) => row.emptied).map((row) => row.table)),
+    emptied: new Set(
+      found
+        .filter((row) => row.is_leaf && (row.table === row.root || !named.has(row.root)))
+        .map((row) => row.table),
+    ),
   };
 }
 
@@ -132,7 +137,11 @@ async function fill(
 
   const rows: Record<string, number> = {};
   const built = new Set<string>();
-  const files = Map.groupBy(options.sources, (source) => source.table);
+  // The largest first, here as below, so that no connection is left alone with one.
+  const files = Map.groupBy(
+    options.sources.toSorted((a, b) => b.bytes - a.bytes),
+    (source) => source.table,
+  );
   const copies = [...files].map(([table, sources]) => async (connection: ClientBase, signal: AbortSignal) => {
     options.onProgress?.(`copy ${table}`);
     rows[table] = await copy(connection, sources, emptied.has(table), signal);
@@ -142,13 +151,16 @@ async function fill(
   });
   await sideBySide(client, copies, options);
 
-  // The largest first, so that the last ones are short.
   const checks = leaves
     .filter(({ root }) => !derived.has(root))
     .toSorted((a, b) => (rows[b.name] ?? 0) - (rows[a.name] ?? 0))
     .map(({ name, root }) => async (connection: ClientBase) => {
       if (rows[name] !== undefined) options.onProgress?.(`check ${name}`);
-      if (!built.has(name)) await build(connection, name, 'key', 'index');
+      if (!built.has(name)) {
+        // What an empty partition lacks is made with the whole.
+        if (name !== root && (await connection.query(`SELECT FROM ${name} LIMIT 1`)).rowCount === 0) return;
+        await build(connection, name, 'key', 'index');
+      }
       // First, because a join that is planned without statistics takes twice as long.
       await connection.query(`ANALYZE ${name}`);
       await build(connection, name, 'foreign key');
@@ -231,8 +243,8 @@ async function finish(client: Client, { tables, parts, before }: Journal): Promi
       );
     }
     const after = await describeSchema(tx);
-    const lost = before.filter((line) => !after.includes(line));
-    const added = after.filter((line) => !before.includes(line));
+    const lost = without(before, after);
+    const added = without(after, before);
     if (lost.length + added.length > 0) {
       throw new Error(
         `the catalog is not what it was:\n${[...lost.map((l) => `- ${l}`), ...added.map((l) => `+ ${l}`)].join('\n')}`,
@@ -240,6 +252,11 @@ async function finish(client: Client, { tables, parts, before }: Journal): Promi
     }
     await tx.execute('DROP TABLE public.erp_load');
   });
+}
+
+function without(lines: readonly string[], others: readonly string[]): string[] {
+  const known = new Set(others);
+  return lines.filter((line) => !known.has(line));
 }
 
 type Job = (connection: ClientBase, signal: AbortSignal) => Promise<void>;
@@ -252,11 +269,20 @@ async function sideBySide(client: Client, jobs: readonly Job[], options: BulkLoa
     client.connection(async (connection) => {
       // Rules sum up whole tables; they may use what the building of an index may.
       await connection.query("SELECT set_config('work_mem', current_setting('maintenance_work_mem'), false)");
+      // Each connection has a core already. After a crash all of this is undone, so only the last commit, of another
+      // connection, has to wait for the disk.
+      await connection.query(
+        'SET max_parallel_maintenance_workers = 0; SET max_parallel_workers_per_gather = 0; SET synchronous_commit = off',
+      );
       try {
         for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift())
           await job(connection, stop.signal);
       } finally {
-        await connection.query('RESET work_mem').catch(() => undefined);
+        await connection
+          .query(
+            'RESET work_mem; RESET max_parallel_maintenance_workers; RESET max_parallel_workers_per_gather; RESET synchronous_commit',
+          )
+          .catch(() => undefined);
       }
     });
   const done = await Promise.allSettled(

@@ -50,7 +50,8 @@ export async function keepJournal(client: Client, journal: Journal): Promise<voi
       throw new LoadError('LOAD_RUNNING', 'An earlier load was interrupted', 'Run `erp recover` first.');
     }
     await tx.execute("SET LOCAL lock_timeout = '10s'");
-    await tx.execute(`LOCK TABLE ${journal.tables.join(', ')} IN ACCESS EXCLUSIVE MODE`);
+    const altered = new Set([...journal.tables, ...journal.parts.map((part) => part.table)]);
+    await tx.execute(`LOCK TABLE ${[...altered].join(', ')} IN ACCESS EXCLUSIVE MODE`);
     const full: string[] = [];
     for (const table of journal.tables) {
       if ((await tx.query(`SELECT FROM ${table} LIMIT 1`)).length > 0) full.push(table);
@@ -78,16 +79,7 @@ export async function recover(client: Client): Promise<readonly string[]> {
     const [there] = await tx.query("SELECT WHERE to_regclass('public.erp_load') IS NOT NULL");
     if (!there) return [];
     const { journal } = await tx.one<{ journal: Journal }>('SELECT journal FROM public.erp_load');
-    // Keys of other tables that refer to these: their rows refer to nothing, since these tables were empty.
-    const inbound = await tx.query<{ table: string; name: string; definition: string }>(
-      `SELECT conrelid::regclass::text AS table, conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint
-       WHERE contype = 'f' AND conparentid = 0 AND confrelid = ANY ($1::regclass[]) AND conrelid <> ALL ($1::regclass[])`,
-      [journal.tables],
-    );
-    for (const { table, name } of inbound) await tx.execute(`ALTER TABLE ${table} DROP CONSTRAINT ${name}`);
     await tx.execute(`TRUNCATE ${journal.tables.join(', ')}`);
-    for (const { table, name, definition } of inbound)
-      await tx.execute(`ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}`);
     for (const part of journal.parts.toReversed()) {
       for (const piece of [...part.pieces, part]) await discardHalf(tx, part, piece);
     }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LoadError } from './load-error.ts';
@@ -10,6 +10,7 @@ export interface Source {
   readonly table: string;
   readonly columns: readonly string[];
   readonly format: 'csv' | 'text';
+  readonly bytes: number;
   /** The file from its beginning, header included. */
   open(): Readable;
 }
@@ -48,6 +49,7 @@ export async function sourcesIn(folder: string): Promise<Source[]> {
         table,
         columns: header.split(ending === 'csv' ? ',' : '\t'),
         format: ending === 'csv' ? 'csv' : 'text',
+        bytes: (await stat(join(folder, name))).size,
         open: () => createReadStream(join(folder, name), { highWaterMark: 1 << 18 }),
       });
     }

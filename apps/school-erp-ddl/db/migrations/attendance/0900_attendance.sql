@@ -118,30 +118,32 @@ COMMENT ON COLUMN attendance.month_count.excused IS 'Marks of kind excused.';
 COMMENT ON COLUMN attendance.month_count.halves IS 'How many of all these are marks of half a day.';
 
 -- One statement for a whole roll. Rows are taken in the order of their keys, so that two rolls of the same students
--- queue instead of deadlocking.
+-- queue instead of deadlocking. A condition of PL/pgSQL is one query: what it need not ask stands in an IF of its own,
+-- because a plan of daily_mark opens every month of it.
 CREATE FUNCTION attendance.count_marks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   mixed boolean;
 BEGIN
   IF TG_OP <> 'INSERT' THEN
-    IF EXISTS (SELECT FROM removed) THEN -- not so where ON CONFLICT met nothing
-      PERFORM FROM attendance.month_count t
-      WHERE (t.tenant_id, t.person_id, t.month, t.organisation_id) IN
-        (SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date, r.organisation_id FROM removed r)
-      ORDER BY t.tenant_id, t.person_id, t.month, t.organisation_id FOR UPDATE;
-      UPDATE attendance.month_count t
-      SET present = t.present - m.present, late = t.late - m.late, absent = t.absent - m.absent,
-        excused = t.excused - m.excused, halves = t.halves - m.halves
-      FROM (
-        SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date AS month, r.organisation_id,
-          count(*) FILTER (WHERE c.kind = 'present') AS present, count(*) FILTER (WHERE c.kind = 'late') AS late,
-          count(*) FILTER (WHERE c.kind = 'absent') AS absent, count(*) FILTER (WHERE c.kind = 'excused') AS excused,
-          count(*) FILTER (WHERE r.session_code <> 'D') AS halves
-        FROM removed r JOIN attendance.code c ON c.tenant_id = r.tenant_id AND c.code = r.code
-        GROUP BY 1, 2, 3, 4
-      ) m
-      WHERE t.tenant_id = m.tenant_id AND t.person_id = m.person_id AND t.month = m.month AND t.organisation_id = m.organisation_id;
+    IF NOT EXISTS (SELECT FROM removed) THEN
+      RETURN NULL; -- an ON CONFLICT that met nothing
     END IF;
+    PERFORM FROM attendance.month_count t
+    WHERE (t.tenant_id, t.person_id, t.month, t.organisation_id) IN
+      (SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date, r.organisation_id FROM removed r)
+    ORDER BY t.tenant_id, t.person_id, t.month, t.organisation_id FOR UPDATE;
+    UPDATE attendance.month_count t
+    SET present = t.present - m.present, late = t.late - m.late, absent = t.absent - m.absent,
+      excused = t.excused - m.excused, halves = t.halves - m.halves
+    FROM (
+      SELECT r.tenant_id, r.person_id, date_trunc('month', r.day)::date AS month, r.organisation_id,
+        count(*) FILTER (WHERE c.kind = 'present') AS present, count(*) FILTER (WHERE c.kind = 'late') AS late,
+        count(*) FILTER (WHERE c.kind = 'absent') AS absent, count(*) FILTER (WHERE c.kind = 'excused') AS excused,
+        count(*) FILTER (WHERE r.session_code <> 'D') AS halves
+      FROM removed r JOIN attendance.code c ON c.tenant_id = r.tenant_id AND c.code = r.code
+      GROUP BY 1, 2, 3, 4
+    ) m
+    WHERE t.tenant_id = m.tenant_id AND t.person_id = m.person_id AND t.month = m.month AND t.organisation_id = m.organisation_id;
   END IF;
   IF TG_OP <> 'DELETE' THEN
     WITH counted AS (
@@ -160,12 +162,14 @@ BEGIN
     SELECT bool_or(both_kinds) INTO mixed FROM counted;
     -- Days are looked at only for somebody who has whole days and halves in a month. The counts are locked by now, so
     -- that two rolls of the same students see one another.
-    IF mixed AND EXISTS (
-      SELECT FROM added a JOIN attendance.daily_mark m ON m.tenant_id = a.tenant_id AND m.person_id = a.person_id AND m.day = a.day
-      WHERE m.organisation_id = a.organisation_id AND (m.session_code = 'D') <> (a.session_code = 'D')
-    ) THEN
-      RAISE EXCEPTION 'a mark of the whole day and one of a half' USING
-        ERRCODE = 'check_violation', SCHEMA = 'attendance', TABLE = 'daily_mark', CONSTRAINT = 'daily_mark_halves';
+    IF mixed THEN
+      IF EXISTS (
+        SELECT FROM added a JOIN attendance.daily_mark m ON m.tenant_id = a.tenant_id AND m.person_id = a.person_id AND m.day = a.day
+        WHERE m.organisation_id = a.organisation_id AND (m.session_code = 'D') <> (a.session_code = 'D')
+      ) THEN
+        RAISE EXCEPTION 'a mark of the whole day and one of a half' USING
+          ERRCODE = 'check_violation', SCHEMA = 'attendance', TABLE = 'daily_mark', CONSTRAINT = 'daily_mark_halves';
+      END IF;
     END IF;
   END IF;
   RETURN NULL;

@@ -178,12 +178,12 @@ CREATE FUNCTION daily.free_teachers(school bigint, on_day date, from_minute inte
   JOIN people.staff_member s ON s.tenant_id = r.tenant_id AND s.person_id = r.person_id
   JOIN people.person p ON p.tenant_id = s.tenant_id AND p.id = s.person_id
   WHERE s.is_teaching AND (s.left_on IS NULL OR s.left_on > on_day)
-    AND NOT EXISTS (SELECT FROM timetable.slot_teacher t
+    AND NOT EXISTS (SELECT FROM timetable.teacher_time t
       WHERE t.tenant_id = s.tenant_id AND t.person_id = s.person_id
-        AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.effective @> on_day AND t.weeks @> week
+        AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.days @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
     AND NOT EXISTS (SELECT FROM timetable.substitution u
-      WHERE u.tenant_id = s.tenant_id AND u.cover_id = s.person_id AND u.day = on_day
+      WHERE u.tenant_id = s.tenant_id AND u.absent_id = s.person_id AND u.day = on_day
         AND u.minutes && int4range(from_minute, to_minute))
     AND NOT EXISTS (SELECT FROM hr.staff_absence a
       WHERE a.tenant_id = s.tenant_id AND a.person_id = s.person_id AND a.days @> on_day)
@@ -191,7 +191,7 @@ CREATE FUNCTION daily.free_teachers(school bigint, on_day date, from_minute inte
       WHERE l.tenant_id = s.tenant_id AND l.person_id = s.person_id AND l.status_code = 'approved' AND l.days @> on_day)
   ORDER BY p.family_name, p.given_name
 $$;
-COMMENT ON FUNCTION daily.free_teachers(bigint, date, integer, integer, integer) IS 'Teachers of a school without lesson, cover, absence and leave at a time of a day, in minutes after midnight.';
+COMMENT ON FUNCTION daily.free_teachers(bigint, date, integer, integer, integer) IS 'Teachers of a school without lesson, cover, duty, absence and leave at a time of a day, in minutes after midnight.';
 
 CREATE FUNCTION daily.free_rooms(school bigint, on_day date, from_minute integer, to_minute integer, week integer DEFAULT 1)
   RETURNS TABLE (room_id bigint, code text, name text, seats smallint)
@@ -199,15 +199,10 @@ CREATE FUNCTION daily.free_rooms(school bigint, on_day date, from_minute integer
   SELECT r.id, r.code, r.name, r.seats
   FROM timetable.room r
   WHERE r.organisation_id = school
-    AND NOT EXISTS (SELECT FROM timetable.slot_room t
+    AND NOT EXISTS (SELECT FROM timetable.room_time t
       WHERE t.tenant_id = r.tenant_id AND t.room_id = r.id
-        AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.effective @> on_day AND t.weeks @> week
+        AND t.day_of_week = extract(isodow FROM on_day)::smallint AND t.days @> on_day AND t.weeks @> week
         AND t.minutes && int4range(from_minute, to_minute))
-    AND NOT EXISTS (SELECT FROM timetable.room_change c
-      WHERE c.tenant_id = r.tenant_id AND c.room_id = r.id AND c.day = on_day AND c.minutes && int4range(from_minute, to_minute))
-    AND NOT EXISTS (SELECT FROM timetable.room_booking b
-      WHERE b.tenant_id = r.tenant_id AND b.room_id = r.id
-        AND b.during && tstzrange(on_day + from_minute * interval '1 minute', on_day + to_minute * interval '1 minute'))
   ORDER BY r.code
 $$;
 COMMENT ON FUNCTION daily.free_rooms(bigint, date, integer, integer, integer) IS 'Rooms of a school that nobody uses at a time of a day, in minutes after midnight.';
@@ -296,15 +291,18 @@ COMMENT ON FUNCTION daily.fee_ageing(bigint, date) IS 'What is open at a school 
 CREATE FUNCTION daily.day_book(on_day date)
   RETURNS TABLE (method_code text, payments bigint, received numeric, refunded numeric)
   LANGUAGE sql STABLE AS $$
+  WITH bounds AS MATERIALIZED (SELECT tenancy.day_begins(on_day) AS since, tenancy.day_begins(on_day + 1) AS until)
   SELECT m.code, coalesce(p.payments, 0), coalesce(p.received, 0), coalesce(r.refunded, 0)
   FROM fees.payment_method m
   LEFT JOIN (SELECT x.method_code, count(*) AS payments, sum(x.amount) AS received FROM fees.payment x
-    WHERE x.received_at >= on_day::timestamptz AND x.received_at < (on_day + 1)::timestamptz GROUP BY x.method_code) p ON p.method_code = m.code
+    WHERE x.received_at >= (SELECT since FROM bounds) AND x.received_at < (SELECT until FROM bounds) GROUP BY x.method_code) p
+    ON p.method_code = m.code
   LEFT JOIN (SELECT x.method_code, sum(x.amount) AS refunded FROM fees.refund x
-    WHERE x.paid_at >= on_day::timestamptz AND x.paid_at < (on_day + 1)::timestamptz GROUP BY x.method_code) r ON r.method_code = m.code
+    WHERE x.paid_at >= (SELECT since FROM bounds) AND x.paid_at < (SELECT until FROM bounds) GROUP BY x.method_code) r
+    ON r.method_code = m.code
   ORDER BY m.code
 $$;
-COMMENT ON FUNCTION daily.day_book(date) IS 'Money in and out on a day, by way of payment.';
+COMMENT ON FUNCTION daily.day_book(date) IS 'Money in and out on a day of the tenant, by way of payment.';
 
 CREATE FUNCTION daily.student_ledger(student bigint)
   RETURNS TABLE (entry_date date, number bigint, description text, amount numeric, balance numeric)

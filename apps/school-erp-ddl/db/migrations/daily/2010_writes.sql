@@ -49,23 +49,28 @@ END
 $$;
 COMMENT ON FUNCTION daily.take_payment(bigint, text, numeric, bigint[]) IS 'Takes a payment at the counter and covers the oldest open invoices with it; what is left stays on the payment.';
 
-CREATE FUNCTION daily.issue_invoices(for_structure bigint, on_day date, due date, share numeric DEFAULT 100)
+CREATE FUNCTION daily.issue_invoices(for_structure bigint, on_day date, due date, share numeric DEFAULT 100, period text DEFAULT NULL)
   RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  for_period text := coalesce(period, to_char(on_day, 'YYYY-MM'));
+  students bigint[];
   first_number bigint;
-  made integer;
 BEGIN
-  SELECT count(*) INTO made FROM fees.assignment a WHERE a.structure_id = for_structure AND a.valid @> on_day;
-  IF made = 0 THEN
+  -- Held until the end: a second run at the same moment sees what the first has billed, and takes no number for it.
+  PERFORM FROM fees.structure s WHERE s.tenant_id = tenancy.current_tenant() AND s.id = for_structure FOR NO KEY UPDATE;
+  SELECT array_agg(a.person_id) INTO students FROM fees.assignment a
+  WHERE a.structure_id = for_structure AND a.valid @> on_day AND NOT EXISTS (
+    SELECT FROM fees.invoice i WHERE i.tenant_id = a.tenant_id AND i.person_id = a.person_id
+      AND i.structure_id = for_structure AND i.billing_period = for_period AND i.status_code <> 'cancelled');
+  IF students IS NULL THEN
     RETURN 0;
   END IF;
-  first_number := fees.take_numbers('invoice', made);
+  first_number := fees.take_numbers('invoice', cardinality(students));
   WITH billed AS (
-    INSERT INTO fees.invoice (person_id, organisation_id, academic_year_id, number, issued_on, due_on)
-    SELECT a.person_id, s.organisation_id, s.academic_year_id, first_number + row_number() OVER (ORDER BY a.person_id) - 1, on_day, due
-    FROM fees.assignment a
-    JOIN fees.structure s ON s.tenant_id = a.tenant_id AND s.id = a.structure_id
-    WHERE a.structure_id = for_structure AND a.valid @> on_day
+    INSERT INTO fees.invoice (person_id, organisation_id, academic_year_id, structure_id, billing_period, number, issued_on, due_on)
+    SELECT p.id, s.organisation_id, s.academic_year_id, s.id, for_period, first_number + row_number() OVER (ORDER BY p.id) - 1, on_day, due
+    FROM fees.structure s CROSS JOIN unnest(students) AS p (id)
+    WHERE s.tenant_id = tenancy.current_tenant() AND s.id = for_structure
     RETURNING id, tenant_id, person_id
   ), lines AS (
     SELECT b.id AS invoice_id, i.component_id, NULL::bigint AS concession_id, c.name AS description,
@@ -85,10 +90,10 @@ BEGIN
   INSERT INTO fees.invoice_line (invoice_id, position, component_id, concession_id, description, amount)
   SELECT invoice_id, row_number() OVER (PARTITION BY invoice_id ORDER BY place), component_id, concession_id, description, amount
   FROM lines;
-  RETURN made;
+  RETURN cardinality(students);
 END
 $$;
-COMMENT ON FUNCTION daily.issue_invoices(bigint, date, date, numeric) IS 'Bills everybody who pays by a structure, for a share of the year in percent, with their discounts. Returns the number of invoices.';
+COMMENT ON FUNCTION daily.issue_invoices(bigint, date, date, numeric, text) IS 'Bills everybody who pays by a structure and is not billed for the period yet (the month of the day, where none is named), for a share of the year in percent, with their discounts. Returns the number of invoices.';
 
 CREATE FUNCTION fees.take_numbers(series text, how_many bigint) RETURNS bigint
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -110,13 +115,11 @@ BEGIN
   IF held <> 2 THEN
     RAISE EXCEPTION '% and % are not two lessons', one, other USING ERRCODE = 'no_data_found';
   END IF;
-  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.slot_teacher_clash_excl, timetable.slot_room_clash_excl,
-    timetable.substitution_cover_excl, timetable.room_change_clash_excl DEFERRED;
+  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.teacher_time_clash_excl, timetable.room_time_clash_excl DEFERRED;
   UPDATE timetable.slot s SET day_of_week = o.day_of_week, minutes = o.minutes, weeks = o.weeks, effective = o.effective
   FROM timetable.slot o
   WHERE o.tenant_id = s.tenant_id AND ((s.id = one AND o.id = other) OR (s.id = other AND o.id = one));
-  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.slot_teacher_clash_excl, timetable.slot_room_clash_excl,
-    timetable.substitution_cover_excl, timetable.room_change_clash_excl IMMEDIATE;
+  SET CONSTRAINTS timetable.slot_section_clash_excl, timetable.teacher_time_clash_excl, timetable.room_time_clash_excl IMMEDIATE;
 END
 $$;
 COMMENT ON FUNCTION daily.swap_slots(bigint, bigint) IS 'Exchanges the times of two lessons; refused where somebody would be booked twice.';

@@ -284,6 +284,8 @@ CREATE TABLE fees.invoice (
   person_id        bigint NOT NULL,
   organisation_id  bigint NOT NULL,
   academic_year_id bigint,
+  structure_id     bigint,
+  billing_period   text,
   instalment_id    bigint,
   sponsor_id       bigint,
   number           bigint NOT NULL,
@@ -299,15 +301,20 @@ CREATE TABLE fees.invoice (
   CONSTRAINT invoice_number_key UNIQUE (tenant_id, number),
   CONSTRAINT invoice_dates_check CHECK (due_on >= issued_on),
   CONSTRAINT invoice_allocated_check CHECK (allocated >= 0 AND allocated <= total),
+  CONSTRAINT invoice_billing_period_check CHECK ((structure_id IS NULL) = (billing_period IS NULL)),
   CONSTRAINT invoice_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.student (tenant_id, person_id),
   CONSTRAINT invoice_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT invoice_academic_year_fkey FOREIGN KEY (tenant_id, academic_year_id) REFERENCES calendar.academic_year (tenant_id, id),
+  CONSTRAINT invoice_structure_fkey FOREIGN KEY (tenant_id, structure_id) REFERENCES fees.structure (tenant_id, id),
   CONSTRAINT invoice_instalment_fkey FOREIGN KEY (tenant_id, instalment_id) REFERENCES fees.instalment (tenant_id, id),
   CONSTRAINT invoice_sponsor_fkey FOREIGN KEY (tenant_id, sponsor_id) REFERENCES fees.sponsor (tenant_id, id)
 );
 CREATE INDEX invoice_person_idx ON fees.invoice (tenant_id, person_id);
 CREATE INDEX invoice_organisation_idx ON fees.invoice (tenant_id, organisation_id);
 CREATE INDEX invoice_academic_year_idx ON fees.invoice (tenant_id, academic_year_id);
+CREATE INDEX invoice_structure_idx ON fees.invoice (tenant_id, structure_id) WHERE structure_id IS NOT NULL;
+CREATE UNIQUE INDEX invoice_billed_once_key ON fees.invoice (tenant_id, person_id, structure_id, billing_period)
+  WHERE structure_id IS NOT NULL AND status_code <> 'cancelled';
 CREATE INDEX invoice_instalment_idx ON fees.invoice (tenant_id, instalment_id) WHERE instalment_id IS NOT NULL;
 CREATE INDEX invoice_sponsor_idx ON fees.invoice (tenant_id, sponsor_id) WHERE sponsor_id IS NOT NULL;
 CREATE INDEX invoice_due_idx ON fees.invoice (tenant_id, organisation_id, due_on) WHERE status_code = 'issued' AND allocated < total;
@@ -315,6 +322,8 @@ COMMENT ON TABLE fees.invoice IS 'A bill to a student.';
 COMMENT ON COLUMN fees.invoice.person_id IS 'Student.';
 COMMENT ON COLUMN fees.invoice.organisation_id IS 'School.';
 COMMENT ON COLUMN fees.invoice.academic_year_id IS 'Year.';
+COMMENT ON COLUMN fees.invoice.structure_id IS 'Fee structure that it bills; NULL for anything else.';
+COMMENT ON COLUMN fees.invoice.billing_period IS 'What of the structure it bills, such as 2026-11; once for each student.';
 COMMENT ON COLUMN fees.invoice.instalment_id IS 'Instalment that it is for.';
 COMMENT ON COLUMN fees.invoice.sponsor_id IS 'Sponsor who pays it; NULL for the family.';
 COMMENT ON COLUMN fees.invoice.number IS 'Number, without gaps.';
@@ -1009,6 +1018,9 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('fees', 'invoice', 'invoice_status_code_check', 'Invoice: status code must be one of draft, issued, cancelled.'),
   ('fees', 'invoice', 'invoice_number_key', 'There is already an invoice with this number.'),
   ('fees', 'invoice', 'invoice_dates_check', 'An invoice is not due before it is issued.'),
+  ('fees', 'invoice', 'invoice_billing_period_check', 'What bills a fee structure says for which period.'),
+  ('fees', 'invoice', 'invoice_billed_once_key', 'The student is billed for this fee structure and period already.'),
+  ('fees', 'invoice', 'invoice_structure_fkey', 'The structure of this invoice does not exist, or is still in use.'),
   ('fees', 'invoice', 'invoice_allocated_check', 'Payments cannot cover more than the invoice.'),
   ('fees', 'invoice', 'invoice_person_fkey', 'The person of this invoice does not exist, or is still in use.'),
   ('fees', 'invoice', 'invoice_organisation_fkey', 'The organisation of this invoice does not exist, or is still in use.'),
@@ -1123,7 +1135,7 @@ REVOKE UPDATE ON fees.invoice, fees.payment FROM erp_app;
 GRANT UPDATE (due_on, status_code, sponsor_id, instalment_id, academic_year_id) ON fees.invoice TO erp_app;
 GRANT UPDATE (paid_by_id, counter_session_id, reference) ON fees.payment TO erp_app;
 REVOKE INSERT ON fees.invoice, fees.payment FROM erp_app;
-GRANT INSERT (tenant_id, id, person_id, organisation_id, academic_year_id, instalment_id, sponsor_id, number, issued_on, due_on, status_code)
+GRANT INSERT (tenant_id, id, person_id, organisation_id, academic_year_id, structure_id, billing_period, instalment_id, sponsor_id, number, issued_on, due_on, status_code)
   ON fees.invoice TO erp_app;
 GRANT INSERT (tenant_id, id, person_id, paid_by_id, counter_session_id, method_code, received_at, amount, reference)
   ON fees.payment TO erp_app;

@@ -112,7 +112,7 @@ CREATE TABLE inventory.stock_move (
   moved_by_id bigint,
   CONSTRAINT stock_move_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT stock_move_quantity_check CHECK ((quantity <> 0)),
-  CONSTRAINT stock_move_reason_check CHECK (reason IN ('receipt', 'issue', 'transfer', 'correction', 'loss')),
+  CONSTRAINT stock_move_reason_check CHECK (reason IN ('receipt', 'issue', 'sale', 'transfer', 'correction', 'loss')),
   CONSTRAINT stock_move_store_fkey FOREIGN KEY (tenant_id, store_id) REFERENCES inventory.store (tenant_id, id),
   CONSTRAINT stock_move_item_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES inventory.item (tenant_id, id),
   CONSTRAINT stock_move_moved_by_fkey FOREIGN KEY (tenant_id, moved_by_id) REFERENCES people.person (tenant_id, id)
@@ -357,6 +357,7 @@ CREATE TABLE inventory.sale (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT sale_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT sale_store_key UNIQUE (tenant_id, id, store_id),
   CONSTRAINT sale_store_fkey FOREIGN KEY (tenant_id, store_id) REFERENCES inventory.store (tenant_id, id),
   CONSTRAINT sale_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.person (tenant_id, id),
   CONSTRAINT sale_invoice_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES fees.invoice (tenant_id, id),
@@ -376,6 +377,7 @@ COMMENT ON COLUMN inventory.sale.sold_by_id IS 'Who sold.';
 CREATE TABLE inventory.sale_line (
   tenant_id  integer NOT NULL DEFAULT tenancy.current_tenant(),
   sale_id    bigint NOT NULL,
+  store_id   bigint NOT NULL,
   item_id    bigint NOT NULL,
   quantity   numeric(12,3) NOT NULL,
   unit_price numeric(14,2) NOT NULL,
@@ -384,15 +386,39 @@ CREATE TABLE inventory.sale_line (
   CONSTRAINT sale_line_pkey PRIMARY KEY (tenant_id, sale_id, item_id),
   CONSTRAINT sale_line_quantity_check CHECK (quantity > 0),
   CONSTRAINT sale_line_unit_price_check CHECK (unit_price >= 0),
-  CONSTRAINT sale_line_sale_fkey FOREIGN KEY (tenant_id, sale_id) REFERENCES inventory.sale (tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT sale_line_sale_fkey FOREIGN KEY (tenant_id, sale_id, store_id) REFERENCES inventory.sale (tenant_id, id, store_id) ON UPDATE CASCADE ON DELETE CASCADE,
   CONSTRAINT sale_line_item_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES inventory.item (tenant_id, id)
 );
 CREATE INDEX sale_line_item_idx ON inventory.sale_line (tenant_id, item_id);
 COMMENT ON TABLE inventory.sale_line IS 'A thing that was sold.';
 COMMENT ON COLUMN inventory.sale_line.sale_id IS 'Sale.';
+COMMENT ON COLUMN inventory.sale_line.store_id IS 'The sale''s.';
 COMMENT ON COLUMN inventory.sale_line.item_id IS 'Item.';
 COMMENT ON COLUMN inventory.sale_line.quantity IS 'How many.';
 COMMENT ON COLUMN inventory.sale_line.unit_price IS 'Price of one.';
+
+-- A line carries the store of its sale, so that what it took goes back there when the sale is gone already.
+CREATE FUNCTION inventory.move_sold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    INSERT INTO inventory.stock_move (tenant_id, store_id, item_id, quantity, reason, reference)
+    VALUES (OLD.tenant_id, OLD.store_id, OLD.item_id, OLD.quantity, 'sale', 'sale ' || OLD.sale_id || ', corrected');
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO inventory.stock_move (tenant_id, store_id, item_id, moved_at, quantity, reason, reference, moved_by_id)
+    SELECT s.tenant_id, s.store_id, NEW.item_id, CASE TG_OP WHEN 'INSERT' THEN s.sold_at ELSE now() END, -NEW.quantity, 'sale',
+      'sale ' || s.id, s.sold_by_id
+    FROM inventory.sale s WHERE s.tenant_id = NEW.tenant_id AND s.id = NEW.sale_id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION inventory.move_sold() IS 'Takes what is sold from the stock of the store, and puts back what a correction leaves.';
+CREATE TRIGGER sale_line_moved AFTER INSERT OR DELETE ON inventory.sale_line
+  FOR EACH ROW EXECUTE FUNCTION inventory.move_sold();
+CREATE TRIGGER sale_line_corrected AFTER UPDATE ON inventory.sale_line FOR EACH ROW
+  WHEN ((OLD.store_id, OLD.item_id, OLD.quantity) IS DISTINCT FROM (NEW.store_id, NEW.item_id, NEW.quantity))
+  EXECUTE FUNCTION inventory.move_sold();
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('inventory', 'store', 'store_pkey', 'This store exists already.'),
@@ -418,7 +444,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('inventory', 'stock', 'stock_item_fkey', 'The item of this stock does not exist, or is still in use.'),
   ('inventory', 'stock_move', 'stock_move_pkey', 'This stock move exists already.'),
   ('inventory', 'stock_move', 'stock_move_quantity_check', 'A movement is not zero.'),
-  ('inventory', 'stock_move', 'stock_move_reason_check', 'Stock move: reason must be one of receipt, issue, transfer, correction, loss.'),
+  ('inventory', 'stock_move', 'stock_move_reason_check', 'Stock move: reason must be one of receipt, issue, sale, transfer, correction, loss.'),
   ('inventory', 'stock_move', 'stock_move_store_fkey', 'The store of this stock move does not exist, or is still in use.'),
   ('inventory', 'stock_move', 'stock_move_item_fkey', 'The item of this stock move does not exist, or is still in use.'),
   ('inventory', 'stock_move', 'stock_move_moved_by_fkey', 'The moved by of this stock move does not exist, or is still in use.'),
@@ -465,6 +491,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('inventory', 'asset_assignment', 'asset_assignment_person_fkey', 'The person of this asset assignment does not exist, or is still in use.'),
   ('inventory', 'asset_maintenance', 'asset_maintenance_pkey', 'This asset maintenance exists already.'),
   ('inventory', 'asset_maintenance', 'asset_maintenance_asset_fkey', 'The asset of this asset maintenance does not exist, or is still in use.'),
+  ('inventory', 'sale', 'sale_store_key', 'This sale is of this store already.'),
   ('inventory', 'sale', 'sale_pkey', 'This sale exists already.'),
   ('inventory', 'sale', 'sale_store_fkey', 'The store of this sale does not exist, or is still in use.'),
   ('inventory', 'sale', 'sale_person_fkey', 'The person of this sale does not exist, or is still in use.'),

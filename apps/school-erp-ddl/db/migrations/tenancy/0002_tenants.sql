@@ -83,6 +83,12 @@ CREATE FUNCTION tenancy.tenant_number(tenant_code text) RETURNS integer
   RETURN (SELECT t.id FROM tenancy.tenant AS t WHERE t.code = tenant_code AND t.active);
 COMMENT ON FUNCTION tenancy.tenant_number(text) IS 'Number of the active tenant with this code, NULL where there is none.';
 
+-- Days are counted in the tenant's time zone, whatever the session's is.
+CREATE FUNCTION tenancy.day_begins(day date) RETURNS timestamptz
+  LANGUAGE sql STABLE
+  RETURN (SELECT day::timestamp AT TIME ZONE t.time_zone FROM tenancy.tenant AS t WHERE t.id = tenancy.current_tenant());
+COMMENT ON FUNCTION tenancy.day_begins(date) IS 'When a day of the tenant begins.';
+
 -- A sentence for every constraint, so that an app never shows a constraint's name to a person.
 CREATE TABLE tenancy.constraint_message (
   schema_name     text NOT NULL,

@@ -62,8 +62,8 @@ COMMENT ON COLUMN timetable.timetable.weeks_in_cycle IS '1, or 2 for weeks A and
 COMMENT ON COLUMN timetable.timetable.published_at IS 'When it was published.';
 
 -- A slot is one lesson a week (or every second week). Who and what takes part hangs on it: sections, teachers, rooms.
-
--- They carry the slot's time, kept equal by the foreign key, so that one exclusion constraint each refuses a clash.
+-- They carry the slot's time, kept equal by the foreign key. Sections are in lessons only, so that one exclusion
+-- constraint refuses their clashes; those of teachers and rooms are refused by teacher_time and room_time, further down.
 
 CREATE TABLE timetable.slot (
   tenant_id    integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -131,7 +131,6 @@ CREATE TABLE timetable.slot_teacher (
   weeks       int4multirange NOT NULL,
   effective   daterange NOT NULL,
   CONSTRAINT slot_teacher_pkey PRIMARY KEY (tenant_id, slot_id, person_id),
-  CONSTRAINT slot_teacher_clash_excl EXCLUDE USING gist (tenant_id WITH =, person_id WITH =, day_of_week WITH =, minutes WITH &&, effective WITH &&, weeks WITH &&) DEFERRABLE,
   CONSTRAINT slot_teacher_slot_fkey FOREIGN KEY (tenant_id, slot_id, day_of_week, minutes, weeks, effective) REFERENCES timetable.slot (tenant_id, id, day_of_week, minutes, weeks, effective) ON UPDATE CASCADE ON DELETE CASCADE,
   CONSTRAINT slot_teacher_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id)
 );
@@ -153,7 +152,6 @@ CREATE TABLE timetable.slot_room (
   weeks       int4multirange NOT NULL,
   effective   daterange NOT NULL,
   CONSTRAINT slot_room_pkey PRIMARY KEY (tenant_id, slot_id, room_id),
-  CONSTRAINT slot_room_clash_excl EXCLUDE USING gist (tenant_id WITH =, room_id WITH =, day_of_week WITH =, minutes WITH &&, effective WITH &&, weeks WITH &&) DEFERRABLE,
   CONSTRAINT slot_room_slot_fkey FOREIGN KEY (tenant_id, slot_id, day_of_week, minutes, weeks, effective) REFERENCES timetable.slot (tenant_id, id, day_of_week, minutes, weeks, effective) ON UPDATE CASCADE ON DELETE CASCADE,
   CONSTRAINT slot_room_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
 );
@@ -179,7 +177,6 @@ CREATE TABLE timetable.substitution (
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT substitution_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT substitution_slot_id_day_absent_id_key UNIQUE (tenant_id, slot_id, day, absent_id),
-  CONSTRAINT substitution_cover_excl EXCLUDE USING gist (tenant_id WITH =, cover_id WITH =, day WITH =, minutes WITH &&) WHERE (cover_id IS NOT NULL) DEFERRABLE,
   CONSTRAINT substitution_slot_fkey FOREIGN KEY (tenant_id, slot_id, minutes) REFERENCES timetable.slot (tenant_id, id, minutes) ON UPDATE CASCADE ON DELETE CASCADE,
   CONSTRAINT substitution_absent_fkey FOREIGN KEY (tenant_id, absent_id) REFERENCES people.staff_member (tenant_id, person_id),
   CONSTRAINT substitution_cover_fkey FOREIGN KEY (tenant_id, cover_id) REFERENCES people.staff_member (tenant_id, person_id)
@@ -205,7 +202,7 @@ CREATE TABLE timetable.room_booking (
   updated_at   timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT room_booking_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT room_booking_during_check CHECK ((NOT isempty(during))),
-  CONSTRAINT room_booking_clash_excl EXCLUDE USING gist (tenant_id WITH =, room_id WITH =, during WITH &&),
+  CONSTRAINT room_booking_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
   CONSTRAINT room_booking_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id) ON DELETE CASCADE,
   CONSTRAINT room_booking_booked_by_fkey FOREIGN KEY (tenant_id, booked_by_id) REFERENCES people.person (tenant_id, id)
 );
@@ -268,7 +265,6 @@ CREATE TABLE timetable.duty (
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT duty_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT duty_day_of_week_check CHECK ((day_of_week BETWEEN 1 AND 7)),
-  CONSTRAINT duty_clash_excl EXCLUDE USING gist (tenant_id WITH =, person_id WITH =, day_of_week WITH =, minutes WITH &&, effective WITH &&),
   CONSTRAINT duty_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT duty_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id)
 );
@@ -292,7 +288,6 @@ CREATE TABLE timetable.room_change (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT room_change_pkey PRIMARY KEY (tenant_id, slot_id, day),
-  CONSTRAINT room_change_clash_excl EXCLUDE USING gist (tenant_id WITH =, room_id WITH =, day WITH =, minutes WITH &&) DEFERRABLE,
   CONSTRAINT room_change_slot_fkey FOREIGN KEY (tenant_id, slot_id, minutes) REFERENCES timetable.slot (tenant_id, id, minutes) ON UPDATE CASCADE ON DELETE CASCADE,
   CONSTRAINT room_change_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
 );
@@ -303,6 +298,239 @@ COMMENT ON COLUMN timetable.room_change.day IS 'Day.';
 COMMENT ON COLUMN timetable.room_change.minutes IS 'Minutes of the lesson.';
 COMMENT ON COLUMN timetable.room_change.room_id IS 'Room.';
 COMMENT ON COLUMN timetable.room_change.reason IS 'Why.';
+
+-- Lessons of the week, covers and changes of a day, bookings and duties all take somebody's or a room's time. Triggers
+-- write each of them into one table in the same form, where one exclusion constraint refuses every clash, whatever is
+-- written at the same moment and in whatever isolation. What a day changes is not taken twice: a lesson of somebody who
+-- is covered, and the rooms of a lesson that is moved, have that day left out.
+
+CREATE TABLE timetable.teacher_time (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  source      text NOT NULL,
+  source_id   bigint NOT NULL,
+  person_id   bigint NOT NULL,
+  day_of_week smallint NOT NULL,
+  minutes     int4range NOT NULL,
+  weeks       int4multirange NOT NULL,
+  days        datemultirange NOT NULL,
+  CONSTRAINT teacher_time_pkey PRIMARY KEY (tenant_id, source, source_id, person_id),
+  CONSTRAINT teacher_time_source_check CHECK (source IN ('lesson', 'cover', 'duty')),
+  CONSTRAINT teacher_time_clash_excl EXCLUDE USING gist (tenant_id WITH =, person_id WITH =, day_of_week WITH =, minutes WITH &&, days WITH &&, weeks WITH &&) DEFERRABLE,
+  CONSTRAINT teacher_time_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id) ON DELETE CASCADE
+);
+CREATE INDEX teacher_time_day_idx ON timetable.teacher_time (tenant_id, person_id, day_of_week);
+COMMENT ON TABLE timetable.teacher_time IS 'When teachers are busy; kept by triggers of slot_teacher, substitution and duty.';
+COMMENT ON COLUMN timetable.teacher_time.source IS 'What for: lesson, cover or duty.';
+COMMENT ON COLUMN timetable.teacher_time.source_id IS 'Number of the slot, the substitution or the duty.';
+COMMENT ON COLUMN timetable.teacher_time.person_id IS 'Who.';
+COMMENT ON COLUMN timetable.teacher_time.day_of_week IS '1 for Monday.';
+COMMENT ON COLUMN timetable.teacher_time.minutes IS 'From and to, in minutes after midnight.';
+COMMENT ON COLUMN timetable.teacher_time.weeks IS 'Weeks of the cycle.';
+COMMENT ON COLUMN timetable.teacher_time.days IS 'Days; without those on which somebody else covers the lesson.';
+
+CREATE TABLE timetable.room_time (
+  tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
+  id          bigint GENERATED BY DEFAULT AS IDENTITY,
+  source      text NOT NULL,
+  source_id   bigint NOT NULL,
+  room_id     bigint NOT NULL,
+  day_of_week smallint NOT NULL,
+  minutes     int4range NOT NULL,
+  weeks       int4multirange NOT NULL,
+  days        datemultirange NOT NULL,
+  CONSTRAINT room_time_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT room_time_source_check CHECK (source IN ('lesson', 'change', 'booking')),
+  CONSTRAINT room_time_clash_excl EXCLUDE USING gist (tenant_id WITH =, room_id WITH =, day_of_week WITH =, minutes WITH &&, days WITH &&, weeks WITH &&) DEFERRABLE,
+  CONSTRAINT room_time_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX room_time_source_idx ON timetable.room_time (tenant_id, source_id, source);
+CREATE INDEX room_time_day_idx ON timetable.room_time (tenant_id, room_id, day_of_week);
+COMMENT ON TABLE timetable.room_time IS 'When rooms are taken; kept by triggers of slot_room, room_change and room_booking.';
+COMMENT ON COLUMN timetable.room_time.source IS 'What for: lesson, change or booking.';
+COMMENT ON COLUMN timetable.room_time.source_id IS 'Number of the slot or the booking.';
+COMMENT ON COLUMN timetable.room_time.room_id IS 'Room.';
+COMMENT ON COLUMN timetable.room_time.day_of_week IS '1 for Monday.';
+COMMENT ON COLUMN timetable.room_time.minutes IS 'From and to, in minutes after midnight, by the clock of the tenant.';
+COMMENT ON COLUMN timetable.room_time.weeks IS 'Weeks of the cycle.';
+COMMENT ON COLUMN timetable.room_time.days IS 'Days; without those on which the lesson is in another room.';
+
+CREATE FUNCTION timetable.weeks_on(timetable bigint, on_day date, otherwise int4multirange) RETURNS int4multirange
+  LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT coalesce((
+    SELECT int4multirange(int4range(d.cycle_week, d.cycle_week + 1))
+    FROM timetable.timetable t
+    JOIN calendar.academic_session y ON y.tenant_id = t.tenant_id AND y.id = t.academic_year_id
+    JOIN calendar.school_day d ON d.tenant_id = y.tenant_id AND d.calendar_id = y.calendar_id AND d.day = on_day
+    WHERE t.tenant_id = tenancy.current_tenant() AND t.id = timetable
+  ), otherwise);
+END;
+COMMENT ON FUNCTION timetable.weeks_on(bigint, date, int4multirange) IS 'The week of a timetable''s cycle in which a day lies, where the calendar says so.';
+
+CREATE FUNCTION timetable.days_taught(slot bigint, teacher bigint, effective daterange) RETURNS datemultirange
+  LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT datemultirange(effective) - coalesce(range_agg(daterange(u.day, u.day + 1)), '{}')
+  FROM timetable.substitution u
+  WHERE u.tenant_id = tenancy.current_tenant() AND u.slot_id = slot AND u.absent_id = teacher;
+END;
+COMMENT ON FUNCTION timetable.days_taught(bigint, bigint, daterange) IS 'The days of a lesson but those on which its teacher is away.';
+
+CREATE FUNCTION timetable.days_in_room(slot bigint, effective daterange) RETURNS datemultirange
+  LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT datemultirange(effective) - coalesce(range_agg(daterange(c.day, c.day + 1)), '{}')
+  FROM timetable.room_change c
+  WHERE c.tenant_id = tenancy.current_tenant() AND c.slot_id = slot;
+END;
+COMMENT ON FUNCTION timetable.days_in_room(bigint, daterange) IS 'The days of a lesson but those on which it is moved to another room.';
+
+CREATE FUNCTION timetable.time_lessons() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.teacher_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'lesson' AND t.source_id = r.slot_id AND t.person_id = r.person_id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO timetable.teacher_time (tenant_id, source, source_id, person_id, day_of_week, minutes, weeks, days)
+    SELECT a.tenant_id, 'lesson', a.slot_id, a.person_id, a.day_of_week, a.minutes, a.weeks,
+      timetable.days_taught(a.slot_id, a.person_id, a.effective)
+    FROM added a;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_lessons() IS 'Keeps the time of teachers in step with their lessons.';
+
+CREATE FUNCTION timetable.time_covers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.teacher_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'cover' AND t.source_id = r.id;
+    UPDATE timetable.teacher_time t SET days = timetable.days_taught(l.slot_id, l.person_id, l.effective)
+    FROM removed r JOIN timetable.slot_teacher l ON l.tenant_id = r.tenant_id AND l.slot_id = r.slot_id AND l.person_id = r.absent_id
+    WHERE t.tenant_id = l.tenant_id AND t.source = 'lesson' AND t.source_id = l.slot_id AND t.person_id = l.person_id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    UPDATE timetable.teacher_time t SET days = timetable.days_taught(l.slot_id, l.person_id, l.effective)
+    FROM added a JOIN timetable.slot_teacher l ON l.tenant_id = a.tenant_id AND l.slot_id = a.slot_id AND l.person_id = a.absent_id
+    WHERE t.tenant_id = l.tenant_id AND t.source = 'lesson' AND t.source_id = l.slot_id AND t.person_id = l.person_id;
+    INSERT INTO timetable.teacher_time (tenant_id, source, source_id, person_id, day_of_week, minutes, weeks, days)
+    SELECT a.tenant_id, 'cover', a.id, a.cover_id, extract(isodow FROM a.day), a.minutes,
+      timetable.weeks_on(s.timetable_id, a.day, s.weeks), datemultirange(daterange(a.day, a.day + 1))
+    FROM added a JOIN timetable.slot s ON s.tenant_id = a.tenant_id AND s.id = a.slot_id
+    WHERE a.cover_id IS NOT NULL;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_covers() IS 'Keeps the time of teachers in step with who covers for whom.';
+
+CREATE FUNCTION timetable.time_duties() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.teacher_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'duty' AND t.source_id = r.id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO timetable.teacher_time (tenant_id, source, source_id, person_id, day_of_week, minutes, weeks, days)
+    SELECT a.tenant_id, 'duty', a.id, a.person_id, a.day_of_week, a.minutes, '{[1,9)}', datemultirange(a.effective) FROM added a;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_duties() IS 'Keeps the time of teachers in step with their duties.';
+
+CREATE FUNCTION timetable.time_rooms() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.room_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'lesson' AND t.source_id = r.slot_id AND t.room_id = r.room_id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO timetable.room_time (tenant_id, source, source_id, room_id, day_of_week, minutes, weeks, days)
+    SELECT a.tenant_id, 'lesson', a.slot_id, a.room_id, a.day_of_week, a.minutes, a.weeks,
+      timetable.days_in_room(a.slot_id, a.effective)
+    FROM added a;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_rooms() IS 'Keeps the time of rooms in step with their lessons.';
+
+CREATE FUNCTION timetable.time_room_changes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.room_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'change' AND t.source_id = r.slot_id AND t.days @> r.day;
+    UPDATE timetable.room_time t SET days = timetable.days_in_room(l.slot_id, l.effective)
+    FROM removed r JOIN timetable.slot_room l ON l.tenant_id = r.tenant_id AND l.slot_id = r.slot_id
+    WHERE t.tenant_id = l.tenant_id AND t.source = 'lesson' AND t.source_id = l.slot_id AND t.room_id = l.room_id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    UPDATE timetable.room_time t SET days = timetable.days_in_room(l.slot_id, l.effective)
+    FROM added a JOIN timetable.slot_room l ON l.tenant_id = a.tenant_id AND l.slot_id = a.slot_id
+    WHERE t.tenant_id = l.tenant_id AND t.source = 'lesson' AND t.source_id = l.slot_id AND t.room_id = l.room_id;
+    INSERT INTO timetable.room_time (tenant_id, source, source_id, room_id, day_of_week, minutes, weeks, days)
+    SELECT a.tenant_id, 'change', a.slot_id, a.room_id, extract(isodow FROM a.day), a.minutes,
+      timetable.weeks_on(s.timetable_id, a.day, s.weeks), datemultirange(daterange(a.day, a.day + 1))
+    FROM added a JOIN timetable.slot s ON s.tenant_id = a.tenant_id AND s.id = a.slot_id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_room_changes() IS 'Keeps the time of rooms in step with lessons that are moved for a day.';
+
+-- A booking has a beginning and an end; each of its days, by the clock of the tenant, is a row of minutes.
+CREATE FUNCTION timetable.time_bookings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM timetable.room_time t USING removed r
+    WHERE t.tenant_id = r.tenant_id AND t.source = 'booking' AND t.source_id = r.id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO timetable.room_time (tenant_id, source, source_id, room_id, day_of_week, minutes, weeks, days)
+    SELECT b.tenant_id, 'booking', b.id, b.room_id, extract(isodow FROM d.day),
+      int4range(floor(extract(epoch FROM greatest(b.starts, d.day) - d.day) / 60)::integer,
+        ceil(extract(epoch FROM least(b.ends, d.day + interval '1 day') - d.day) / 60)::integer),
+      coalesce((
+        SELECT timetable.weeks_on(t.id, d.day::date, '{[1,9)}') FROM timetable.timetable t
+        WHERE t.tenant_id = b.tenant_id AND t.organisation_id = b.organisation_id AND t.effective @> d.day::date
+        ORDER BY t.published_at NULLS LAST LIMIT 1), '{[1,9)}'),
+      datemultirange(daterange(d.day::date, d.day::date + 1))
+    FROM (
+      SELECT a.tenant_id, a.id, a.room_id, r.organisation_id,
+        lower(a.during) AT TIME ZONE n.time_zone AS starts, upper(a.during) AT TIME ZONE n.time_zone AS ends
+      FROM added a
+      JOIN timetable.room r ON r.tenant_id = a.tenant_id AND r.id = a.room_id
+      JOIN tenancy.tenant n ON n.id = a.tenant_id
+    ) b
+    CROSS JOIN LATERAL generate_series(date_trunc('day', b.starts), b.ends, interval '1 day') AS d (day)
+    WHERE d.day < b.ends;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_bookings() IS 'Keeps the time of rooms in step with their bookings.';
+
+DO $$
+DECLARE
+  source text;
+  keeper text;
+BEGIN
+  FOR source, keeper IN VALUES ('slot_teacher', 'time_lessons'), ('substitution', 'time_covers'), ('duty', 'time_duties'),
+    ('slot_room', 'time_rooms'), ('room_change', 'time_room_changes'), ('room_booking', 'time_bookings')
+  LOOP
+    EXECUTE format(
+      'CREATE TRIGGER %1$s_added AFTER INSERT ON timetable.%1$s REFERENCING NEW TABLE AS added'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s();'
+      'CREATE TRIGGER %1$s_changed AFTER UPDATE ON timetable.%1$s REFERENCING OLD TABLE AS removed NEW TABLE AS added'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s();'
+      'CREATE TRIGGER %1$s_removed AFTER DELETE ON timetable.%1$s REFERENCING OLD TABLE AS removed'
+      ' FOR EACH STATEMENT EXECUTE FUNCTION timetable.%2$s()', source, keeper);
+  END LOOP;
+END
+$$;
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('timetable', 'room', 'room_pkey', 'This room exists already.'),
@@ -323,8 +551,6 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'slot', 'slot_weeks_check', 'A lesson is held in some week.'),
   ('timetable', 'slot', 'slot_effective_check', 'A lesson holds for at least a day.'),
   ('timetable', 'slot', 'slot_minutes_key', 'This lesson has these minutes already.'),
-  ('timetable', 'substitution', 'substitution_cover_excl', 'This teacher already covers another lesson at that time.'),
-  ('timetable', 'room_change', 'room_change_clash_excl', 'Another lesson has been moved to this room for that time.'),
   ('timetable', 'slot', 'slot_timed_key', 'There is already a slot with the same id, day of week, minutes, weeks, effective.'),
   ('timetable', 'slot', 'slot_timetable_fkey', 'The timetable of this slot does not exist, or is still in use.'),
   ('timetable', 'slot', 'slot_subject_fkey', 'The subject of this slot does not exist, or is still in use.'),
@@ -334,11 +560,9 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'slot_section', 'slot_section_slot_fkey', 'The time of a section''s lesson is that of the lesson.'),
   ('timetable', 'slot_section', 'slot_section_section_fkey', 'The section of this slot section does not exist, or is still in use.'),
   ('timetable', 'slot_teacher', 'slot_teacher_pkey', 'This slot teacher exists already.'),
-  ('timetable', 'slot_teacher', 'slot_teacher_clash_excl', 'The teacher has another lesson at this time.'),
   ('timetable', 'slot_teacher', 'slot_teacher_slot_fkey', 'The time of a teacher''s lesson is that of the lesson.'),
   ('timetable', 'slot_teacher', 'slot_teacher_person_fkey', 'The person of this slot teacher does not exist, or is still in use.'),
   ('timetable', 'slot_room', 'slot_room_pkey', 'This slot room exists already.'),
-  ('timetable', 'slot_room', 'slot_room_clash_excl', 'The room is taken at this time.'),
   ('timetable', 'slot_room', 'slot_room_slot_fkey', 'The time of a room''s lesson is that of the lesson.'),
   ('timetable', 'slot_room', 'slot_room_room_fkey', 'The room of this slot room does not exist, or is still in use.'),
   ('timetable', 'substitution', 'substitution_pkey', 'This substitution exists already.'),
@@ -348,9 +572,17 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'substitution', 'substitution_cover_fkey', 'The cover of this substitution does not exist, or is still in use.'),
   ('timetable', 'room_booking', 'room_booking_pkey', 'This room booking exists already.'),
   ('timetable', 'room_booking', 'room_booking_during_check', 'A booking takes some time.'),
-  ('timetable', 'room_booking', 'room_booking_clash_excl', 'The room is booked at this time.'),
+  ('timetable', 'room_booking', 'room_booking_length_check', 'A booking begins, ends, and takes at most a year.'),
   ('timetable', 'room_booking', 'room_booking_room_fkey', 'The room of this room booking does not exist, or is still in use.'),
   ('timetable', 'room_booking', 'room_booking_booked_by_fkey', 'The booked by of this room booking does not exist, or is still in use.'),
+  ('timetable', 'teacher_time', 'teacher_time_pkey', 'This lesson, cover or duty takes the teacher''s time already.'),
+  ('timetable', 'teacher_time', 'teacher_time_source_check', 'Teacher time: source must be one of lesson, cover, duty.'),
+  ('timetable', 'teacher_time', 'teacher_time_clash_excl', 'The teacher has a lesson, a cover or a duty at this time already.'),
+  ('timetable', 'teacher_time', 'teacher_time_person_fkey', 'The person of this teacher time does not exist, or is still in use.'),
+  ('timetable', 'room_time', 'room_time_pkey', 'This room time exists already.'),
+  ('timetable', 'room_time', 'room_time_source_check', 'Room time: source must be one of lesson, change, booking.'),
+  ('timetable', 'room_time', 'room_time_clash_excl', 'The room is taken at this time, by a lesson or a booking.'),
+  ('timetable', 'room_time', 'room_time_room_fkey', 'The room of this room time does not exist, or is still in use.'),
   ('timetable', 'teacher_availability', 'teacher_availability_pkey', 'This teacher availability exists already.'),
   ('timetable', 'teacher_availability', 'teacher_availability_day_of_week_check', 'A weekday is between 1 and 7.'),
   ('timetable', 'teacher_availability', 'teacher_availability_person_fkey', 'The person of this teacher availability does not exist, or is still in use.'),
@@ -360,7 +592,6 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'teaching_load', 'teaching_load_academic_year_fkey', 'The academic year of this teaching load does not exist, or is still in use.'),
   ('timetable', 'duty', 'duty_pkey', 'This duty exists already.'),
   ('timetable', 'duty', 'duty_day_of_week_check', 'A weekday is between 1 and 7.'),
-  ('timetable', 'duty', 'duty_clash_excl', 'This person has another duty at this time.'),
   ('timetable', 'duty', 'duty_organisation_fkey', 'The organisation of this duty does not exist, or is still in use.'),
   ('timetable', 'duty', 'duty_person_fkey', 'The person of this duty does not exist, or is still in use.'),
   ('timetable', 'room_change', 'room_change_pkey', 'This room change exists already.'),
@@ -368,5 +599,6 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'room_change', 'room_change_room_fkey', 'The room of this room change does not exist, or is still in use.');
 
 CALL tenancy.protect_schema('timetable');
+REVOKE INSERT, UPDATE, DELETE ON timetable.teacher_time, timetable.room_time FROM erp_app;
 
 RESET ROLE;
