@@ -120,7 +120,7 @@ describe('functions that do not end', () => {
     const id = await client.mutation(items.hangLater!, {});
     await vi.waitFor(
       async () => expect(await client.query(items.job!, { id })).toMatchObject({ kind: 'failed' }),
-      { timeout: 8000 },
+      { timeout: 20_000 },
     );
   });
 });
