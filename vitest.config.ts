@@ -33,7 +33,7 @@ export default defineConfig(({ mode }) => {
           exclude: ['**/node_modules/**', '**/dist/**', '**/data/**', ...suite.exclude],
           passWithNoTests: true,
           // Generous: a slow machine is no failure. A test that hangs still ends.
-          testTimeout: 30_000,
+          testTimeout: mode === 'pages' ? 60_000 : 30_000, // a browser starts late on a busy machine
           hookTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
         },

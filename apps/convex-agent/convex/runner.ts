@@ -25,7 +25,7 @@ export const claim = internalMutation({
   },
   handler: async (ctx, { runner, leaseMs, model }) => {
     const now = Date.now();
-    const workflow = (await waiting(ctx, now)) ?? (await abandoned(ctx, now));
+    const workflow = await next(ctx, now);
     if (!workflow) return null;
     checkWorkflow(workflow.status, 'running');
     await endSessions(
@@ -40,6 +40,7 @@ export const claim = internalMutation({
       model,
       claims: token,
       lease: { runner, token, expiresAt: now + leaseMs },
+      abandoned: workflow.status === 'running' ? (workflow.abandoned ?? 0) + 1 : workflow.abandoned,
       notBefore: undefined,
       metadata: { ...workflow.metadata, updatedAt: now },
     });
@@ -163,6 +164,7 @@ export const completeSession = internalMutation({
     await ctx.db.patch(id, {
       usage: addUsage(workflow.usage, usage),
       failures: undefined,
+      abandoned: undefined,
       metadata: { ...workflow.metadata, updatedAt: now },
     });
     return null;
@@ -198,6 +200,25 @@ export const release = internalMutation({
     return null;
   },
 });
+
+/** After so many runners that fell silent in one step, the workflow is what ends them. */
+const mostAbandoned = 10;
+
+async function next(ctx: MutationCtx, now: number): Promise<Doc<'workflows'> | null> {
+  for (;;) {
+    const workflow = (await waiting(ctx, now)) ?? (await abandoned(ctx, now));
+    if (workflow?.status !== 'running' || (workflow.abandoned ?? 0) < mostAbandoned) return workflow;
+    const error = `${mostAbandoned + 1} runners stopped in the middle of ${workflow.currentStep ?? 'it'}.`;
+    await endSessions(ctx, workflow._id, 'failed', error);
+    await ctx.db.patch(workflow._id, {
+      status: 'failed',
+      error,
+      currentStep: undefined,
+      lease: undefined,
+      metadata: { ...workflow.metadata, updatedAt: now },
+    });
+  }
+}
 
 async function waiting(ctx: QueryCtx, now: number): Promise<Doc<'workflows'> | undefined> {
   const rows = ctx.db.query('workflows').withIndex('by_status', (q) => q.eq('status', 'pending'));

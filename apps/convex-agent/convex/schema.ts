@@ -43,6 +43,8 @@ export default defineSchema({
     claims: v.number(),
     /** Passing failures since a step was last completed. */
     failures: v.optional(v.number()),
+    /** Runners that fell silent over it since a step was last completed. */
+    abandoned: v.optional(v.number()),
     /** Set when a claim may not happen before this time (milliseconds): the wait after a passing failure. */
     notBefore: v.optional(v.number()),
     metadata: v.object({ createdAt: v.number(), updatedAt: v.number() }),

@@ -78,6 +78,7 @@ export const retry = mutation({
       status: 'pending',
       error: undefined,
       failures: undefined,
+      abandoned: undefined,
       notBefore: undefined,
       metadata: { ...workflow.metadata, updatedAt: Date.now() },
     });

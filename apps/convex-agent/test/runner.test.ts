@@ -285,6 +285,20 @@ test('after a passing failure a workflow waits, by the number of failures and no
   const workflow = await until(id, ({ status, claims }) => status === 'pending' && claims === 6);
   expect(workflow).toMatchObject({ error: 'The service is overloaded.', failures: 1 });
   expect(workflow.notBefore).toBe(workflow.metadata.updatedAt + 5_000);
+  await client.mutation(api.workflows.cancel, { id });
+});
+
+test('a workflow that ends its runners again and again fails, and a retry gives it all chances again', async () => {
+  const id = await create('ends its runners');
+  await using backend = new Backend({ url: deployment.url, adminKey: deployment.adminKey });
+  const claim = () => backend.claim('dies', -1, instantly(), AbortSignal.timeout(60_000));
+  for (let runners = 0; runners < 11; runners++) expect(await claim()).toMatchObject({ id });
+  expect(await claim()).toBeNull();
+  const failed = await client.query(api.workflows.get, { id });
+  expect(failed).toMatchObject({ status: 'failed', error: '11 runners stopped in the middle of it.' });
+  await client.mutation(api.workflows.retry, { id });
+  startRunner(instantly());
+  expect(await until(id, ended)).toMatchObject({ status: 'completed' });
 });
 
 test('a workflow of the real SDK ends with tokens and cost', async () => {

@@ -66,6 +66,7 @@ describe('bad input', () => {
     ['services: { a: { image: a, shm_size: big } }', 'COMPOSE_VALUE', 1],
     ['services: { a: { image: a, command: "x \'y" } }', 'COMPOSE_VALUE', 1],
     ['services: { a: { image: a, env_file: none.env } }', 'COMPOSE_FILE', 1],
+    ['services: { a: { image: a, env_file: /dev/zero } }', 'COMPOSE_FILE', 1],
     ['services: { a: { image: a, network_mode: host, networks: [default] } }', 'COMPOSE_VALUE', 1],
     ['services: { a: { image: a, depends_on: { b: { condition: ready } } } }', 'COMPOSE_VALUE', 1],
     ['services: { a: { image: a, env_file: [{ path: x, format: toml }] } }', 'COMPOSE_UNSUPPORTED', 1],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parseEnvFile } from './env-file.ts';
 import { composeError, type OnWarning, type Place } from './errors.ts';
@@ -32,6 +32,7 @@ export function readSource(file: ComposeFile, projectDirectory: string | undefin
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   EISDIR: 'it is a folder',
+  EFBIG: 'it is larger than 16 MiB, or has no end',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8',
 };
 
@@ -43,7 +44,27 @@ export function whyUnreadable(error: unknown): string {
 
 /** The text of a file, without a byte order mark. Other bytes than those of UTF-8 are an error, never replaced. */
 export const readUtf8 = (path: string): string =>
-  new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+  new TextDecoder('utf-8', { fatal: true }).decode(readBytes(path));
+
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** The bytes of a file or a pipe. A device may give bytes for ever, so that there is a limit. */
+function readBytes(path: string): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const pieces: Buffer[] = [];
+    for (let length = 0; length <= MAX_BYTES; ) {
+      const piece = Buffer.allocUnsafe(65_536);
+      const count = readSync(file, piece);
+      if (count === 0) return Buffer.concat(pieces, length);
+      pieces.push(piece.subarray(0, count));
+      length += count;
+    }
+    throw Object.assign(new Error('file too large'), { code: 'EFBIG' });
+  } finally {
+    closeSync(file);
+  }
+}
 
 /** @throws ComposeError COMPOSE_FILE that says who asked for the file */
 export function readText(path: string, at: Place | undefined): string {

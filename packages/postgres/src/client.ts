@@ -72,10 +72,6 @@ export function createClient(options: ClientOptions): Client {
   let asked = 0;
   const drained = Promise.withResolvers<boolean>();
 
-  const begin = () => {
-    if (closing) throw closedError();
-    asked += 1;
-  };
   const ended = () => {
     asked -= 1;
     if (closing && asked === 0) drained.resolve(true);
@@ -90,8 +86,8 @@ export function createClient(options: ClientOptions): Client {
     ended();
   };
 
-  const lend: Lend = async (use, { signal } = {}) => {
-    begin();
+  const borrow: Lend = async (use, { signal } = {}) => {
+    asked += 1;
     let client: PoolClient;
     try {
       client = await acquire(pool, signal);
@@ -110,10 +106,16 @@ export function createClient(options: ClientOptions): Client {
     }
   };
 
+  const lend: Lend = async (use, lendOptions) => {
+    if (closing) throw closedError();
+    return borrow(use, lendOptions);
+  };
+
   /** Without a promise of its own between the pool's and the caller's. */
   const direct: Direct = (text, values) =>
     new Promise((resolve, reject) => {
-      begin();
+      if (closing) throw closedError();
+      asked += 1;
       checkOut(pool, (connectError, client) => {
         if (connectError || !client) {
           reject(noConnection(connectError));
@@ -144,7 +146,11 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     ...queryableOver({ lend, direct, inTransaction: false }),
-    tx: (fn, transactionOptions) => transact(lend, fn, transactionOptions),
+    async tx(fn, transactionOptions) {
+      if (closing) throw closedError();
+      asked += 1; // also between two attempts
+      return transact(borrow, fn, transactionOptions).finally(ended);
+    },
     connection: (use) => lend(use),
     async listen(channels, listenOptions) {
       if (closing) throw closedError();

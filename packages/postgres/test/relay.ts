@@ -5,7 +5,13 @@ import { connect, createServer, type Socket } from 'node:net';
 export async function relay(target: URL) {
   const pairs = new Set<Socket>();
   let watch: (chunk: Buffer) => boolean = () => false;
+  let stalled: PromiseWithResolvers<void> | undefined;
   const server = createServer((near) => {
+    if (stalled) {
+      pairs.add(near.on('error', () => {}).on('close', () => pairs.delete(near)));
+      stalled.resolve();
+      return;
+    }
     const far = connect(Number(target.port), target.hostname);
     for (const socket of [near, far]) {
       pairs.add(socket);
@@ -29,6 +35,11 @@ export async function relay(target: URL) {
     },
     cutAll() {
       for (const socket of pairs) socket.destroy();
+    },
+    /** From now on nobody answers on new connections. Resolves when there is one. */
+    stall(): Promise<void> {
+      stalled = Promise.withResolvers();
+      return stalled.promise;
     },
     async [Symbol.asyncDispose]() {
       server.close();

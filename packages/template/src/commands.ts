@@ -13,12 +13,14 @@ export async function run(
     readonly hint?: string | undefined;
   },
 ): Promise<string> {
-  const child = spawn(command, args, {
+  const windows = process.platform === 'win32';
+  const [program = command, ...words] = windows ? [command, ...args].map(quoted) : [command, ...args];
+  const child = spawn(program, words, {
     cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     // An interrupt of the terminal reaches this process, which then ends the program and cleans up.
-    detached: process.platform !== 'win32',
-    shell: process.platform === 'win32',
+    detached: !windows,
+    shell: windows, // it alone runs command files, and Node does not quote for it
   });
   let output = '';
   const collect = (chunk: Buffer) => {
@@ -41,6 +43,11 @@ export async function run(
     details: lines.slice(-15),
     hint: options.hint ?? 'see what it says above; the tree is as it was before',
   });
+}
+
+/** A word for the shell of Windows, also where it has a space. */
+export function quoted(word: string): string {
+  return /^[\w./\\:@=,+-]+$/.test(word) ? word : `"${word.replaceAll('"', '""')}"`;
 }
 
 /** pnpm by way of the tree's own wrapper. */

@@ -1,6 +1,7 @@
 import { quoteValue } from '@stackyard/env';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
+import { UsageError } from '../errors.ts';
 import { load } from '../load.ts';
 import { maskVariable } from '../mask.ts';
 import { processVariables } from '../process-environment.ts';
@@ -35,6 +36,9 @@ interface EnvOptions extends StackOptions {
 
 async function env(surroundings: Surroundings, names: readonly string[], options: EnvOptions): Promise<void> {
   const { variant, rest } = splitVariant(surroundings, names);
+  if (rest.length > 1) {
+    throw new UsageError('env shows one process at a time', { hint: `name one of ${rest.join(', ')}` });
+  }
   const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,

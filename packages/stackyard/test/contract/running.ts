@@ -80,6 +80,7 @@ export function runningTests(driver: string): void {
 
     const env = await workspace.run(['env', 'one', 'api']);
     expect(env.stdout).toContain('API_KEY=***');
+    expect((await workspace.run(['env', 'one', 'api', 'store'])).code).toBe(2);
     expect(env.stdout).toContain(`STORE_URL=http://user:***@127.0.0.1:${store}/x`);
     const exec = await workspace.run([
       'exec',
