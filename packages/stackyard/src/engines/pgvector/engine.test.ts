@@ -74,7 +74,7 @@ async function client(launch: Launch, { address }: EngineContext): Promise<pg.Cl
 
 describe('the engine pgvector', () => {
   test('keeps what was committed when its process is killed, and forgets what was not', {
-    timeout: 40_000,
+    timeout: 120_000,
   }, async () => {
     // What a first start leaves that was cut off.
     await mkdir(join(root, 'crash.part', 'base'), { recursive: true });
