@@ -1,17 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  createHashingEmbedder,
-  createOpenAiEmbedder,
-  type Embedder,
-  PipelineError,
-} from '../src/pipeline/index.ts';
+import { createHashingEmbedder, type Embedder, PipelineError } from '../src/pipeline/index.ts';
 import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
 import { activateModel, ensureModel, liveModels } from '../src/store/models.ts';
 import { startReindex } from '../src/store/reindex.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
-import { startEmbeddingService, vectors } from './embedding-service.ts';
 import { requests } from './requests.ts';
 import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
@@ -140,25 +134,6 @@ describe('an embedder', () => {
     const { api } = await open({ embedder: flaky, worker });
     const document = await api.ingest('flaky.txt', 'patience');
     expect(document.latest).toMatchObject({ status: 'ready', error: null });
-  });
-
-  test('over HTTP that answers too few or too short vectors fails the document for good', async () => {
-    await using service = await startEmbeddingService(vectors([]));
-    const { baseUrl } = service;
-    const { api } = await open({ embedder: createOpenAiEmbedder({ baseUrl, model: 'm', dimensions: 64 }) });
-    for (const data of [
-      [],
-      [{ index: 0, embedding: [1, 2, 3] }],
-      [{ index: 0, embedding: Array(64).fill(null) }],
-    ]) {
-      service.answer = vectors(data);
-      const document = await api.ingest('bad.txt', `bad vectors ${JSON.stringify(data).length}`);
-      expect(document.latest).toMatchObject({
-        status: 'failed',
-        error: { code: 'INGEST_EMBED_INVALID' },
-        chunks: null,
-      });
-    }
   });
 });
 
