@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { createHashingEmbedder, type Embedder } from '../src/pipeline/index.ts';
 import { noteOrphans, sweep } from '../src/store/retention.ts';
+import { gatedEmbedder } from './gated-embedder.ts';
 import { requests } from './requests.ts';
 import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
@@ -104,24 +104,14 @@ test('what is past its time goes, with its content, and nothing else does', asyn
 });
 
 test('a document that a worker has in hands is purged when it has let go', async () => {
-  const hashing = createHashingEmbedder({ dimensions: 64 });
-  const begun = Promise.withResolvers<void>();
-  const gate = Promise.withResolvers<void>();
-  const embedder: Embedder = {
-    ...hashing,
-    async embed(texts, options) {
-      begun.resolve();
-      await gate.promise;
-      return hashing.embed(texts, options);
-    },
-  };
+  const { embedder, begun, release } = gatedEmbedder();
   const { stack, api } = await open({ embedder });
   const { body } = await api.add('in work.txt', 'still in work');
-  await begun.promise;
+  await expect.poll(begun).toBe(1);
   await api.call(`/v1/documents/${body.documents[0].documentId}`, { method: 'DELETE' });
   const purge = () => sweep(stack.client, stack.storage, { deletedForMs: -1000 });
   expect(await purge()).toMatchObject({ documents: 0 });
-  gate.resolve();
+  release();
   await expect.poll(() => stack.client.query('SELECT state FROM job')).toEqual([{ state: 'cancelled' }]);
   expect(await purge()).toMatchObject({ documents: 1 });
   expect(stack.errors).toEqual([]);
