@@ -91,6 +91,23 @@ describe('the database', () => {
   });
 });
 
+test('a deadlock with others is no failure of a document', async () => {
+  await using context = await open({ worker: false });
+  const { stack, api } = context;
+  const { body } = await api.add('locked.txt', 'chosen to give way');
+  await stack.client.query(`CREATE SEQUENCE tries; CREATE FUNCTION give_way() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+      IF nextval('tries') < 3 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER give_way BEFORE INSERT ON version_text FOR EACH ROW EXECUTE FUNCTION give_way()`);
+  await stack.startWorker({ reconcileMs: 100, retries });
+  expect((await api.settled(body.documents[0].documentId)).latest).toMatchObject({ status: 'ready' });
+  await stack.client.query('DROP FUNCTION give_way CASCADE; DROP SEQUENCE tries');
+  expect(await stack.client.one('SELECT attempts FROM job')).toEqual({ attempts: 1 });
+  expect(stack.errors).toEqual([]);
+});
+
 test('storage that is away in the middle of work delays it, and is not missing content', async () => {
   await using context = await open({ worker: false });
   const { stack, api } = context;
