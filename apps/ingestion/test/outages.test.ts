@@ -2,10 +2,11 @@ import { mkdir, open as openFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@stackyard/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createHashingEmbedder, createOpenAiEmbedder, type Embedder } from '../src/pipeline/index.ts';
+import { createOpenAiEmbedder } from '../src/pipeline/index.ts';
 import { releaseExpired } from '../src/store/jobs.ts';
 import { type RetryPolicies, retryPolicies } from '../src/worker/retry.ts';
 import { startEmbeddingService, vectors } from './embedding-service.ts';
+import { gatedEmbedder } from './gated-embedder.ts';
 import { startProxy, type TestProxy } from './proxy.ts';
 import { requests } from './requests.ts';
 import { openDatabase, openStack, type StackOptions, type TestDatabase } from './stack.ts';
@@ -17,7 +18,6 @@ const retries = Object.fromEntries(
     { ...policy, firstDelayMs: 1, longestDelayMs: 1 },
   ]),
 ) as RetryPolicies;
-const hashing = createHashingEmbedder({ dimensions: 64 });
 
 let database: TestDatabase;
 let proxy: TestProxy;
@@ -42,24 +42,9 @@ async function open(options: StackOptions = {}) {
   return { stack, api: requests(stack.url), [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose]() };
 }
 
-/** An embedder that is in the middle of its work until it is let go. */
-function gated() {
-  const gate = Promise.withResolvers<void>();
-  let begun = 0;
-  const embedder: Embedder = {
-    ...hashing,
-    async embed(texts, options) {
-      begun += 1;
-      await gate.promise;
-      return hashing.embed(texts, options);
-    },
-  };
-  return { embedder, begun: () => begun, release: gate.resolve };
-}
-
 describe('the database', () => {
   test('that is away in the middle of work delays it, and nothing else', { timeout: 60_000 }, async () => {
-    const { embedder, begun, release } = gated();
+    const { embedder, begun, release } = gatedEmbedder();
     await using context = await open({ embedder, database: distant });
     const { stack, api } = context;
     const ids: string[] = [];
@@ -104,6 +89,23 @@ describe('the database', () => {
     expect(await lose()).toEqual({ state: 'queued', losses: 2 });
     expect(await lose()).toEqual({ state: 'dead', losses: 3 });
   });
+});
+
+test('a deadlock with others is no failure of a document', async () => {
+  await using context = await open({ worker: false });
+  const { stack, api } = context;
+  const { body } = await api.add('locked.txt', 'chosen to give way');
+  await stack.client.query(`CREATE SEQUENCE tries; CREATE FUNCTION give_way() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+      IF nextval('tries') < 3 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER give_way BEFORE INSERT ON version_text FOR EACH ROW EXECUTE FUNCTION give_way()`);
+  await stack.startWorker({ reconcileMs: 100, retries });
+  expect((await api.settled(body.documents[0].documentId)).latest).toMatchObject({ status: 'ready' });
+  await stack.client.query('DROP FUNCTION give_way CASCADE; DROP SEQUENCE tries');
+  expect(await stack.client.one('SELECT attempts FROM job')).toEqual({ attempts: 1 });
+  expect(stack.errors).toEqual([]);
 });
 
 test('storage that is away in the middle of work delays it, and is not missing content', async () => {

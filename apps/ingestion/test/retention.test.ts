@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { noteOrphans, sweep } from '../src/store/retention.ts';
+import { gatedEmbedder } from './gated-embedder.ts';
 import { requests } from './requests.ts';
-import { openDatabase, openStack, type TestDatabase, type TestStack } from './stack.ts';
+import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
 const stacks: TestStack[] = [];
 let database: TestDatabase;
@@ -15,8 +16,8 @@ afterAll(() => database?.[Symbol.asyncDispose]());
 afterEach(async () => {
   for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
 });
-async function open() {
-  const stack = await openStack({ database });
+async function open(options: StackOptions = {}) {
+  const stack = await openStack({ database, ...options });
   stacks.push(stack);
   return { stack, api: requests(stack.url) };
 }
@@ -100,6 +101,20 @@ test('what is past its time goes, with its content, and nothing else does', asyn
   expect(await stack.storage.has('default', Buffer.from(gone.latest.sha256, 'hex'))).toBe(false);
   expect(await stack.storage.has('default', Buffer.from(keep.latest.sha256, 'hex'))).toBe(true);
   expect(await stack.client.one('SELECT documents FROM tenant')).toEqual({ documents: 1 });
+});
+
+test('a document that a worker has in hands is purged when it has let go', async () => {
+  const { embedder, begun, release } = gatedEmbedder();
+  const { stack, api } = await open({ embedder });
+  const { body } = await api.add('in work.txt', 'still in work');
+  await expect.poll(begun).toBe(1);
+  await api.call(`/v1/documents/${body.documents[0].documentId}`, { method: 'DELETE' });
+  const purge = () => sweep(stack.client, stack.storage, { deletedForMs: -1000 });
+  expect(await purge()).toMatchObject({ documents: 0 });
+  release();
+  await expect.poll(() => stack.client.query('SELECT state FROM job')).toEqual([{ state: 'cancelled' }]);
+  expect(await purge()).toMatchObject({ documents: 1 });
+  expect(stack.errors).toEqual([]);
 });
 
 test('content that comes again while it is purged is taken in', async () => {

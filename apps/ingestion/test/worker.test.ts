@@ -1,17 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  createHashingEmbedder,
-  createOpenAiEmbedder,
-  type Embedder,
-  PipelineError,
-} from '../src/pipeline/index.ts';
+import { createHashingEmbedder, type Embedder, PipelineError } from '../src/pipeline/index.ts';
 import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
 import { activateModel, ensureModel, liveModels } from '../src/store/models.ts';
 import { startReindex } from '../src/store/reindex.ts';
 import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
-import { startEmbeddingService, vectors } from './embedding-service.ts';
+import { gatedEmbedder } from './gated-embedder.ts';
 import { requests } from './requests.ts';
 import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
 
@@ -141,25 +136,6 @@ describe('an embedder', () => {
     const document = await api.ingest('flaky.txt', 'patience');
     expect(document.latest).toMatchObject({ status: 'ready', error: null });
   });
-
-  test('over HTTP that answers too few or too short vectors fails the document for good', async () => {
-    await using service = await startEmbeddingService(vectors([]));
-    const { baseUrl } = service;
-    const { api } = await open({ embedder: createOpenAiEmbedder({ baseUrl, model: 'm', dimensions: 64 }) });
-    for (const data of [
-      [],
-      [{ index: 0, embedding: [1, 2, 3] }],
-      [{ index: 0, embedding: Array(64).fill(null) }],
-    ]) {
-      service.answer = vectors(data);
-      const document = await api.ingest('bad.txt', `bad vectors ${JSON.stringify(data).length}`);
-      expect(document.latest).toMatchObject({
-        status: 'failed',
-        error: { code: 'INGEST_EMBED_INVALID' },
-        chunks: null,
-      });
-    }
-  });
 });
 
 describe('the worker', () => {
@@ -239,26 +215,17 @@ describe('the worker', () => {
   test('changes the model under a search that has begun, which still has its answer', async () => {
     const larger = createHashingEmbedder({ dimensions: 128 });
     const embedderOf = ({ dimensions }: { dimensions: number }) => (dimensions === 128 ? larger : undefined);
-    const asked = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
-    const slow: Embedder = {
-      ...embedder,
-      async embed(texts, options) {
-        asked.resolve();
-        await gate.promise;
-        return embedder.embed(texts, options);
-      },
-    };
+    const { embedder: slow, begun, release } = gatedEmbedder();
     const { stack, api } = await open({
       worker: { embedderOf, reconcileMs: 100 },
       api: { embedder: slow, embedderOf },
     });
     await api.ingest('walrus.txt', 'a walrus all the time');
     const found = api.find('walrus');
-    await asked.promise;
+    await expect.poll(begun).toBe(1);
     await api.post('/v1/work/reindex', { model: 'hashing-v1', dimensions: 128 });
     await expect.poll(() => liveModels(stack.client)).toMatchObject([{ dimensions: 128, state: 'active' }]);
-    gate.resolve();
+    release();
     expect((await found).map(({ name }) => name)).toEqual(['walrus.txt']);
   });
 

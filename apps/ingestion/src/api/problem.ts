@@ -84,11 +84,11 @@ export function problemOf(error: unknown): Problem {
   }
   if (error instanceof PostgresError) return ofDatabase(error);
   const { code, statusCode, validation, message } = (error ?? {}) as FrameworkError;
-  if (validation)
-    return new Problem('API_INVALID', message ?? 'The request is not valid', {
-      ...cause,
-      details: validation,
-    });
+  if (validation) {
+    // The details say where it was; a person reads "name" more easily than "querystring/name".
+    const text = message?.replace(/^(?:querystring|body|params|headers)\//, '');
+    return new Problem('API_INVALID', text ?? 'The request is not valid', { ...cause, details: validation });
+  }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' || statusCode === 413) {
     return new Problem('API_TOO_LARGE', 'The body is larger than allowed here', cause);
   }

@@ -25,7 +25,21 @@ export interface Committed {
  * Stores the results of several jobs in one transaction: chunks by binary COPY, then the pointers. A claim that does
  * not count any more (the fencing token has moved on) leaves nothing behind.
  */
-export function commit(client: Client, finished: readonly Finished[]): Promise<Committed> {
+export async function commit(client: Client, finished: readonly Finished[]): Promise<Committed> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await commitOnce(client, finished);
+    } catch (error) {
+      // Chosen to give way to a deletion or a renewal: nothing is wrong with any of the documents.
+      if ((error as { code?: string }).code !== DEADLOCK || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}
+
+const DEADLOCK = '40P01';
+const ATTEMPTS = 5;
+
+function commitOnce(client: Client, finished: readonly Finished[]): Promise<Committed> {
   return client.connection(async (connection) => {
     await connection.query(`BEGIN; SELECT set_config('role', 'ingestion_service', true)`);
     try {

@@ -42,9 +42,12 @@ export async function sweep(
          AND NOT EXISTS (SELECT FROM document d WHERE d.id = v.document_id AND d.current_version = v.id)`,
       [ago(supersededForMs)],
     );
+    // One that a worker has in hands waits for it: the worker holds job and document, in this order, when it is done.
     const gone = await tx.query<{ id: string; tenant_id: string; bytes: string }>(
       `SELECT d.id, d.tenant_id, (SELECT sum(v.bytes) FROM version v WHERE v.document_id = d.id) AS bytes
-       FROM document d WHERE d.deleted_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED`,
+       FROM document d WHERE d.deleted_at < $1 AND NOT EXISTS (
+         SELECT FROM version v JOIN job j ON j.version_id = v.id WHERE v.document_id = d.id AND j.state = 'active')
+       LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [ago(options.deletedForMs), BATCH],
     );
     const ids = gone.map(({ id }) => id);

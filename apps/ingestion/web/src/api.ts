@@ -5,6 +5,7 @@ export interface DocumentItem {
   name: string;
   metadata: Record<string, unknown>;
   createdAt: string;
+  deletedAt: string | null;
   currentVersion: string | null;
   latest: {
     id: string;
@@ -106,6 +107,8 @@ export const api = {
     call<{ documents: DocumentItem[]; counts: Partial<Record<Status, number>>; next: string | null }>(
       `/v1/documents?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
     ),
+  counts: async () =>
+    (await call<{ counts: Partial<Record<Status, number>> }>('/v1/documents?limit=1')).counts,
   get: (id: string) => call<{ document: DocumentItem }>(`/v1/documents/${id}`),
   text: (id: string, start: number, end: number) =>
     call<{ text: string; start: number; length: number }>(

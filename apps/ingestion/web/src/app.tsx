@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { api, apiKey, type Hit } from './api.ts';
+import { ApiError, api, apiKey, type Hit } from './api.ts';
 import { useDocuments } from './documents.ts';
 import { chosenFiles, droppedFiles } from './files.ts';
 import { count, placeOf } from './format.ts';
@@ -10,9 +10,10 @@ import { useUploads } from './uploads.ts';
 
 export function App() {
   const { documents, counts, next, load, connected, error, refresh, reload, forget } = useDocuments();
-  const { items, add, retry } = useUploads(refresh);
+  const { items, add, retry, dismiss } = useUploads(refresh);
   const [place, setPlace] = useState<Place>();
   const [removed, setRemoved] = useState<{ id: string; name: string }>();
+  const [problem, setProblem] = useState<ApiError>();
   const [onlyFailed, setOnlyFailed] = useState(false);
   const [over, setOver] = useState(false);
   const files = useRef<HTMLInputElement>(null);
@@ -50,18 +51,27 @@ export function App() {
     });
   }, []);
 
-  async function remove(id: string, name: string) {
-    await api.remove(id).catch(() => undefined);
-    forget(id);
-    setRemoved({ id, name });
+  /** What a button asks for; why it could not be done is shown. */
+  async function attempt(action: () => Promise<void>) {
+    setProblem(undefined);
+    await action().catch((failure: unknown) =>
+      setProblem(failure instanceof ApiError ? failure : new ApiError({})),
+    );
   }
 
-  async function undo() {
-    if (!removed) return;
-    await api.restore(removed.id).catch(() => undefined);
-    setRemoved(undefined);
-    void refresh(removed.id);
-  }
+  const remove = (id: string, name: string) =>
+    attempt(async () => {
+      await api.remove(id);
+      forget(id);
+      setRemoved({ id, name });
+    });
+
+  const undo = (id: string) =>
+    attempt(async () => {
+      await api.restore(id);
+      setRemoved(undefined);
+      await refresh(id);
+    });
 
   function onChosen(event: React.ChangeEvent<HTMLInputElement>) {
     if (event.target.files) add(chosenFiles(event.target.files));
@@ -70,8 +80,10 @@ export function App() {
 
   const { failed = 0, queued = 0, processing = 0 } = counts ?? {};
   const all = Object.values(counts ?? {}).reduce((sum, each) => sum + each, 0);
-  const sending = items.filter(({ error: problem }) => !problem);
-  const shown = onlyFailed ? documents.filter(({ latest }) => latest.status === 'failed') : documents;
+  const sending = items.filter((item) => !item.error);
+  // Once none is left, there is no button any more to show the others.
+  const filtered = onlyFailed && failed > 0;
+  const shown = filtered ? documents.filter(({ latest }) => latest.status === 'failed') : documents;
   const empty = counts !== undefined && all + items.length === 0 && !error;
 
   return (
@@ -124,19 +136,33 @@ export function App() {
         <p className="notice bar">
           <span className="problem">{count(failed, 'document')} failed</span>
           <span className="actions">
-            <button type="button" aria-pressed={onlyFailed} onClick={() => setOnlyFailed(!onlyFailed)}>
+            <button type="button" aria-pressed={filtered} onClick={() => setOnlyFailed(!filtered)}>
               Only these
             </button>
-            <button type="button" onClick={() => void api.retryAll().then(reload, reload)}>
+            <button
+              type="button"
+              onClick={() =>
+                void attempt(async () => {
+                  await api.retryAll();
+                  await reload();
+                })
+              }
+            >
               Retry all
             </button>
           </span>
         </p>
       )}
+      {problem && (
+        <p role="alert" className="problem notice">
+          {problem.message}. {problem.hint}
+        </p>
+      )}
       {removed && (
-        <p className="notice bar" role="status">
+        <p className="notice bar" role="status" key={removed.id}>
           <span>{removed.name} is deleted.</span>
-          <button type="button" onClick={undo}>
+          {/* The button that had the focus has gone with the document. */}
+          <button type="button" ref={focus} onClick={() => void undo(removed.id)}>
             Undo
           </button>
         </p>
@@ -146,7 +172,12 @@ export function App() {
         {items
           .filter((item) => item.error || item.share !== undefined)
           .map((item) => (
-            <UploadRow key={`upload ${item.id}`} item={item} onRetry={() => retry(item)} />
+            <UploadRow
+              key={`upload ${item.id}`}
+              item={item}
+              onRetry={() => retry(item)}
+              onDismiss={() => dismiss(item)}
+            />
           ))}
         {shown.map((item) => (
           <DocumentRow
@@ -154,16 +185,15 @@ export function App() {
             document={item}
             onOpen={() => setPlace({ documentId: item.id, name: item.name })}
             onRetry={() =>
-              void api.retry(item.id).then(
-                () => refresh(item.id),
-                () => refresh(item.id),
-              )
+              void attempt(async () => {
+                await api.retry(item.id).finally(() => refresh(item.id));
+              })
             }
             onRemove={() => void remove(item.id, item.name)}
           />
         ))}
       </ul>
-      {next !== null && !onlyFailed && (
+      {next !== null && !filtered && (
         <button type="button" className="more" onClick={() => void load(next)}>
           Show older documents
         </button>
@@ -178,6 +208,8 @@ export function App() {
     </main>
   );
 }
+
+const focus = (element: HTMLElement | null) => element?.focus();
 
 function KeyForm({ onSaved }: { onSaved: () => void }) {
   const [key, setKey] = useState(apiKey.get());

@@ -11,6 +11,7 @@ export function useDocuments() {
   const known = useRef(new Set<string>());
   const wanted = useRef(new Set<string>());
   const asking = useRef(false);
+  const more = useRef(false);
   /** When each document was changed here: a list that was asked for before knows less. */
   const touched = useRef(new Map<string, number>());
 
@@ -28,6 +29,7 @@ export function useDocuments() {
       });
       setCounts(rest.counts);
       setNext(rest.next);
+      more.current = rest.next !== null;
       setError(undefined);
     } catch (failure) {
       setError(failure instanceof ApiError ? failure : new ApiError({}));
@@ -35,28 +37,43 @@ export function useDocuments() {
   }, []);
   const reload = useCallback(() => load(), [load]);
 
-  /** Asks for documents one after the other: a folder of thousands must leave room for sending them. */
-  const refresh = useCallback(async (id: string) => {
-    known.current.add(id);
-    wanted.current.add(id);
-    if (asking.current) return;
-    asking.current = true;
-    for (const next of wanted.current) {
-      wanted.current.delete(next);
-      const found = await api.get(next).catch(() => undefined);
-      if (!found) continue;
-      touched.current.set(next, performance.now());
-      setDocuments((all) =>
-        [found.document, ...all.filter((item) => item.id !== next)].toSorted(newestFirst),
-      );
-    }
-    asking.current = false;
+  /** What is not listed in full cannot be counted here. */
+  const recount = useCallback(async () => {
+    if (more.current) await api.counts().then(setCounts, () => undefined);
   }, []);
 
-  const forget = useCallback((id: string) => {
-    touched.current.set(id, performance.now());
-    setDocuments((all) => all.filter((item) => item.id !== id));
-  }, []);
+  /** Asks for documents that have changed; for many at once, as a folder of thousands must leave room for sending them. */
+  const refresh = useCallback(
+    async (id: string) => {
+      known.current.add(id);
+      wanted.current.add(id);
+      if (asking.current) return;
+      asking.current = true;
+      while (wanted.current.size > 0) {
+        const ids = [...wanted.current];
+        wanted.current.clear();
+        const found = await ask(ids);
+        const there = new Set(found.map((item) => item.id));
+        for (const each of there) touched.current.set(each, performance.now());
+        const visible = found.filter(({ deletedAt }) => deletedAt === null);
+        setDocuments((all) =>
+          [...visible, ...all.filter((item) => !there.has(item.id))].toSorted(newestFirst),
+        );
+        if (wanted.current.size === 0) await recount();
+      }
+      asking.current = false;
+    },
+    [recount],
+  );
+
+  const forget = useCallback(
+    (id: string) => {
+      touched.current.set(id, performance.now());
+      setDocuments((all) => all.filter((item) => item.id !== id));
+      void recount();
+    },
+    [recount],
+  );
 
   useEffect(() => {
     const aborter = new AbortController();
@@ -86,6 +103,25 @@ export function useDocuments() {
     reload,
     forget,
   };
+}
+
+/** From so many on, the newest of all are asked for: they are in one answer. */
+const MANY = 5;
+
+async function ask(ids: readonly string[]): Promise<DocumentItem[]> {
+  const found =
+    ids.length < MANY
+      ? []
+      : await api.list().then(
+          ({ documents }) => documents.filter(({ id }) => ids.includes(id)),
+          () => [],
+        );
+  const there = new Set(found.map(({ id }) => id));
+  for (const id of ids) {
+    const one = there.has(id) ? undefined : await api.get(id).catch(() => undefined);
+    if (one) found.push(one.document);
+  }
+  return found;
 }
 
 function countOf(documents: readonly DocumentItem[]): Partial<Record<Status, number>> {

@@ -1,6 +1,7 @@
 /** A file with the path it had below what was dropped. */
 export interface NamedFile {
-  readonly file: File;
+  /** Undefined where the browser may not, or cannot any more, read it. */
+  readonly file: File | undefined;
   readonly name: string;
 }
 
@@ -27,20 +28,26 @@ function visible(files: NamedFile[]): NamedFile[] {
 
 async function filesOf(entry: FileSystemEntry): Promise<NamedFile[]> {
   if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) =>
-      (entry as FileSystemFileEntry).file(resolve, reject),
+    const file = await new Promise<File | undefined>((resolve) =>
+      (entry as FileSystemFileEntry).file(resolve, () => resolve(undefined)),
     );
-    return [{ file, name: entry.fullPath.replace(/^\//, '') }];
+    return [{ file, name: pathOf(entry) }];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const all: FileSystemEntry[] = [];
   for (;;) {
     // One call gives a hundred at most.
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject),
+    const some = await new Promise<FileSystemEntry[] | undefined>((resolve) =>
+      reader.readEntries(resolve, () => resolve(undefined)),
     );
-    if (some.length === 0) break;
+    if (!some) return [...(await below(all)), { file: undefined, name: pathOf(entry) }];
+    if (some.length === 0) return below(all);
     all.push(...some);
   }
-  return (await Promise.all(all.map((child) => filesOf(child)))).flat();
+}
+
+const pathOf = (entry: FileSystemEntry) => entry.fullPath.replace(/^\//, '');
+
+async function below(children: FileSystemEntry[]): Promise<NamedFile[]> {
+  return (await Promise.all(children.map((child) => filesOf(child)))).flat();
 }

@@ -59,8 +59,14 @@ export function DocumentRow({ document: item, onOpen, onRetry, onRemove }: Docum
   );
 }
 
-export function UploadRow({ item, onRetry }: { item: UploadItem; onRetry: () => void }) {
-  const { error, name, share } = item;
+export interface UploadRowProps {
+  readonly item: UploadItem;
+  readonly onRetry: () => void;
+  readonly onDismiss: () => void;
+}
+
+export function UploadRow({ item, onRetry, onDismiss }: UploadRowProps) {
+  const { error, file, name, share } = item;
   return (
     <li data-status={error ? 'failed' : 'uploading'}>
       <Badge name={name} format={null} />
@@ -75,15 +81,20 @@ export function UploadRow({ item, onRetry }: { item: UploadItem; onRetry: () => 
           </>
         ) : (
           <>
-            <p className="quiet">Sending {size(item.file.size)}</p>
+            <p className="quiet">Sending {size(file?.size ?? 0)}</p>
             <progress aria-label={`Sending ${name}`} value={share} max={1} />
           </>
         )}
       </div>
       <div className="actions">
-        {error && (
+        {error && file && (
           <button type="button" onClick={onRetry} aria-label={`Retry ${name}`}>
             Retry
+          </button>
+        )}
+        {error && (
+          <button type="button" className="plain" onClick={onDismiss} aria-label={`Dismiss ${name}`}>
+            Dismiss
           </button>
         )}
       </div>
@@ -95,7 +106,7 @@ export function UploadRow({ item, onRetry }: { item: UploadItem; onRetry: () => 
 function Name({ of }: { of: string }) {
   const slash = of.lastIndexOf('/') + 1;
   return (
-    <span className="name">
+    <span className="name" title={of}>
       {slash > 0 && <span className="quiet">{of.slice(0, slash)}</span>}
       {of.slice(slash)}
     </span>

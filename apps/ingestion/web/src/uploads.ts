@@ -5,13 +5,19 @@ import type { NamedFile } from './files.ts';
 export interface UploadItem {
   readonly id: number;
   readonly name: string;
-  readonly file: File;
+  readonly file: File | undefined;
   /** Of the bytes that are sent; undefined while others go first. */
   readonly share?: number;
   readonly error?: ApiError;
 }
 
 const PARALLEL = 4;
+
+const unreadable = new ApiError({
+  title: 'The browser cannot read this file',
+  code: 'UNREADABLE',
+  hint: 'Check that it is still there and that you may read it, then add it again.',
+});
 
 /** Sends files, a few at a time. What was sent leaves the list; what failed stays, with its reason. */
 export function useUploads(onSent: (documentId: string) => void) {
@@ -28,6 +34,10 @@ export function useUploads(onSent: (documentId: string) => void) {
     while (running.current < PARALLEL) {
       const item = waiting.current.shift();
       if (!item) return;
+      if (!item.file) {
+        change(item.id, { error: unreadable });
+        continue;
+      }
       running.current += 1;
       change(item.id, { share: 0 });
       upload(item.file, item.name, (share) => change(item.id, { share }))
@@ -59,13 +69,17 @@ export function useUploads(onSent: (documentId: string) => void) {
     [pump],
   );
 
+  const dismiss = useCallback(({ id }: UploadItem) => {
+    setItems((all) => all.filter((item) => item.id !== id));
+  }, []);
+
   const retry = useCallback(
-    ({ id, file, name }: UploadItem) => {
-      setItems((all) => all.filter((item) => item.id !== id));
-      add([{ file, name }]);
+    (item: UploadItem) => {
+      dismiss(item);
+      add([item]);
     },
-    [add],
+    [add, dismiss],
   );
 
-  return { items, add, retry };
+  return { items, add, retry, dismiss };
 }
