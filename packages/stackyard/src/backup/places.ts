@@ -57,10 +57,10 @@ export async function requireRoom(folder: string, bytes: number): Promise<void> 
   );
 }
 
-/** Waits until the disk has everything in a folder. */
+/** Waits until the disk has everything in a folder, but for files that vanish meanwhile. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
-    await syncFiles(folder);
+    await syncFiles(realFolder(folder));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
     await promisify(execFile)('sync'); // the files are a container's: everything on this machine, then
@@ -73,11 +73,13 @@ async function syncFiles(folder: string): Promise<void> {
     .filter((entry) => entry.isFile() || (entry.isDirectory() && process.platform !== 'win32'))
     .map((entry) => path.join(entry.parentPath, entry.name));
   await eachOf([...paths, folder], 4, async (file) => {
-    const handle = await open(file, 'r');
+    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
     try {
-      await handle.sync();
+      await handle?.sync();
     } finally {
-      await handle.close();
+      await handle?.close();
     }
   });
 }

@@ -71,7 +71,7 @@ export async function restoreStack(
     if (wrong.length > 0) throw rowsDiffer(name, wrong);
     rows += Object.values(found ?? {}).reduce((sum, count) => sum + count, 0);
     for (const [to, from] of copies) {
-      await syncFolder(realFolder(from));
+      await syncFolder(from); // what the check has changed
       moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
     }
     reporter.done(name);
@@ -102,13 +102,18 @@ async function writeCopies(
   const name = service.service;
   if (service.method === 'dump') {
     reporter.progress(name, 'loading the dump');
-    await using scratch = await ScratchContainer.start(stack, name, signal);
+    await using scratch = await ScratchContainer.start(stack, name, signal, { keep: true });
     await loadDumps(scratch.tools, archive, service.files, signal);
     return await countRows(scratch.url);
   }
   await archive.extract(service, folders, signal);
-  if (!canBeStarted(stack, name)) return undefined;
-  return (await checkCopy(stack, name, reporter, signal)).rows ?? {};
+  const synced = Promise.all(folders.map(syncFolder)); // most of it, while the copy is checked
+  synced.catch(() => {}); // awaited after that
+  const checked = canBeStarted(stack, name)
+    ? await checkCopy(stack, name, reporter, signal).finally(() => synced.catch(() => {}))
+    : undefined;
+  await synced;
+  return checked && (checked.rows ?? {});
 }
 
 /** The folders of this machine that each service of the backup goes to, in the order of the manifest. */
