@@ -77,9 +77,7 @@ export async function placeData(
     return { dataDirectory, moved: dataDirectory.startsWith(`${shelter}/`) };
   }
   await mkdir(dirname(mount), { recursive: true });
-  if (!user || (await firstUnreachable(user, [dirname(mount)])) === undefined) {
-    return { dataDirectory: mount, moved: false };
-  }
+  if (!user || !(await needsShelter(mount, user))) return { dataDirectory: mount, moved: false };
   const checkout = createHash('sha256').update(mount).digest('hex').slice(0, 16);
   const target = join(shelter, 'data', `${checkout}-${randomBytes(4).toString('hex')}`);
   await openFolder(dirname(target));
@@ -94,6 +92,26 @@ export async function placeData(
   await symlink(target, mount);
   return { dataDirectory: target, moved: true };
 }
+
+/** Whether the data of a mount are to lie in the shelter: the server's user cannot enter the folder it is in, or will be. */
+async function needsShelter(mount: string, user: ServerUser | undefined): Promise<boolean> {
+  let folder = dirname(mount);
+  while (!(await exists(folder))) folder = dirname(folder);
+  return user !== undefined && (await firstUnreachable(user, [folder])) !== undefined;
+}
+
+/** An existing folder on the disk where the data of a mount lie, or will when the server first starts. */
+export async function diskOfData(mount: string, user: ServerUser | undefined): Promise<string> {
+  let folder = (await needsShelter(mount, user)) && !(await isLink(mount)) ? shelter : mount;
+  while (!(await exists(folder))) folder = dirname(folder);
+  return folder;
+}
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (there) => there.isSymbolicLink(),
+    () => false,
+  );
 
 /** A folder that everybody can enter, whatever the umask says. */
 async function openFolder(path: string): Promise<void> {
