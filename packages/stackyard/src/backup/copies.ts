@@ -5,7 +5,8 @@ import { removeContainersFolder } from '../drivers/docker/stored-data.ts';
 import { engineDirectory } from '../drivers/embedded/fields.ts';
 import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
-import { besideFolder, type Remove, removeFolder } from './places.ts';
+import { removeFolder } from '../remove-folder.ts';
+import { besideFolder, type Remove } from './places.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {

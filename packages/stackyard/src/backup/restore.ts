@@ -12,7 +12,7 @@ import { type Backup, backupFile, backupStack, storedServices } from './backup.t
 import { canBeStarted, checkCopy } from './check-copy.ts';
 import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
+import { isMountPoint, type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
 import { loadDumps } from './postgres-dump.ts';
 import { countRows, differences } from './row-counts.ts';
 import { ScratchContainer } from './scratch-container.ts';
@@ -52,6 +52,9 @@ export async function restoreStack(
   if ('holder' in lock) throw mustBeDown(variant.name, new OwnedError(variant.name, lock.holder));
   await using releases = new AsyncDisposableStack();
   releases.defer(() => lock.release());
+  for (const folder of [...targets.values()].flat()) {
+    if (await isMountPoint(realFolder(folder))) throw mounted(folder);
+  }
   for (const [service, folders] of targets) {
     for (const folder of folders.slice(0, 1))
       await requireRoom(await existingParent(folder), sizeOf(service));
@@ -190,7 +193,11 @@ async function exchange(moves: readonly Move[]): Promise<void> {
         ? path.join(path.dirname(to), `.${path.basename(to)}.replaced-${process.pid}`)
         : undefined;
       await mkdir(path.dirname(to), { recursive: true });
-      if (old) await rename(to, old);
+      if (old) {
+        await rename(to, old).catch((cause: NodeJS.ErrnoException) => {
+          throw cause.code === 'EBUSY' ? mounted(to, cause) : cause;
+        });
+      }
       done.push({ ...move, old });
       await rename(from, to);
     }
@@ -208,6 +215,18 @@ async function existingParent(folder: string): Promise<string> {
   const parent = path.dirname(realFolder(folder));
   await mkdir(parent, { recursive: true });
   return parent;
+}
+
+/** Copies are made beside the data, and change places with it. */
+function mounted(folder: string, cause?: Error): StackyardError {
+  return new StackyardError(
+    'STACKYARD_RESTORE_MOUNT',
+    `${folder} is where a disk is mounted, and cannot be replaced`,
+    {
+      hint: `mount the disk a folder higher: at ${path.dirname(folder)}; nothing was changed`,
+      ...(cause && { cause }),
+    },
+  );
 }
 
 function mustBeDown(variant: string, cause: OwnedError): StackyardError {

@@ -10,6 +10,7 @@ import {
   realpath,
   rename,
   rm,
+  rmdir,
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -83,11 +84,17 @@ export async function placeData(
   await openFolder(dirname(target));
   if (there && (await readdir(mount)).length > 0) {
     await run('/bin/cp', ['-a', mount, target], { user: undefined, cwd: '/' });
-    await rename(mount, `${mount}.moved`);
+    await rename(mount, `${mount}.moved`).catch(async (error: NodeJS.ErrnoException) => {
+      await rm(target, { recursive: true });
+      throw error.code === 'EBUSY' ? mounted(mount, error) : error;
+    });
   } else {
+    await rmdir(mount).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EBUSY') throw mounted(mount, error);
+      if (error.code !== 'ENOENT') throw error;
+    });
     await mkdir(target, { mode: 0o700 });
     await chown(target, user.uid, user.gid);
-    if (there) await rm(mount, { recursive: true });
   }
   await symlink(target, mount);
   return { dataDirectory: target, moved: true };
@@ -112,6 +119,16 @@ const isLink = (path: string): Promise<boolean> =>
     (there) => there.isSymbolicLink(),
     () => false,
   );
+
+/** Data are made beside their place, and get it whole: that cannot be where a disk begins. */
+export function mounted(folder: string, cause: Error): EngineError {
+  return new EngineError(
+    'ENGINE_DATA_MOUNT',
+    `${folder} is where a disk is mounted, and the data need a folder of their own`,
+    `Mount the disk a folder higher: at ${dirname(folder)}.`,
+    { cause },
+  );
+}
 
 /** A folder that everybody can enter, whatever the umask says. */
 async function openFolder(path: string): Promise<void> {
