@@ -108,6 +108,18 @@ test('a disk that only the data lie on is looked at too', async () => {
   }
 });
 
+test('a folder in the place of an env file is named, and the other checks go on', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  mkdirSync(path.join(workspace.root, '.env'));
+  const checks = await checkup(findWorkspace(workspace.root), { PATH: workspace.root });
+  expect(checks.find(({ subject }) => subject === 'shop files')).toMatchObject({
+    result: 'failure',
+    message: expect.stringContaining('.env: it cannot be read: EISDIR'),
+  });
+  expect(checks.at(-1)?.subject).toBe('env files');
+});
+
 test('so is the disk that root will put them on, where the user of the server cannot enter the checkout', async () => {
   const memory = '/dev/shm';
   const isOther = statSync(memory, { throwIfNoEntry: false })?.dev !== statSync('/var/lib').dev;

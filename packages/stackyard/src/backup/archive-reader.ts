@@ -24,12 +24,10 @@ export class ArchiveReader implements AsyncDisposable {
   /** @throws StackyardError for a file that is no whole backup */
   static async open(file: string): Promise<ArchiveReader> {
     const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
-      throw new StackyardError('STACKYARD_BACKUP_UNREADABLE', `${file} cannot be read: ${cause.code}`, {
-        hint: 'name a file that "stackyard backup" made; without --output they are in data/backups',
-        cause,
-      });
+      throw unreadable(file, cause.code, cause);
     });
     try {
+      if (!(await handle.stat()).isFile()) throw unreadable(file, 'it is no file');
       const pointer = parsePointer(
         (await fill(handle, Buffer.alloc(blockSize), blockSize, file)).toString(),
         file,
@@ -100,6 +98,13 @@ export class ArchiveReader implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
   }
+}
+
+function unreadable(file: string, why: string | undefined, cause?: Error): StackyardError {
+  return new StackyardError('STACKYARD_BACKUP_UNREADABLE', `${file} cannot be read: ${why}`, {
+    hint: 'name a file that "stackyard backup" made; without --output they are in data/backups',
+    ...(cause && { cause }),
+  });
 }
 
 async function fill(handle: FileHandle, buffer: Buffer, position: number, file: string): Promise<Buffer> {

@@ -75,6 +75,11 @@ test('a checksum that differs is told, of a small file and of a large one', asyn
   }
 });
 
+test('what is no file is told so', async () => {
+  const refused = { code: 'STACKYARD_BACKUP_UNREADABLE', message: expect.stringContaining('it is no file') };
+  await expect(ArchiveReader.open(root)).rejects.toMatchObject(refused);
+});
+
 test('what becomes shorter while it moves is filled up with zeros', async () => {
   const size = 3 * chunkSize;
   const pump = new Pump();
