@@ -40,6 +40,8 @@ export class Container implements Running {
   readonly #exited = Promise.withResolvers<Exit>();
   #seen: Inspected | undefined;
   #logs: ManagedProcess | undefined;
+  /** Settles when the reading of its log has begun, after its last start. */
+  #following: Promise<void> = Promise.resolve();
   #exit: Exit | undefined;
   #stopping = false;
   #wasHealthy = false;
@@ -159,6 +161,7 @@ export class Container implements Running {
 
   /** Ends what follows the container; the container itself is removed with its project. */
   async close(): Promise<void> {
+    await this.#following.catch(() => {});
     await this.#logs?.stop();
   }
 
@@ -240,15 +243,22 @@ export class Container implements Running {
     this.#exited.resolve(exit);
   }
 
-  /** Appends the container's output to its log, as long as it runs. */
-  async #follow(): Promise<void> {
+  /** Appends the container's output to its log, as long as it runs, after what it said before it ended last. */
+  #follow(): Promise<void> {
+    const since = this.#ended;
+    this.#following = this.#drain().then(() => this.#readLogs(since));
+    this.#following.catch(() => {}); // whoever asked for it hears of it
+    return this.#following;
+  }
+
+  async #readLogs(since: string | undefined): Promise<void> {
     await this.#logs?.stop();
     const log = openLog(this.#context.stack.variant.stateDirectory, this.service);
     try {
       this.#logs = await this.#context.spawn({
         name: `logs of ${this.service}`,
         command: 'docker',
-        args: ['logs', '--follow', ...(this.#ended ? ['--since', this.#ended] : []), this.#id],
+        args: ['logs', '--follow', ...(since ? ['--since', since] : []), this.#id],
         environment: this.#environment as Record<string, string>,
         cwd: '/',
         stopSignal: 'SIGTERM',
@@ -262,7 +272,11 @@ export class Container implements Running {
 
   /** Waits until everything the container said is in its log. */
   async #drain(): Promise<void> {
-    await Promise.race([this.#logs?.exited, sleep(lastLinesMs, undefined, { ref: false })]);
+    const read = this.#following.then(
+      () => this.#logs?.exited,
+      () => {},
+    );
+    await Promise.race([read, sleep(lastLinesMs, undefined, { ref: false })]);
   }
 
   #cannotStart(stderr: string): StackyardError {
