@@ -26,7 +26,7 @@ export async function canDump(
  * loads them, to prove that they can be.
  */
 export async function dumpPostgres(
-  tools: ContainerTools,
+  { tools, major }: { readonly tools: ContainerTools; readonly major: number },
   scratch: ContainerTools,
   archive: ArchiveWriter,
   prefix: string,
@@ -36,8 +36,10 @@ export async function dumpPostgres(
   const keep = (name: string) => (written: { offset: number; size: number; sha256: string }) => {
     files.push({ folder: 0, path: name, mode: 0o600, ...written });
   };
+  // Else the server's process would wait for a lock long after a dump that died while it waited for that.
+  const watched = major >= 14 ? ['env', 'PGOPTIONS=-c client_connection_check_interval=1s'] : [];
   const dump = (tool: string, args: readonly string[], database: string) =>
-    tools.output([tool, ...args], database, signal);
+    tools.output([...watched, tool, ...args], database, signal);
   try {
     const databases = await tools.query(databaseNames, signal);
     const roles = await text(dump('pg_dumpall', ['--globals-only', '--no-tablespaces'], 'postgres'));

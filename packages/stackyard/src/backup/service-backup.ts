@@ -67,7 +67,7 @@ export async function backupService(
     if (beside && tools && dump && 'major' in dump) {
       reporter.progress(service, 'dumping, and loading the dump');
       await using scratch = await ScratchContainer.start(beside, service, signal);
-      const files = await dumpPostgres(tools, scratch.tools, archive, prefix, signal);
+      const files = await dumpPostgres({ tools, major: dump.major }, scratch.tools, archive, prefix, signal);
       const rows = await countRows(scratch.url);
       return {
         method: 'dump',
