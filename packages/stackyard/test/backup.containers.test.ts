@@ -149,8 +149,7 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     const ofWorkspace = `label=com.docker.compose.project.working_dir=${workspace.root}`;
     const ofService = 'label=com.docker.compose.service=postgres';
     const id = docker(['ps', '--quiet', '--filter', ofWorkspace, '--filter', ofService]).trim();
-    const killDump =
-      `for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != pg_dump ] || kill -KILL "\${p#/proc/}"; done 2>/dev/null`;
+    const killDump = `for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != pg_dump ] || kill -KILL "\${p#/proc/}"; done 2>/dev/null`;
     for (const signal of ['SIGKILL', 'SIGINT', 'SIGKILL of the dump'] as const) {
       const backup = workspace.start(['backup', 'shop', '--output', 'shop.tar']);
       await eventually(dumping, () => backup.output);
