@@ -49,6 +49,15 @@ test('every problem of every file is in one list, with its place', async () => {
   expect(text).toMatch(/^apps\/shop\/compose\.yaml:4/m);
 });
 
+test('a folder in the place of an env file is a problem like others', async () => {
+  write('apps/shop/compose.yaml', 'services: {}\n');
+  mkdirSync(path.join(root, '.env'));
+  await expect(load()).rejects.toMatchObject({
+    code: 'STACKYARD_CONFIGURATION',
+    details: expect.arrayContaining(['.env: it cannot be read: EISDIR']),
+  });
+});
+
 test('a port that the files leave open, or 0, is a free one', async () => {
   write(
     'apps/shop/compose.yaml',

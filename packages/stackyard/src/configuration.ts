@@ -126,11 +126,22 @@ export function readEnvironment(variant: Variant, processEnvironment: LoadOption
       const env = { ...fromFiles, ...given };
       fromFiles = { ...fromFiles, ...parseEnvFile(readFileSync(file, 'utf8'), { env, file }) };
     } catch (error) {
-      if (!(error instanceof ComposeError)) throw error;
-      problems.push(...error.problems);
+      problems.push(...(error instanceof ComposeError ? error.problems : [unreadable(file, error)]));
     }
   }
   return { environment: { ...fromFiles, ...given }, problems };
+}
+
+/** A folder in its place, or a file of somebody else. */
+function unreadable(file: string, error: unknown): Problem {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
+  return {
+    code: 'COMPOSE_FILE',
+    message: `it cannot be read: ${code}`,
+    hint: 'put a file in its place that this user may read',
+    file,
+  };
 }
 
 function configurationError(variant: Variant, problems: readonly Problem[]): StackyardError {

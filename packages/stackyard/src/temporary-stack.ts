@@ -1,7 +1,6 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { removeFolder } from './backup/places.ts';
 import type { Driver } from './driver.ts';
 import { toolBasics } from './drivers/docker/command.ts';
 import { hostBasics } from './host-environment.ts';
@@ -11,6 +10,7 @@ import { hostAddresses, planStack } from './plan.ts';
 import { choosePort } from './ports.ts';
 import { processVariables } from './process-environment.ts';
 import { relocate } from './relocate.ts';
+import { removeFolder } from './remove-folder.ts';
 import type { Reporter } from './reporter.ts';
 import { scriptEnvironment } from './scripts.ts';
 import { startStack } from './start-stack.ts';

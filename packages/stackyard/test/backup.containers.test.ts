@@ -146,10 +146,15 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     await blocker.query('BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
     const dumps = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pg_dump' AND datname = 'shop'";
     const dumping = async () => (await query(server(), dumps)).length === 1;
-    for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+    const ofWorkspace = `label=com.docker.compose.project.working_dir=${workspace.root}`;
+    const ofService = 'label=com.docker.compose.service=postgres';
+    const id = docker(['ps', '--quiet', '--filter', ofWorkspace, '--filter', ofService]).trim();
+    const killDump = `for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != pg_dump ] || kill -KILL "\${p#/proc/}"; done 2>/dev/null`;
+    for (const signal of ['SIGKILL', 'SIGINT', 'SIGKILL of the dump'] as const) {
       const backup = workspace.start(['backup', 'shop', '--output', 'shop.tar']);
       await eventually(dumping, () => backup.output);
-      backup.kill(signal);
+      if (signal === 'SIGKILL of the dump') docker(['exec', id, 'sh', '-c', killDump]);
+      else backup.kill(signal);
       await backup.outcome;
       await eventually(
         async () => !(await dumping()) && scratchContainers(workspace) === '',

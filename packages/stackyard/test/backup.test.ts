@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -114,6 +125,8 @@ test('reset takes a backup of a stack first, and a damaged or foreign one is ref
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   const file = /a backup is in (.*)/.exec(reset.stdout)![1]!;
   expect(existsSync(path.join(workspace.root, 'data/shop/postgres'))).toBe(false);
+  const sound = path.join(workspace.root, 'sound.tar');
+  copyFileSync(file, sound);
 
   const refusals: Record<string, () => void> = {
     STACKYARD_BACKUP_DAMAGED: () => {
@@ -139,8 +152,38 @@ test('reset takes a backup of a stack first, and a damaged or foreign one is ref
     workspace.write('apps/shop/compose.yaml', compose);
     workspace.write('.env', '');
   }
+  // Where only its owner can enter the checkout, root's server needs its data elsewhere: once.
+  chmodSync(workspace.root, 0o700);
+  expect(await workspace.run(['restore', sound])).toMatchObject({ code: 0, stderr: '' });
+  expect(folders(workspace)).toEqual(['postgres']);
+  await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
   expect(workspace.leftovers()).toEqual([]);
 }, 120_000);
+
+test('data where a disk is mounted can be backed up and deleted, and a restore says why it cannot replace them', async () => {
+  const { workspace } = await shop();
+  await using _ = workspace;
+  const store = path.join(workspace.root, 'data/shop/store');
+  mkdirSync(store, { recursive: true });
+  using unmounting = new DisposableStack();
+  try {
+    execFileSync('mount', ['--bind', store, store], { stdio: 'ignore' });
+    unmounting.defer(() => void execFileSync('umount', [store]));
+  } catch {
+    return; // only root may, and not everywhere
+  }
+  workspace.write('data/shop/store/file', 'precious');
+  expect(await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).toMatchObject({ code: 0 });
+  workspace.write('data/shop/store/file', 'changed');
+  const refused = await workspace.run(['restore', 'shop.tar']);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_RESTORE_MOUNT') });
+  expect(refused.stderr).toContain(`mount the disk a folder higher: at ${path.dirname(store)}`);
+  expect(workspace.read('data/shop/store/file')).toBe('changed');
+  expect(folders(workspace)).toEqual(['store']);
+  const reset = await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
+  expect(reset).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(store)).toEqual([]);
+}, 60_000);
 
 test('an interrupted backup leaves nothing half-made, and an empty stack has nothing to back up', async () => {
   const { workspace, url } = await shop();

@@ -1,8 +1,18 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import type { Check } from '../src/doctor/index.ts';
+import { type Check, checkup } from '../src/doctor/index.ts';
+import { findWorkspace } from '../src/workspace.ts';
 import { ContractWorkspace, freePorts } from './contract/workspace.ts';
 
 async function workspaceOn(port: number): Promise<ContractWorkspace> {
@@ -58,6 +68,26 @@ test('what is odd is a warning with its fix, and ends with 0', async () => {
   expect(messages).not.toMatch(/\.env:[346]/);
 });
 
+test('the engine that the env file of a variant names is asked for too', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  workspace.variant('other', { services: {} });
+  workspace.write('.env', 'DOCKER_HOST=unix:///nowhere-of-all.sock\n');
+  workspace.write(
+    'apps/shop/.env',
+    'STACKYARD_DRIVER=docker\nDOCKER_HOST=unix:///nowhere-of-the-shop.sock\n',
+  );
+  // There is no other program than this one.
+  workspace.write('docker', '#!/bin/sh\necho "cannot connect to $DOCKER_HOST" >&2; exit 1\n');
+  chmodSync(path.join(workspace.root, 'docker'), 0o755);
+  const checks = await checkup(findWorkspace(workspace.root), { PATH: workspace.root });
+  const ofDocker = checks.filter(({ subject }) => subject.endsWith('docker'));
+  expect(ofDocker.map(({ subject, result, message }) => [subject, result, message])).toEqual([
+    ['docker', 'warning', 'no Docker engine answers at unix:///nowhere-of-all.sock'],
+    ['shop docker', 'failure', 'no Docker engine answers at unix:///nowhere-of-the-shop.sock'],
+  ]);
+});
+
 test('a disk that only the data lie on is looked at too', async () => {
   const [port] = await freePorts(1);
   await using workspace = await workspaceOn(port!);
@@ -68,12 +98,50 @@ test('a disk that only the data lie on is looked at too', async () => {
   const elsewhere = mkdtempSync(path.join(memory, 'doctor-'));
   try {
     symlinkSync(elsewhere, path.join(workspace.root, 'data'));
+    for (const folder of [workspace.root, elsewhere]) chmodSync(folder, 0o755); // root's server has to enter them
     const { stdout } = await workspace.run(['doctor', '--json']);
     expect((JSON.parse(stdout) as Check[]).find(({ subject }) => subject === 'shop disk')?.message).toMatch(
       /^data\/shop\/postgres: .* free$/,
     );
   } finally {
     rmSync(elsewhere, { recursive: true });
+  }
+});
+
+test('a folder in the place of an env file is named, and the other checks go on', async () => {
+  const [port] = await freePorts(1);
+  await using workspace = await workspaceOn(port!);
+  mkdirSync(path.join(workspace.root, '.env'));
+  const checks = await checkup(findWorkspace(workspace.root), { PATH: workspace.root });
+  expect(checks.find(({ subject }) => subject === 'shop files')).toMatchObject({
+    result: 'failure',
+    message: expect.stringContaining('.env: it cannot be read: EISDIR'),
+  });
+  expect(checks.at(-1)?.subject).toBe('env files');
+});
+
+test('so is the disk that root will put them on, where the user of the server cannot enter the checkout', async () => {
+  const memory = '/dev/shm';
+  const isOther = statSync(memory, { throwIfNoEntry: false })?.dev !== statSync('/var/lib').dev;
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isOther) return;
+  const root = mkdtempSync(path.join(memory, 'doctor-')); // nobody else enters it
+  try {
+    const service = { image: 'postgres:17', volumes: ['./data/shop/postgres:/var/lib/postgresql/data'] };
+    const services = { postgres: { ...service, 'x-embedded': { engine: 'postgres' } } };
+    for (const [folder, content] of Object.entries({
+      infra: { base: { image: 'x' } },
+      'apps/shop': services,
+    })) {
+      mkdirSync(path.join(root, folder), { recursive: true });
+      writeFileSync(path.join(root, folder, 'compose.yaml'), JSON.stringify({ services: content }));
+    }
+    writeFileSync(path.join(root, 'apps/shop/package.json'), '{ "name": "shop" }');
+    const checks = await checkup(findWorkspace(root), { PATH: root });
+    expect(checks.find(({ subject }) => subject === 'shop disk')?.message).toMatch(
+      /^data\/shop\/postgres \(in \/var\/lib[\w/]*\): .* free$/,
+    );
+  } finally {
+    rmSync(root, { recursive: true });
   }
 });
 

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import { StackyardError } from '../errors.ts';
-import { writeAll } from './archive-writer.ts';
 import { eachOf } from './each-of.ts';
 import { damaged, type FileRecord, type Manifest, parseManifest, type ServiceManifest } from './manifest.ts';
+import { chunkSize, Pump, writeAll } from './pump.ts';
 import { blockSize } from './tar-header.ts';
-
-const chunkSize = 4 * 1024 ** 2;
 
 /** An open backup whose manifest has been verified. */
 export class ArchiveReader implements AsyncDisposable {
   readonly manifest: Manifest;
   readonly #file: string;
   readonly #handle: FileHandle;
+  readonly #pump = new Pump();
 
   private constructor(file: string, handle: FileHandle, manifest: Manifest) {
     this.#file = file;
@@ -24,14 +24,15 @@ export class ArchiveReader implements AsyncDisposable {
   /** @throws StackyardError for a file that is no whole backup */
   static async open(file: string): Promise<ArchiveReader> {
     const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
-      throw new StackyardError('STACKYARD_BACKUP_UNREADABLE', `${file} cannot be read: ${cause.code}`, {
-        hint: 'name a file that "stackyard backup" made; without --output they are in data/backups',
-        cause,
-      });
+      throw unreadable(file, cause.code, cause);
     });
     try {
-      const pointer = parsePointer((await read(handle, blockSize, blockSize, file)).toString(), file);
-      const text = await read(handle, pointer.offset, pointer.size, file);
+      if (!(await handle.stat()).isFile()) throw unreadable(file, 'it is no file');
+      const pointer = parsePointer(
+        (await fill(handle, Buffer.alloc(blockSize), blockSize, file)).toString(),
+        file,
+      );
+      const text = await fill(handle, Buffer.alloc(pointer.size), pointer.offset, file);
       if (createHash('sha256').update(text).digest('hex') !== pointer.sha256)
         throw damaged(file, 'the checksum of its manifest differs');
       return new ArchiveReader(file, handle, parseManifest(text.toString(), file));
@@ -56,39 +57,42 @@ export class ArchiveReader implements AsyncDisposable {
   }
 
   /**
-   * The bytes of a file.
+   * The bytes of a file, in pieces that hold until the next one is asked for.
    *
    * @throws StackyardError at their end, when the checksum differs
    */
   async *content(record: FileRecord): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
-    for (let done = 0; done < record.size; ) {
-      const length = Math.min(chunkSize, record.size - done);
-      const chunk = await read(this.#handle, record.offset + done, length, this.#file);
+    const buffer = Buffer.allocUnsafe(Math.min(chunkSize, record.size));
+    for (let done = 0; done < record.size; done += buffer.length) {
+      const chunk = buffer.subarray(0, record.size - done);
+      await this.#fill(chunk, record.offset + done);
+      hash.update(chunk);
       yield chunk;
-      hash.update(chunk); // while it is written
-      done += chunk.length;
     }
-    if (hash.digest('hex') !== record.sha256)
-      throw damaged(this.#file, `the checksum of ${record.path} differs`);
+    this.#verify(record, hash.digest('hex'));
   }
 
   async #extractFile(record: FileRecord, target: string): Promise<void> {
-    const output = await open(target, 'wx', record.mode);
-    let pending: Promise<unknown> = Promise.resolve();
-    let done = 0;
+    const output = openSync(target, 'wx', record.mode);
     try {
-      for await (const chunk of this.content(record)) {
-        await pending;
-        pending = writeAll(output, chunk, done);
-        pending.catch(() => {}); // awaited a step later
-        done += chunk.length;
-      }
-      await pending;
+      const hash = await this.#pump.move({
+        size: record.size,
+        read: (buffer, at) => this.#fill(buffer, record.offset + at),
+        write: (chunk, at) => writeAll(output, chunk, at),
+      });
+      this.#verify(record, hash);
     } finally {
-      await pending.catch(() => {});
-      await output.close();
+      closeSync(output);
     }
+  }
+
+  #fill(buffer: Buffer, position: number): Promise<Buffer> {
+    return fill(this.#handle, buffer, position, this.#file);
+  }
+
+  #verify(record: FileRecord, hash: string): void {
+    if (hash !== record.sha256) throw damaged(this.#file, `the checksum of ${record.path} differs`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,10 +100,16 @@ export class ArchiveReader implements AsyncDisposable {
   }
 }
 
-async function read(handle: FileHandle, position: number, length: number, file: string): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, position + done);
+function unreadable(file: string, why: string | undefined, cause?: Error): StackyardError {
+  return new StackyardError('STACKYARD_BACKUP_UNREADABLE', `${file} cannot be read: ${why}`, {
+    hint: 'name a file that "stackyard backup" made; without --output they are in data/backups',
+    ...(cause && { cause }),
+  });
+}
+
+async function fill(handle: FileHandle, buffer: Buffer, position: number, file: string): Promise<Buffer> {
+  for (let done = 0; done < buffer.length; ) {
+    const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done);
     if (bytesRead === 0) throw damaged(file, 'it ends too early');
     done += bytesRead;
   }

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import { readSync, read as readWithCallback, writeFileSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import type { Manifest } from './manifest.ts';
+import { Pump, writeAll } from './pump.ts';
 import { blockSize, padded, tarHeader } from './tar-header.ts';
 
-/** Bytes read at once. */
-const chunkSize = 4 * 1024 ** 2;
+/** Up to this many bytes a file is read and written in one go: a database has a thousand of these. */
+const smallSize = 64 * 1024;
 
 /** The first entry of an archive: where the manifest is, which is written last. */
 const pointerName = 'stackyard-backup.json';
@@ -20,6 +23,8 @@ export class ArchiveWriter implements AsyncDisposable {
   /** Where the next entry begins. */
   #end = 2 * blockSize;
   #finished = false;
+  #flushed: Promise<unknown> = Promise.resolve();
+  readonly #pump = new Pump();
 
   private constructor(file: string, part: string, handle: FileHandle) {
     this.#file = file;
@@ -40,31 +45,44 @@ export class ArchiveWriter implements AsyncDisposable {
   /** Adds `size` bytes of an open file, and of zeros where it has fewer, and writes the same to `copy`. */
   async addFile(
     path: string,
-    source: FileHandle,
+    source: number,
     stat: { readonly size: number; readonly mode: number; readonly mtimeMs: number },
-    copy?: FileHandle,
+    copy?: number,
   ): Promise<{ offset: number; sha256: string }> {
     const { size, mode } = stat;
     const start = this.#end;
-    this.#end += blockSize + padded(size);
-    const mtime = Math.max(0, Math.floor(stat.mtimeMs / 1000));
-    await this.#write(tarHeader({ path, size, mode, mtime }), start);
-    const hash = createHash('sha256');
-    let pending: Promise<unknown> = Promise.resolve();
-    for (let done = 0; done < size; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(chunkSize, size - done));
-      const { bytesRead } = await source.read(buffer, 0, buffer.length, done);
-      const chunk = bytesRead > 0 ? buffer.subarray(0, bytesRead) : buffer.fill(0); // it has become shorter
-      await pending;
-      const writes = [this.#write(chunk, start + blockSize + done)];
-      if (copy) writes.push(writeAll(copy, chunk, done));
-      pending = Promise.all(writes);
-      pending.catch(() => {}); // awaited a step later
-      hash.update(chunk); // meanwhile
-      done += chunk.length;
+    const offset = start + blockSize;
+    this.#end = offset + padded(size);
+    const header = tarHeader({ path, size, mode, mtime: Math.max(0, Math.floor(stat.mtimeMs / 1000)) });
+    if (size <= smallSize) {
+      const content = Buffer.alloc(size);
+      for (let done = 0, got = 1; done < size && got > 0; done += got)
+        got = readSync(source, content, done, size - done, done);
+      if (copy !== undefined) writeFileSync(copy, content);
+      await this.#write(Buffer.concat([header, content]), start);
+      return { offset, sha256: sha256(content) };
     }
-    await pending;
-    return { offset: start + blockSize, sha256: hash.digest('hex') };
+    await this.#write(header, start);
+    const hash = await this.#pump.move({
+      size,
+      read: async (buffer, at) => {
+        const { bytesRead } = await read(source, buffer, 0, buffer.length, at);
+        return bytesRead > 0 ? buffer.subarray(0, bytesRead) : buffer.fill(0); // it has become shorter
+      },
+      write: (chunk, at) =>
+        Promise.all([
+          this.#write(chunk, offset + at),
+          ...(copy === undefined ? [] : [writeAll(copy, chunk, at)]),
+        ]),
+    });
+    return { offset, sha256: hash };
+  }
+
+  /** Begins to wait for the disk, for what is there so far; `finish` waits to the end. */
+  flush(): void {
+    const flushed = Promise.all([this.#flushed, this.#handle.datasync()]);
+    flushed.catch(() => {}); // awaited there
+    this.#flushed = flushed;
   }
 
   /**
@@ -98,8 +116,7 @@ export class ArchiveWriter implements AsyncDisposable {
     this.#end += blockSize + padded(content.length);
     await this.#write(tarHeader({ path, size: content.length, mode: 0o600, mtime: now() }), start);
     await this.#write(content, start + blockSize);
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    return { offset: start + blockSize, size: content.length, sha256 };
+    return { offset: start + blockSize, size: content.length, sha256: sha256(content) };
   }
 
   /** Writes the manifest, waits for the disk, and gives the archive its name. */
@@ -110,6 +127,7 @@ export class ArchiveWriter implements AsyncDisposable {
     await this.#write(tarHeader({ path: pointerName, size: blockSize, mode: 0o600, mtime: now() }), 0);
     await this.#write(pointer, blockSize);
     await this.#handle.truncate(this.#end + 2 * blockSize);
+    await this.#flushed;
     await this.#handle.sync();
     await this.#handle.close();
     await rename(this.#part, this.#file);
@@ -118,21 +136,18 @@ export class ArchiveWriter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#finished) return;
+    await this.#flushed.catch(() => {});
     await this.#handle.close().catch(() => {});
     await rm(this.#part, { force: true });
   }
 
   #write(bytes: Buffer, position: number): Promise<void> {
-    return writeAll(this.#handle, bytes, position);
+    return writeAll(this.#handle.fd, bytes, position);
   }
 }
 
-/** A write may take fewer bytes than it was given. */
-export async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
+const read = promisify(readWithCallback);
+
+const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
 
 const now = (): number => Math.floor(Date.now() / 1000);

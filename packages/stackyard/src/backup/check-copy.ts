@@ -51,7 +51,7 @@ export async function checkCopy(
 ): Promise<CheckedCopy> {
   if (stack.driver === 'docker') {
     reporter.progress(service, 'checking the copy in a container');
-    await using scratch = await ScratchContainer.start(stack, service, signal);
+    await using scratch = await ScratchContainer.start(stack, service, signal, { keep: true });
     return { source: scratch.image, rows: await countRows(scratch.url) };
   }
   const reader = readers[embeddedField(stack.model.services[service]!)?.engine ?? ''];

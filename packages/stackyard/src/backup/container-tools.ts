@@ -89,13 +89,11 @@ export class ContainerTools {
     ended.catch(() => {
       failed = true;
     });
-    const closed = new Promise((resolve) => stdin.once('close', resolve));
     const feed = async () => {
       try {
         for await (const chunk of chunks) {
           if (failed) break;
-          if (stdin.destroyed || stdin.write(chunk)) continue;
-          await Promise.race([new Promise((resolve) => stdin.once('drain', resolve)), closed]);
+          await new Promise((taken) => stdin.write(chunk, taken)); // or refused: its exit code counts
         }
       } finally {
         stdin.end();

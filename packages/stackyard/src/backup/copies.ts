@@ -2,10 +2,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
 import { removeContainersFolder } from '../drivers/docker/stored-data.ts';
-import { engineDirectory } from '../drivers/embedded/fields.ts';
+import { embeddedField, engineDirectory } from '../drivers/embedded/fields.ts';
+import { mounts } from '../drivers/embedded/mounts.ts';
 import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
-import { besideFolder, type Remove, removeFolder } from './places.ts';
+import { removeFolder } from '../remove-folder.ts';
+import { besideFolder, type Remove, realFolder } from './places.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {
@@ -32,12 +34,28 @@ export async function placeOfCopy(
   releases: AsyncDisposableStack,
 ): Promise<string> {
   const { stateDirectory } = stack.variant;
-  if (folder !== engineDirectory(stateDirectory, service))
-    return besideFolder(folder, purpose, releases, removal(stack, service));
+  if (folder !== engineDirectory(stateDirectory, service)) {
+    const beside = await besideFolder(folder, purpose, releases, removal(stack, service));
+    if (isPostgresData(stack, service, folder)) {
+      // Else a start would move all of it to where the server's user can enter.
+      const { placeData } = await import('../engines/postgres/placement.ts');
+      const { serverUser } = await import('../engines/postgres/server-user.ts');
+      await placeData(beside, await serverUser(realFolder(folder)));
+    }
+    return beside;
+  }
   const place = engineDirectory(checkDirectory(stateDirectory), service);
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true, mode: 0o700 });
   return place;
+}
+
+function isPostgresData(stack: Stack, name: string, folder: string): boolean {
+  const service = stack.model.services[name]!;
+  if (stack.driver !== 'embedded' || embeddedField(service)?.engine !== 'postgres') return false;
+  return mounts(stack, service).some(
+    ({ path: mount, target }) => mount === folder && target.startsWith('/var/lib/postgresql'),
+  );
 }
 
 /** How folders of a service are removed, whoever owns what is in them. */

@@ -1,5 +1,5 @@
-import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, type Stats } from 'node:fs';
+import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { StackyardError } from '../errors.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
@@ -66,23 +66,29 @@ export async function addFile(
   name: string,
   file: string,
 ): Promise<FileRecord | undefined> {
-  const source = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (live && error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (!source) return undefined;
+  const source = openExisting(file, live ?? false);
+  if (source === undefined) return undefined;
   try {
-    const stat = await source.stat();
-    const target =
-      copy === undefined ? undefined : await open(path.join(copy, name), 'wx', stat.mode & 0o7777);
+    const stat = fstatSync(source);
+    const mode = stat.mode & 0o7777;
+    const target = copy === undefined ? undefined : openSync(path.join(copy, name), 'wx', mode);
     try {
       const written = await archive.addFile(path.posix.join(prefix, name), source, stat, target);
-      return { folder: index, path: name, mode: stat.mode & 0o7777, size: stat.size, ...written };
+      return { folder: index, path: name, mode, size: stat.size, ...written };
     } finally {
-      await target?.close();
+      if (target !== undefined) closeSync(target);
     }
   } finally {
-    await source.close();
+    closeSync(source);
+  }
+}
+
+function openExisting(file: string, mayVanish: boolean): number | undefined {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    if (mayVanish && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

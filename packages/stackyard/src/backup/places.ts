@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { StackyardError } from '../errors.ts';
+import { removeFolder } from '../remove-folder.ts';
 import { formatBytes } from '../units.ts';
 import { eachOf } from './each-of.ts';
 
@@ -36,13 +37,6 @@ export async function besideFolder(
   return place;
 }
 
-/** Also when an engine has put it elsewhere, with a link in its place. */
-export async function removeFolder(folder: string): Promise<void> {
-  const real = await realpath(folder).catch(() => folder);
-  await rm(real, { recursive: true, force: true });
-  await rm(folder, { recursive: true, force: true });
-}
-
 /** Refuses when the disk of a folder has less than this free. */
 export async function requireRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
@@ -57,10 +51,18 @@ export async function requireRoom(folder: string, bytes: number): Promise<void> 
   );
 }
 
-/** Waits until the disk has everything in a folder. */
+/** Whether another disk begins at a folder. */
+export async function isMountPoint(folder: string): Promise<boolean> {
+  const [own, parent] = await Promise.all(
+    [folder, path.dirname(folder)].map((place) => stat(place).catch(() => undefined)),
+  );
+  return own !== undefined && parent !== undefined && own.dev !== parent.dev;
+}
+
+/** Waits until the disk has everything in a folder, but for files that vanish meanwhile. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
-    await syncFiles(folder);
+    await syncFiles(realFolder(folder));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
     await promisify(execFile)('sync'); // the files are a container's: everything on this machine, then
@@ -73,11 +75,13 @@ async function syncFiles(folder: string): Promise<void> {
     .filter((entry) => entry.isFile() || (entry.isDirectory() && process.platform !== 'win32'))
     .map((entry) => path.join(entry.parentPath, entry.name));
   await eachOf([...paths, folder], 4, async (file) => {
-    const handle = await open(file, 'r');
+    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
     try {
-      await handle.sync();
+      await handle?.sync();
     } finally {
-      await handle.close();
+      await handle?.close();
     }
   });
 }

@@ -12,7 +12,7 @@ import { type Backup, backupFile, backupStack, storedServices } from './backup.t
 import { canBeStarted, checkCopy } from './check-copy.ts';
 import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
+import { isMountPoint, type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
 import { loadDumps } from './postgres-dump.ts';
 import { countRows, differences } from './row-counts.ts';
 import { ScratchContainer } from './scratch-container.ts';
@@ -52,6 +52,9 @@ export async function restoreStack(
   if ('holder' in lock) throw mustBeDown(variant.name, new OwnedError(variant.name, lock.holder));
   await using releases = new AsyncDisposableStack();
   releases.defer(() => lock.release());
+  for (const folder of [...targets.values()].flat()) {
+    if (await isMountPoint(realFolder(folder))) throw mounted(folder);
+  }
   for (const [service, folders] of targets) {
     for (const folder of folders.slice(0, 1))
       await requireRoom(await existingParent(folder), sizeOf(service));
@@ -71,7 +74,7 @@ export async function restoreStack(
     if (wrong.length > 0) throw rowsDiffer(name, wrong);
     rows += Object.values(found ?? {}).reduce((sum, count) => sum + count, 0);
     for (const [to, from] of copies) {
-      await syncFolder(realFolder(from));
+      await syncFolder(from); // what the check has changed
       moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
     }
     reporter.done(name);
@@ -102,13 +105,18 @@ async function writeCopies(
   const name = service.service;
   if (service.method === 'dump') {
     reporter.progress(name, 'loading the dump');
-    await using scratch = await ScratchContainer.start(stack, name, signal);
+    await using scratch = await ScratchContainer.start(stack, name, signal, { keep: true });
     await loadDumps(scratch.tools, archive, service.files, signal);
     return await countRows(scratch.url);
   }
   await archive.extract(service, folders, signal);
-  if (!canBeStarted(stack, name)) return undefined;
-  return (await checkCopy(stack, name, reporter, signal)).rows ?? {};
+  const synced = Promise.all(folders.map(syncFolder)); // most of it, while the copy is checked
+  synced.catch(() => {}); // awaited after that
+  const checked = canBeStarted(stack, name)
+    ? await checkCopy(stack, name, reporter, signal).finally(() => synced.catch(() => {}))
+    : undefined;
+  await synced;
+  return checked && (checked.rows ?? {});
 }
 
 /** The folders of this machine that each service of the backup goes to, in the order of the manifest. */
@@ -185,7 +193,11 @@ async function exchange(moves: readonly Move[]): Promise<void> {
         ? path.join(path.dirname(to), `.${path.basename(to)}.replaced-${process.pid}`)
         : undefined;
       await mkdir(path.dirname(to), { recursive: true });
-      if (old) await rename(to, old);
+      if (old) {
+        await rename(to, old).catch((cause: NodeJS.ErrnoException) => {
+          throw cause.code === 'EBUSY' ? mounted(to, cause) : cause;
+        });
+      }
       done.push({ ...move, old });
       await rename(from, to);
     }
@@ -203,6 +215,18 @@ async function existingParent(folder: string): Promise<string> {
   const parent = path.dirname(realFolder(folder));
   await mkdir(parent, { recursive: true });
   return parent;
+}
+
+/** Copies are made beside the data, and change places with it. */
+function mounted(folder: string, cause?: Error): StackyardError {
+  return new StackyardError(
+    'STACKYARD_RESTORE_MOUNT',
+    `${folder} is where a disk is mounted, and cannot be replaced`,
+    {
+      hint: `mount the disk a folder higher: at ${path.dirname(folder)}; nothing was changed`,
+      ...(cause && { cause }),
+    },
+  );
 }
 
 function mustBeDown(variant: string, cause: OwnedError): StackyardError {

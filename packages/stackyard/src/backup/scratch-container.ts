@@ -12,7 +12,11 @@ import { ContainerTools } from './container-tools.ts';
 /** Longest wait for a server: it may have a write-ahead log to read. */
 const readyMs = 120_000;
 
-const throwaway: readonly string[] = ['fsync=off', 'full_page_writes=off', 'autovacuum=off'];
+/** Nobody waits for the disk, nor sends a log elsewhere that is no real one. */
+const throwaway: readonly string[] = [
+  ...['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'],
+  ...['autovacuum=off', 'archive_mode=off', 'maintenance_work_mem=256MB'],
+];
 
 /** Names of images that hold a PostgreSQL. */
 const images = [
@@ -57,18 +61,22 @@ export class ScratchContainer implements AsyncDisposable {
 
   /**
    * @param stack on the folders to use: see `relocate`
-   * @param settings of the server; those of a copy do not wait for the disk
+   * @param options.settings of the server; those of a copy do not wait for the disk
+   * @param options.keep whether the data outlive the container: it is shut down in order, else just removed
    * @throws StackyardError when the server does not start on them
    */
   static async start(
     stack: Stack,
     service: string,
     signal: AbortSignal,
-    settings = throwaway,
+    { settings = throwaway, keep = false }: { settings?: readonly string[]; keep?: boolean } = {},
   ): Promise<ScratchContainer> {
     const { image = '', user } = stack.model.services[service]!;
     const data = dataMount(stack, service);
-    const variables = variablesOf(stack, service);
+    const given = variablesOf(stack, service);
+    // Whoever keeps the data waits for the disk in the end.
+    const initdb = [given.POSTGRES_INITDB_ARGS, '--no-sync'].filter(Boolean).join(' ');
+    const variables: Record<string, string> = { ...given, POSTGRES_INITDB_ARGS: initdb };
     const environment: DockerEnvironment = { ...toolBasics(stack.environment), ...variables };
     const name = `stackyard-check-${randomBytes(4).toString('hex')}`;
     await using releases = new AsyncDisposableStack();
@@ -89,12 +97,12 @@ export class ScratchContainer implements AsyncDisposable {
     url.username = encodeURIComponent(variables.POSTGRES_USER || 'postgres');
     url.password = encodeURIComponent(variables.POSTGRES_PASSWORD ?? '');
     await ready(stack, service, { name, url, environment, signal });
-    releases.defer(async () => void (await docker(['stop', '--time', '60', name], environment)));
+    if (keep) releases.defer(async () => void (await docker(['stop', '--time', '60', name], environment)));
     const tools = new ContainerTools(name, variables, environment);
     return new ScratchContainer(image, tools, url.href, releases.move());
   }
 
-  /** Shuts the server down, which leaves its data complete, and removes the container. */
+  /** Shuts the server down where its data is kept, and removes the container. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#releases.disposeAsync();
   }

@@ -67,7 +67,7 @@ export async function backupService(
     if (beside && tools && dump && 'major' in dump) {
       reporter.progress(service, 'dumping, and loading the dump');
       await using scratch = await ScratchContainer.start(beside, service, signal);
-      const files = await dumpPostgres(tools, scratch.tools, archive, prefix, signal);
+      const files = await dumpPostgres({ tools, major: dump.major }, scratch.tools, archive, prefix, signal);
       const rows = await countRows(scratch.url);
       return {
         method: 'dump',
@@ -79,6 +79,7 @@ export async function backupService(
       };
     }
     const copied = await copyFiles(loaded, stored, running, copies, options);
+    archive.flush(); // while the copy is checked
     const checked = beside && (await checkCopy(beside, service, reporter, signal));
     return { ...copied, ...checked, ...(dump && 'reason' in dump ? { note: dump.reason } : {}) };
   };
@@ -103,7 +104,8 @@ async function dumpTools(
   if (running?.container)
     return new ContainerTools(running.container, variablesOf(stack, service), stack.environment);
   if (running || (await isReadable(realFolder(folder)))) return undefined;
-  return releases.use(await ScratchContainer.start(stack, service, signal, [])).tools;
+  return releases.use(await ScratchContainer.start(stack, service, signal, { settings: [], keep: true }))
+    .tools;
 }
 
 const isReadable = (folder: string): Promise<boolean> =>

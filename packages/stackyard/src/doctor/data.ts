@@ -34,23 +34,39 @@ export async function checkData(loaded: LoadedStack): Promise<Check[]> {
     }
   }
   if (stack.driver === 'docker') checks.push(...(await checkContainerData(stack)));
-  return [...checks, ...checkDisks(loaded)];
+  return [...checks, ...(await checkDisks(loaded))];
 }
 
 /** The disks that data lie on, or will, where they are not that of the checkout. */
-function checkDisks({ stack, driver }: LoadedStack): Check[] {
+async function checkDisks({ stack, driver }: LoadedStack): Promise<Check[]> {
   const { root, name } = stack.variant;
   const seen = new Set([statSync(root).dev]);
-  return driver.data(stack).flatMap(({ folder }) => {
-    if (folder === undefined) return [];
-    let place = folder;
-    while (!existsSync(place)) place = path.dirname(place);
+  const checks: Check[] = [];
+  for (const { folder, service } of driver.data(stack)) {
+    if (folder === undefined) continue;
+    const place = await diskOf(stack, service, folder);
     const { dev } = statSync(place);
-    if (seen.has(dev)) return [];
+    if (seen.has(dev)) continue;
     seen.add(dev);
     const check = checkDisk(`${name} disk`, place);
-    return [{ ...check, message: `${path.relative(root, folder)}: ${check.message}` }];
-  });
+    const where = path.relative(root, place).startsWith('..') ? ` (in ${place})` : '';
+    checks.push({ ...check, message: `${path.relative(root, folder)}${where}: ${check.message}` });
+  }
+  return checks;
+}
+
+/** An existing folder on the disk of a service's data. */
+async function diskOf(stack: Stack, service: string, folder: string): Promise<string> {
+  if (stack.driver === 'embedded' && embeddedField(stack.model.services[service]!)?.engine === 'postgres') {
+    const [{ diskOfData }, { serverUser }] = await Promise.all([
+      import('../engines/postgres/placement.ts'),
+      import('../engines/postgres/server-user.ts'),
+    ]);
+    return diskOfData(folder, await serverUser(folder));
+  }
+  let place = folder;
+  while (!existsSync(place)) place = path.dirname(place);
+  return place;
 }
 
 /** What made a folder, as its stamp or PostgreSQL's own file says. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describeVariant, type Workspace } from '../workspace.ts';
 import type { Check } from './index.ts';
@@ -8,7 +8,8 @@ export function checkEnvFiles(
   { root, variants }: Workspace,
   environment: Readonly<Record<string, string | undefined>>,
 ): Check[] {
-  const files = [...new Set(variants.flatMap((name) => describeVariant(root, name).envFiles))];
+  const named = new Set(variants.flatMap((name) => describeVariant(root, name).envFiles));
+  const files = [...named].filter(isReadable); // those that are not have a check of their own
   const checks = [
     ...[...files, ...secretFiles(root)].flatMap((file) => checkMode(root, file)),
     ...files.flatMap((file) => checkValues(root, file, environment)),
@@ -16,6 +17,15 @@ export function checkEnvFiles(
   if (checks.length > 0) return checks;
   const names = files.map((file) => path.relative(root, file)).join(', ');
   return [{ subject: 'env files', result: 'ok', message: names || 'none; every variable has its default' }];
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** What Stackyard has generated, and the backups, which hold passwords too. */

@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { parseEnvFile } from '@stackyard/compose';
+import { readEnvironment } from '../configuration.ts';
 import { describeVariant, type Workspace } from '../workspace.ts';
 import { checkEnvFiles } from './env-files.ts';
 import { checkEnvNames } from './env-names.ts';
 import { checkMachine } from './machine.ts';
-import { checkClock, checkDocker, checkPnpm } from './tools.ts';
+import { checkClock, checkDocker, checkPnpm, type DockerEngine } from './tools.ts';
 import { checkVariant } from './variant.ts';
 
 /** One line of `stackyard doctor`. */
@@ -24,11 +22,10 @@ export async function checkup(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Check[]> {
   const { root } = workspace;
-  const settings = { ...readSettings(root), ...environment };
   const checks = [
     ...checkMachine(root),
     await checkPnpm(root, environment),
-    await checkDocker(settings, settings.STACKYARD_DRIVER === 'docker'),
+    ...(await Promise.all(engines(workspace, environment).map(checkDocker))),
     checkClock(root),
   ];
   for (const name of workspace.variants) {
@@ -38,12 +35,19 @@ export async function checkup(
   return checks;
 }
 
-/** What `.env` sets for every variant; a file that cannot be read has a check of its own. */
-function readSettings(root: string): Readonly<Record<string, string | undefined>> {
-  const file = path.join(root, '.env');
-  try {
-    return parseEnvFile(readFileSync(file, 'utf8'), { env: {}, file });
-  } catch {
-    return {};
+/** The Docker engines that the variants name: mostly one, but their env files may say otherwise. */
+function engines(
+  { root, variants }: Workspace,
+  environment: Readonly<Record<string, string | undefined>>,
+): DockerEngine[] {
+  const found = new Map<string, DockerEngine>();
+  for (const name of variants) {
+    const { environment: settings } = readEnvironment(describeVariant(root, name), environment);
+    const place = JSON.stringify([settings.DOCKER_HOST, settings.DOCKER_CONTEXT]);
+    const known = found.get(place);
+    const needed = settings.STACKYARD_DRIVER === 'docker' || (known?.needed ?? false);
+    const subject = known?.subject ?? (found.size === 0 ? 'docker' : `${name} docker`);
+    found.set(place, { subject, environment: settings, needed });
   }
+  return found.size > 0 ? [...found.values()] : [{ subject: 'docker', environment, needed: false }];
 }

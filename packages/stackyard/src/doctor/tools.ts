@@ -39,9 +39,16 @@ function pinnedPnpm(root: string): string | undefined {
   }
 }
 
+/** An engine that stacks may run on. */
+export interface DockerEngine {
+  readonly subject: string;
+  /** With `DOCKER_HOST` and the like. */
+  readonly environment: Environment;
+  readonly needed: boolean;
+}
+
 /** Engine and Compose. A stack that runs without them only says so. */
-export async function checkDocker(environment: Environment, needed: boolean): Promise<Check> {
-  const subject = 'docker';
+export async function checkDocker({ subject, environment, needed }: DockerEngine): Promise<Check> {
   try {
     const { engine, compose } = await findTools(toolBasics(environment));
     const tool = [compose.program, ...compose.prefix].join(' ');

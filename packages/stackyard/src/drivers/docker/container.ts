@@ -22,6 +22,9 @@ const deathsOfALoop = 3;
 /** Deaths further apart than this are not of one loop. */
 const loopMs = 60_000;
 
+/** Longest time that `docker restart` leaves between the end of a container and its next start. */
+const comebackMs = 3000;
+
 /** Longest wait for the last lines of a container's log. */
 const lastLinesMs = 2000;
 
@@ -37,10 +40,15 @@ export class Container implements Running {
   readonly #exited = Promise.withResolvers<Exit>();
   #seen: Inspected | undefined;
   #logs: ManagedProcess | undefined;
+  /** Settles when the reading of its log has begun, after its last start. */
+  #following: Promise<void> = Promise.resolve();
   #exit: Exit | undefined;
   #stopping = false;
   #wasHealthy = false;
   #deaths: number[] = [];
+  /** Somebody has told the engine to end it. */
+  #killed = false;
+  #started = Promise.withResolvers<void>();
   /** When it last ended: what it said before that is in its log already. */
   #ended: string | undefined;
 
@@ -84,7 +92,12 @@ export class Container implements Running {
 
   /** Takes in what the engine tells. */
   async hear({ action, exitCode, time }: ContainerEvent): Promise<void> {
-    if (action === 'die') this.#ended = time;
+    if (action === 'kill') this.#killed = true;
+    if (action === 'die') {
+      this.#ended = time;
+      this.#started = Promise.withResolvers();
+    }
+    if (action === 'start') this.#started.resolve();
     if (action === 'health_status: healthy') this.#becomeHealthy();
     if (action === 'health_status: unhealthy') await this.#failHealth();
     if (action === 'die') await this.#die(exitCode ?? null);
@@ -100,6 +113,11 @@ export class Container implements Running {
     if (!seen.running && !seen.restarting && seen.finished) return this.#die(seen.exitCode);
     if (seen.health === 'healthy' || (seen.health === undefined && seen.running)) this.#becomeHealthy();
     if (seen.unhealthy) await this.#failHealth();
+  }
+
+  /** Nothing can be learnt of it any more. */
+  lose(error: Error): void {
+    if (!this.#stopping) this.#end({ code: null, signal: null, reason: error.message });
   }
 
   async healthy(signal: AbortSignal): Promise<void> {
@@ -143,6 +161,7 @@ export class Container implements Running {
 
   /** Ends what follows the container; the container itself is removed with its project. */
   async close(): Promise<void> {
+    await this.#following.catch(() => {});
     await this.#logs?.stop();
   }
 
@@ -181,10 +200,15 @@ export class Container implements Running {
 
   async #die(code: number | null): Promise<void> {
     if (this.#exit || this.#stopping) return;
+    const byHand = this.#killed;
+    this.#killed = false;
+    if (byHand && (await this.#comesBack())) return;
     const seen = await inspect(this.#id, this.#environment);
+    if (this.#stopping) return;
     if (!seen) return this.#vanish();
     const outOfMemory = seen.outOfMemory ? { outOfMemory: true } : {};
-    if (seen.restarts(code)) {
+    // What somebody has stopped, its policy leaves alone.
+    if (byHand ? seen.restarting : seen.restarts(code)) {
       const now = performance.now();
       this.#deaths = [...this.#deaths.filter((time) => now - time < loopMs), now];
       if (this.#deaths.length < deathsOfALoop) return;
@@ -194,6 +218,12 @@ export class Container implements Running {
     }
     await this.#drain();
     this.#end({ code, signal: code === 137 ? 'SIGKILL' : null, ...outOfMemory });
+  }
+
+  /** Whether it was restarted (`docker restart`), not stopped. */
+  async #comesBack(): Promise<boolean> {
+    const started = this.#started.promise.then(() => true);
+    return Promise.race([started, sleep(comebackMs, false, { ref: false })]);
   }
 
   async #vanish(): Promise<void> {
@@ -213,15 +243,22 @@ export class Container implements Running {
     this.#exited.resolve(exit);
   }
 
-  /** Appends the container's output to its log, as long as it runs. */
-  async #follow(): Promise<void> {
+  /** Appends the container's output to its log, as long as it runs, after what it said before it ended last. */
+  #follow(): Promise<void> {
+    const since = this.#ended;
+    this.#following = this.#drain().then(() => this.#readLogs(since));
+    this.#following.catch(() => {}); // whoever asked for it hears of it
+    return this.#following;
+  }
+
+  async #readLogs(since: string | undefined): Promise<void> {
     await this.#logs?.stop();
     const log = openLog(this.#context.stack.variant.stateDirectory, this.service);
     try {
       this.#logs = await this.#context.spawn({
         name: `logs of ${this.service}`,
         command: 'docker',
-        args: ['logs', '--follow', ...(this.#ended ? ['--since', this.#ended] : []), this.#id],
+        args: ['logs', '--follow', ...(since ? ['--since', since] : []), this.#id],
         environment: this.#environment as Record<string, string>,
         cwd: '/',
         stopSignal: 'SIGTERM',
@@ -235,7 +272,11 @@ export class Container implements Running {
 
   /** Waits until everything the container said is in its log. */
   async #drain(): Promise<void> {
-    await Promise.race([this.#logs?.exited, sleep(lastLinesMs, undefined, { ref: false })]);
+    const read = this.#following.then(
+      () => this.#logs?.exited,
+      () => {},
+    );
+    await Promise.race([read, sleep(lastLinesMs, undefined, { ref: false })]);
   }
 
   #cannotStart(stderr: string): StackyardError {

@@ -5,7 +5,7 @@ import { projectLabel, serviceLabel } from './project.ts';
 
 /** What the engine tells about a container. */
 export interface ContainerEvent {
-  /** `create`, `start`, `die`, `oom`, `health_status: healthy`. */
+  /** `create`, `start`, `kill`, `die`, `oom`, `health_status: healthy`. */
   readonly action: string;
   /** Of the container. */
   readonly id: string;
@@ -52,7 +52,7 @@ export function watchEvents(
   environment: DockerEnvironment,
   callback: (event: ContainerEvent) => void,
 ): Promise<ManagedProcess> {
-  const kinds = ['create', 'start', 'die', 'oom', 'health_status'].flatMap((kind) => [
+  const kinds = ['create', 'start', 'kill', 'die', 'oom', 'health_status'].flatMap((kind) => [
     '--filter',
     `event=${kind}`,
   ]);

@@ -40,7 +40,7 @@ const removals = 50;
 /**
  * Removes the containers and networks of a project at once; volumes stay. Quiet about what is gone already.
  *
- * @throws StackyardError when no engine answers
+ * @throws StackyardError when no engine answers, or when containers of somebody else keep a network
  */
 export async function removeProject(project: string, environment: DockerEnvironment): Promise<void> {
   for (let tries = 0; tries < removals; tries += 1) {
@@ -54,8 +54,27 @@ export async function removeProject(project: string, environment: DockerEnvironm
     const nets = words(networks.stdout);
     const gone = nets.length === 0 || (await docker(['network', 'rm', ...nets], environment)).code === 0;
     if (removed && gone) return;
+    if (ids.length === 0) await refuseGuests(nets, environment);
     await sleep(100);
   }
+}
+
+/** A network that lost its own containers goes, unless others were connected to it by hand. */
+async function refuseGuests(networks: readonly string[], environment: DockerEnvironment): Promise<void> {
+  const format = '{{$network := .Name}}{{range .Containers}}{{$network}} {{.Name}}{{println}}{{end}}';
+  const { stdout } = await docker(['network', 'inspect', '--format', format, ...networks], environment);
+  const guests = stdout.split('\n').filter((line) => line.trim() !== '');
+  const [first] = guests;
+  if (first === undefined) return;
+  const name = first.split(' ')[0];
+  throw new StackyardError(
+    'STACKYARD_NETWORK_KEPT',
+    `the stack has stopped, but its network ${name} stays: containers that are not the stack's are on it`,
+    {
+      details: guests.map((line) => line.split(' ')[1] as string),
+      hint: `take them off (docker network disconnect ${first}), then run stackyard down again; the next start uses the network as it is`,
+    },
+  );
 }
 
 function maybeLeft(project: string, said: string): StackyardError {

@@ -7,7 +7,7 @@ import type { ManagedProcess } from '../../supervisor/managed-process.ts';
 import type { DockerEnvironment } from './command.ts';
 import { Compose } from './compose.ts';
 import { Container } from './container.ts';
-import { watchEvents } from './events.ts';
+import { type ContainerEvent, watchEvents } from './events.ts';
 import { refuseForeignData } from './existing-data.ts';
 import { missingImages, provideImages } from './images.ts';
 import { listContainers, projectName, removeProject } from './project.ts';
@@ -99,14 +99,23 @@ class DockerSession implements DriverSession {
   async #listen(): Promise<void> {
     this.#events = await watchEvents(this.#project, this.#context, this.#environment, (event) => {
       if (event.action === 'create') this.#ids.set(event.service, event.id);
-      else void this.#containers.get(event.service)?.hear(event);
+      else this.#hear(event);
     });
-    void this.#events.exited.then(async () => {
+    const again = async () => {
       if (this.#closed) return;
       await Promise.all([...this.#containers.values()].map((container) => container.look()));
       if (!(await engineAnswers(this.#environment)) || this.#closed) return;
       await this.#listen();
+    };
+    this.#events.exited.then(again).catch((error: Error) => {
+      for (const container of this.#containers.values()) container.lose(error);
     });
+  }
+
+  /** Where its log cannot be followed any more, Docker's own command is gone: nor could its end be noticed. */
+  #hear(event: ContainerEvent): void {
+    const container = this.#containers.get(event.service);
+    container?.hear(event).catch((error: Error) => container.lose(error));
   }
 }
 

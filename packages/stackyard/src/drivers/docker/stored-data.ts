@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack, StoredData } from '../../driver.ts';
 import { StackyardError } from '../../errors.ts';
+import { removeTree } from '../../remove-folder.ts';
 import { folderSize } from '../embedded/folder-size.ts';
 import { type DockerEnvironment, docker } from './command.ts';
 import { projectName } from './project.ts';
@@ -68,7 +68,7 @@ export async function removeContainersFolder(
   image: string | undefined,
   environment: DockerEnvironment,
 ): Promise<void> {
-  await rm(folder, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
+  await removeTree(folder).catch(async (error: NodeJS.ErrnoException) => {
     if ((error.code !== 'EACCES' && error.code !== 'EPERM') || image === undefined) throw error;
     const inside = `/stored/${path.basename(folder)}`;
     const mount = `${path.dirname(folder)}:/stored`;
@@ -76,7 +76,7 @@ export async function removeContainersFolder(
       ['run', '--rm', '--user', '0', '--entrypoint', 'rm', '--volume', mount, image, '-rf', inside],
       environment,
     );
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
   });
 }
 

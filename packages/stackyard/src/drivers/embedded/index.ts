@@ -1,5 +1,4 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Service } from '@stackyard/compose';
 import type {
@@ -12,6 +11,7 @@ import type {
   StoredData,
 } from '../../driver.ts';
 import { endLeftovers } from '../../leftovers.ts';
+import { removeFolder } from '../../remove-folder.ts';
 import type { StackState } from '../../state.ts';
 import { engineNames } from './engines.ts';
 import { embeddedField, engineDirectory } from './fields.ts';
@@ -85,9 +85,6 @@ function storedFolder(service: string, folder: string, root: string): StoredData
       const bytes = existsSync(real) ? folderSize(real) : 0;
       return bytes > 0 ? bytes : undefined;
     },
-    remove: async () => {
-      await rm(real, { recursive: true, force: true });
-      await rm(folder, { recursive: true, force: true });
-    },
+    remove: () => removeFolder(folder),
   };
 }

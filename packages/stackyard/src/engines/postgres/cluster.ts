@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Binaries } from './binaries.ts';
+import { mounted } from './placement.ts';
 import { run } from './run.ts';
 import type { ServerUser } from './server-user.ts';
 
@@ -50,6 +51,7 @@ export async function createCluster(options: ClusterOptions): Promise<void> {
     await options.complete?.(data);
     options.signal?.throwIfAborted();
     await rmdir(options.dataDirectory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EBUSY') throw mounted(options.dataDirectory, error);
       if (error.code !== 'ENOENT') throw error;
     });
     await rename(data, options.dataDirectory);

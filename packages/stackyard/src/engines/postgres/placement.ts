@@ -10,6 +10,7 @@ import {
   realpath,
   rename,
   rm,
+  rmdir,
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -77,22 +78,56 @@ export async function placeData(
     return { dataDirectory, moved: dataDirectory.startsWith(`${shelter}/`) };
   }
   await mkdir(dirname(mount), { recursive: true });
-  if (!user || (await firstUnreachable(user, [dirname(mount)])) === undefined) {
-    return { dataDirectory: mount, moved: false };
-  }
+  if (!user || !(await needsShelter(mount, user))) return { dataDirectory: mount, moved: false };
   const checkout = createHash('sha256').update(mount).digest('hex').slice(0, 16);
   const target = join(shelter, 'data', `${checkout}-${randomBytes(4).toString('hex')}`);
   await openFolder(dirname(target));
   if (there && (await readdir(mount)).length > 0) {
     await run('/bin/cp', ['-a', mount, target], { user: undefined, cwd: '/' });
-    await rename(mount, `${mount}.moved`);
+    await rename(mount, `${mount}.moved`).catch(async (error: NodeJS.ErrnoException) => {
+      await rm(target, { recursive: true });
+      throw error.code === 'EBUSY' ? mounted(mount, error) : error;
+    });
   } else {
+    await rmdir(mount).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EBUSY') throw mounted(mount, error);
+      if (error.code !== 'ENOENT') throw error;
+    });
     await mkdir(target, { mode: 0o700 });
     await chown(target, user.uid, user.gid);
-    if (there) await rm(mount, { recursive: true });
   }
   await symlink(target, mount);
   return { dataDirectory: target, moved: true };
+}
+
+/** Whether the data of a mount are to lie in the shelter: the server's user cannot enter the folder it is in, or will be. */
+async function needsShelter(mount: string, user: ServerUser | undefined): Promise<boolean> {
+  let folder = dirname(mount);
+  while (!(await exists(folder))) folder = dirname(folder);
+  return user !== undefined && (await firstUnreachable(user, [folder])) !== undefined;
+}
+
+/** An existing folder on the disk where the data of a mount lie, or will when the server first starts. */
+export async function diskOfData(mount: string, user: ServerUser | undefined): Promise<string> {
+  let folder = (await needsShelter(mount, user)) && !(await isLink(mount)) ? shelter : mount;
+  while (!(await exists(folder))) folder = dirname(folder);
+  return folder;
+}
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (there) => there.isSymbolicLink(),
+    () => false,
+  );
+
+/** Data are made beside their place, and get it whole: that cannot be where a disk begins. */
+export function mounted(folder: string, cause: Error): EngineError {
+  return new EngineError(
+    'ENGINE_DATA_MOUNT',
+    `${folder} is where a disk is mounted, and the data need a folder of their own`,
+    `Mount the disk a folder higher: at ${dirname(folder)}.`,
+    { cause },
+  );
 }
 
 /** A folder that everybody can enter, whatever the umask says. */
