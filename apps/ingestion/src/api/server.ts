@@ -2,6 +2,7 @@ import statics from '@fastify/static';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { authentication } from './auth.ts';
+import { closeQuietConnections } from './closing.ts';
 import type { ApiContext } from './context.ts';
 import { Intake } from './intake.ts';
 import { Problem, problemOf } from './problem.ts';
@@ -26,8 +27,8 @@ export async function createApi(context: ApiContext): Promise<FastifyInstance> {
     connectionTimeout: IDLE_MS,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 200 },
-    forceCloseConnections: 'idle',
   });
+  closeQuietConnections(app);
   app.setErrorHandler(async (error, request, reply) => {
     const problem = problemOf(error);
     if (problem.unforeseen) context.onError(error);
