@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Four suites over one workspace, chosen with `--mode`:
@@ -19,24 +18,12 @@ const suites = {
   containers: { include: ['**/*.containers.test.ts', '**/*.integration.test.ts'], exclude: [] },
 };
 
-/** The slow files, which are those of the folders `test`, come first: quick ones fill up the workers at the end. */
-class SlowFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const { slow = [], quick = [] } = Object.groupBy(sorted, ({ project, moduleId }) =>
-      relative(project.config.root, moduleId).startsWith('test') ? 'slow' : 'quick',
-    );
-    return [...slow, ...quick];
-  }
-}
-
 export default defineConfig(({ mode }) => {
   const suite = suites[mode as keyof typeof suites] ?? suites.test;
   return {
     test: {
       // Tests wait for processes and disks more than they compute.
       maxWorkers: availableParallelism() + 1,
-      sequence: { sequencer: SlowFirst },
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {
