@@ -19,7 +19,8 @@ export function useDatabase(): FileDatabase {
   let databases: TestDatabases;
   let database: TestDatabase;
   beforeAll(async () => {
-    databases = await testDatabases({ url: await postgresUrl(), migrations: MIGRATIONS });
+    // A file asks for one database, which is of some thousand files: no more are to be copied.
+    databases = await testDatabases({ url: await postgresUrl(), migrations: MIGRATIONS, ahead: 0 });
     database = await databases.open();
   }, 60_000);
   afterAll(async () => {

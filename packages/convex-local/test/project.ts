@@ -72,6 +72,8 @@ export class Project {
     return {
       PATH: process.env.PATH ?? '',
       HOME: this.root,
+      // The CLI is large, and started often.
+      NODE_COMPILE_CACHE: path.join(PACKAGE, 'node_modules', '.cache', 'compiled'),
       CI: '1',
       NO_COLOR: '1',
       CONVEX_SELF_HOSTED_URL: url,

@@ -78,6 +78,17 @@ test('a template whose building fails leaves nothing, and the error reaches the 
   await expect.poll(left).toEqual([]);
 });
 
+test('none is made that nobody takes, where none are wanted ahead', async ({ url, migrations }) => {
+  await using databases = testDatabases({ url, migrations, ahead: 0 });
+  await using client = createClient({ url });
+  for (const taken of [1, 2]) {
+    const { name } = await databases.open();
+    const own = `${name.slice(0, name.lastIndexOf('_'))}_`;
+    const there = await client.query('SELECT FROM pg_database WHERE starts_with(datname, $1)', [own]);
+    expect(there.length).toBe(taken);
+  }
+});
+
 test('all databases are gone when the supply is closed', async ({ url, migrations }) => {
   const databases = testDatabases({ url, migrations });
   const { name } = await databases.open();

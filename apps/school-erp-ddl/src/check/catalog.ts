@@ -122,7 +122,9 @@ const RULES: readonly Rule[] = [
       SELECT c.oid::regclass || '.' || a.attname FROM pg_class c
       JOIN pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-      WHERE ${OURS} AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND col_description(c.oid, a.attnum) IS NULL
+      WHERE ${OURS} AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND NOT EXISTS (SELECT FROM pg_description d WHERE d.classoid = 'pg_class'::regclass
+          AND d.objoid = c.oid AND d.objsubid = a.attnum)
       UNION ALL
       SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       WHERE ${OURS} AND obj_description(p.oid, 'pg_proc') IS NULL
@@ -133,18 +135,24 @@ const RULES: readonly Rule[] = [
   {
     name: 'constraint-message',
     message: 'a constraint without a sentence for people, or a sentence without its constraint',
-    query: `SELECT con.relid::regclass || ' ' || con.name AS object
-      FROM ${REFUSING} con JOIN pg_class c ON c.oid = con.relid JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE ${OURS} AND NOT c.relispartition
-        AND NOT EXISTS (SELECT FROM tenancy.constraint_message m WHERE m.schema_name = n.nspname
-          AND m.table_name = c.relname AND m.constraint_name = con.name)
+    // Functions are few and constraints many: each list is made once.
+    query: `WITH refusing AS MATERIALIZED (
+        SELECT con.relid, n.nspname AS schema_name, c.relname AS table_name, con.name AS constraint_name, c.relispartition
+        FROM ${REFUSING} con JOIN pg_class c ON c.oid = con.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE ${OURS}),
+      source AS MATERIALIZED (
+        SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE ${OURS}),
+      lost AS MATERIALIZED (
+        SELECT schema_name, table_name, constraint_name FROM tenancy.constraint_message
+        EXCEPT SELECT schema_name, table_name, constraint_name FROM refusing)
+      SELECT r.relid::regclass || ' ' || r.constraint_name AS object FROM refusing r
+      WHERE NOT r.relispartition AND NOT EXISTS (
+        SELECT FROM tenancy.constraint_message m WHERE m.schema_name = r.schema_name
+          AND m.table_name = r.table_name AND m.constraint_name = r.constraint_name)
       UNION ALL
-      SELECT m.schema_name || '.' || m.table_name || ' ' || m.constraint_name FROM tenancy.constraint_message m
+      SELECT m.schema_name || '.' || m.table_name || ' ' || m.constraint_name FROM lost m
       WHERE NOT EXISTS (
-        SELECT FROM ${REFUSING} con JOIN pg_class c ON c.oid = con.relid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = m.schema_name AND c.relname = m.table_name AND con.name = m.constraint_name)
-      AND NOT EXISTS (
-        SELECT FROM pg_proc p WHERE p.prosrc LIKE '%' || m.constraint_name || '%'
+        SELECT FROM source p WHERE p.prosrc LIKE '%' || m.constraint_name || '%'
           OR (p.prosrc LIKE '%TG_TABLE_NAME || ''' || substring(m.constraint_name from '_[a-z]+$') || '''%'))
       AND NOT EXISTS (
         SELECT FROM pg_trigger g WHERE g.tgname = m.constraint_name)`,

@@ -6,7 +6,7 @@ import { databaseUrl, ensureTemplate, type TemplateOptions } from './template.ts
 export interface TestDatabasesOptions extends TemplateOptions {
   /** A role that may create databases, on a server whose data nobody needs. */
   readonly url: string;
-  /** How many databases to keep ready. 2 where absent. */
+  /** How many databases to keep ready. 2 where absent; 0 makes each when it is asked for. */
   readonly ahead?: number;
   /** For the clients of the test databases. */
   readonly client?: Omit<ClientOptions, 'url'>;
@@ -155,8 +155,8 @@ function createSupply(
     swept.catch(() => {});
   };
 
-  const fill = () => {
-    while (ready.length < options.ahead && !closed) {
+  const fill = (least = 0) => {
+    while (ready.length < Math.max(options.ahead, least) && !closed) {
       count += 1;
       const name = `${template}_${owner}_${count}`;
       const next = lastCopy.catch(() => undefined).then(() => make(name));
@@ -168,10 +168,10 @@ function createSupply(
 
   return {
     take() {
-      fill();
+      fill(1);
       const database = ready.shift() as Promise<TestDatabase>;
       // After the caller's own first step, so that the next copy does not compete with it.
-      setImmediate(fill);
+      setImmediate(() => fill());
       return database;
     },
     async close() {
