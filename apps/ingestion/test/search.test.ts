@@ -168,3 +168,12 @@ test('a connection is nobody in particular after a search, and after one that fa
   await expect(ask('theirs', 'secret', wrong)).rejects.toThrow(/dimensions/);
   expect(await who()).toEqual(before);
 });
+
+test('rows go into the embedded engine by COPY', async () => {
+  await client.query('CREATE TABLE loaded (n int, by text DEFAULT current_query())');
+  expect(await client.copyInto('loaded', ['n'], [[1], [2]])).toBe(2);
+  expect(await client.query(`SELECT n, split_part(by, ' ', 1) AS by FROM loaded ORDER BY n`)).toEqual([
+    { n: 1, by: 'COPY' },
+    { n: 2, by: 'COPY' },
+  ]);
+});

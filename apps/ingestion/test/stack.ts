@@ -25,6 +25,9 @@ import { type RunningWorker, startWorker, type WorkerOptions } from '../src/work
 const cache = fileURLToPath(new URL('../node_modules/.cache/ingestion', import.meta.url));
 const password = 'test';
 
+/** Tests start often and compute little. */
+const execArgv = ['--liftoff-only'];
+
 /** A data directory with the schema in it, made once per state of the migrations and copied for each test file. */
 async function template(): Promise<string> {
   const hash = createHash('sha256');
@@ -40,6 +43,7 @@ async function template(): Promise<string> {
       dataDirectory: join(part, 'data'),
       database: 'ingestion',
       password,
+      execArgv,
     });
     await setup({ databaseUrl: database.url, anonymousTenant: 'default' });
   }
@@ -50,6 +54,8 @@ async function template(): Promise<string> {
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
+  /** Reads documents with the usual limits; its process starts with the first. */
+  readonly extractor: Extractor;
   /** As it was at the beginning. */
   clear(): Promise<void>;
   /** Ends it as a crash would. */
@@ -65,13 +71,15 @@ export async function openDatabase(): Promise<TestDatabase> {
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   const dataDirectory = join(folder, 'data');
   await cp(await template(), dataDirectory, { recursive: true });
-  const options = { dataDirectory, database: 'ingestion', password };
+  const options = { dataDirectory, database: 'ingestion', password, execArgv };
   let running = await startPgvector(options);
   stack.defer(() => running[Symbol.asyncDispose]());
   const { url, port } = running;
+  const extractor = stack.use(openExtractor({ processes: 1 }));
   const owned = stack.move();
   return {
     url,
+    extractor,
     async clear() {
       await using client = createClient({ url, connections: 1 });
       const tables = await client.query<{ name: string; part: boolean }>(
@@ -133,7 +141,8 @@ export async function openStack(options: StackOptions = {}): Promise<TestStack> 
   const storage = stack.use(await openStorage(options.storageUrl ?? pathToFileURL(join(folder, 'objects'))));
   const url = options.queueUrl === undefined ? undefined : new URL(options.queueUrl);
   const queue = stack.use(await openQueue({ url, client, onError }));
-  const extractor = stack.use(openExtractor({ processes: 1, limits: options.limits }));
+  const { limits } = options;
+  const extractor = limits ? stack.use(openExtractor({ processes: 1, limits })) : database.extractor;
   const embedder = options.embedder ?? createHashingEmbedder({ dimensions: 64 });
   const shared = { client, queue, storage, extractor, embedder, onError };
   const start = async (own: Partial<WorkerOptions> = {}) =>

@@ -13,6 +13,8 @@ export interface StartPgvectorOptions {
   readonly database?: string;
   /** A random one where absent. */
   readonly password?: string;
+  /** What Node is started with. `--liftoff-only` starts in half the time and a third of the memory, and computes slower. */
+  readonly execArgv?: readonly string[];
 }
 
 /** A PostgreSQL with pgvector that runs until it is disposed of. */
@@ -28,7 +30,7 @@ export interface RunningPgvector extends AsyncDisposable {
 export async function startPgvector(options: StartPgvectorOptions): Promise<RunningPgvector> {
   const { dataDirectory, port = 0, database = 'postgres' } = options;
   const password = options.password ?? randomBytes(18).toString('base64url');
-  const child = spawn(process.execPath, [entry()], {
+  const child = spawn(process.execPath, [...(options.execArgv ?? []), entry()], {
     env: {
       PATH: process.env.PATH,
       PGVECTOR_PARENT: 'pipe',
