@@ -31,8 +31,8 @@ const firstWaitMs = 100;
 const longestWaitMs = 5_000;
 
 /**
- * The runner's view of the deployment. Its calls change nothing when they are repeated, so each waits for a deployment
- * that has gone away, and is made again when it is back.
+ * The runner's view of the deployment. Its calls about a claim change nothing when they are repeated, so each waits for
+ * a deployment that has gone away, and is made again when it is back. A claim whose answer was lost ends with its lease.
  */
 export class Backend implements AsyncDisposable {
   readonly #http: ConvexHttpClient;

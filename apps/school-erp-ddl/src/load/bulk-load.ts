@@ -29,8 +29,8 @@ export interface BulkLoadReport {
  *
  * All or nothing: after a refusal the tables are empty again and everything is back in its place. What came off is
  * noted in the database first; after a crash, {@link recover} does the same from that note. Meanwhile the tables are
- * no use to anybody else, and nobody may write rows that refer to them: it is work for a maintenance window. The role has to bypass row-level security, because
- * PostgreSQL otherwise takes foreign keys for good whose rows the policies hide.
+ * no use to anybody else, and nobody may write rows that refer to them: it is work for a maintenance window. The role
+ * has to bypass row-level security, because PostgreSQL otherwise takes foreign keys for good whose rows the policies hide.
  *
  * @throws LoadError
  */
