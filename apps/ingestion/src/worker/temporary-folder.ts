@@ -10,7 +10,8 @@ export interface TemporaryFolder extends AsyncDisposable {
 export async function openTemporaryFolder(parent: string = tmpdir()): Promise<TemporaryFolder> {
   for (const name of await readdir(parent)) {
     const pid = /^ingestion-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await remove(join(parent, name));
+    // One that another user left in a shared folder stays.
+    if (pid !== undefined && !isAlive(Number(pid))) await remove(join(parent, name)).catch(() => {});
   }
   const path = await mkdtemp(join(parent, `ingestion-${process.pid}-`));
   return { path, [Symbol.asyncDispose]: () => remove(path) };
