@@ -161,7 +161,7 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     expect(workspace.leftovers().join('\n')).not.toContain(token);
   });
 
-  test('--build leaves no container of a step that failed, was interrupted or killed', async () => {
+  test('--build leaves nothing of a step that failed, was interrupted or killed', async () => {
     await using workspace = workspaceOf({ web: { build: { context: './apps/one' } } });
     const label = `stackyard.build=${path.basename(workspace.root)}`;
     const step = (command: string) =>
@@ -174,11 +174,13 @@ describe('the docker driver', { timeout: 120_000 }, () => {
     const failed = await workspace.run(['up', 'one', '--build']);
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_BUILD') });
     expect(steps()).toBe('');
-    step('sleep 600');
+    // BuildKit's steps are no containers, but processes of this machine like those of the older builder.
+    const long = `: ${workspace.root}; sleep 600`;
+    step(long);
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
       const dev = workspace.start(['dev', 'one', '--build']);
       await eventually(
-        () => steps() !== '',
+        () => workspace.leftovers().some((left) => left.endsWith(long)),
         () => dev.output,
       );
       dev.kill(signal);
