@@ -1,4 +1,5 @@
 import type { ComposeModel, Service } from '@stackyard/compose';
+import type { StackyardError } from './errors.ts';
 import type { ProcessIdentity } from './processes.ts';
 import type { PortRecord, StackState } from './state.ts';
 import type { Exit, ManagedProcess, ProcessSpec } from './supervisor/managed-process.ts';
@@ -19,8 +20,12 @@ export interface Driver {
    * Removes what a dead owner of the stack left behind; called before anything starts.
    *
    * @param environment `.env` files under the process environment, as in `Stack`
+   * @returns what it had to leave although nothing runs any more: no hindrance to a start, but `down` says it
    */
-  recover(state: StackState, environment: Readonly<Record<string, string>>): Promise<void>;
+  recover(
+    state: StackState,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<StackyardError | undefined>;
   /** What the services of the stack have stored, for `reset`. */
   data(stack: Stack): readonly StoredData[];
 }

@@ -144,8 +144,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
 async function recover(previous: StackState, { stack, driver }: StartOptions): Promise<void> {
   const owner = await loadDriver(previous.driver);
   await owner.recover(previous, stack.environment).catch((error: unknown) => {
-    const isKept = error instanceof StackyardError && error.code === 'STACKYARD_NETWORK_KEPT'; // and serves again
-    if (owner.name === driver.name && !isKept) throw error;
+    if (owner.name === driver.name) throw error;
   });
 }
 

@@ -70,7 +70,8 @@ export async function stopStack(
 async function recover(state: StackState, variant: Variant, surroundings: Surroundings): Promise<void> {
   const { readEnvironment } = await import('../configuration.ts');
   const { environment } = readEnvironment(variant, surroundings.environment);
-  await (await loadDriver(state.driver)).recover(state, environment);
+  const left = await (await loadDriver(state.driver)).recover(state, environment);
+  if (left) throw left;
 }
 
 function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {

@@ -13,7 +13,7 @@ export const docker: Driver = {
   open: async (context) => (await import('./session.ts')).openSession(context),
   async recover({ root, variant }, environment) {
     endWatchdog(describeVariant(root, variant).stateDirectory);
-    await removeProject(projectName(root, variant), toolBasics(environment));
+    return removeProject(projectName(root, variant), toolBasics(environment));
   },
   data: storedData,
 };

@@ -40,9 +40,13 @@ const removals = 50;
 /**
  * Removes the containers and networks of a project at once; volumes stay. Quiet about what is gone already.
  *
- * @throws StackyardError when no engine answers, or when containers of somebody else keep a network
+ * @returns what keeps a network: containers of somebody else
+ * @throws StackyardError when no engine answers
  */
-export async function removeProject(project: string, environment: DockerEnvironment): Promise<void> {
+export async function removeProject(
+  project: string,
+  environment: DockerEnvironment,
+): Promise<StackyardError | undefined> {
   for (let tries = 0; tries < removals; tries += 1) {
     const [containers, networks] = await Promise.all([
       docker(['ps', '--all', '--quiet', ...ofProject(project)], environment),
@@ -53,21 +57,26 @@ export async function removeProject(project: string, environment: DockerEnvironm
     const removed = ids.length === 0 || (await docker(['rm', '--force', ...ids], environment)).code === 0;
     const nets = words(networks.stdout);
     const gone = nets.length === 0 || (await docker(['network', 'rm', ...nets], environment)).code === 0;
-    if (removed && gone) return;
-    if (ids.length === 0) await refuseGuests(nets, environment);
+    if (removed && gone) return undefined;
+    const kept = ids.length === 0 ? await keptByGuests(nets, environment) : undefined;
+    if (kept) return kept;
     await sleep(100);
   }
+  return undefined;
 }
 
 /** A network that lost its own containers goes, unless others were connected to it by hand. */
-async function refuseGuests(networks: readonly string[], environment: DockerEnvironment): Promise<void> {
+async function keptByGuests(
+  networks: readonly string[],
+  environment: DockerEnvironment,
+): Promise<StackyardError | undefined> {
   const format = '{{$network := .Name}}{{range .Containers}}{{$network}} {{.Name}}{{println}}{{end}}';
   const { stdout } = await docker(['network', 'inspect', '--format', format, ...networks], environment);
   const guests = stdout.split('\n').filter((line) => line.trim() !== '');
   const [first] = guests;
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   const name = first.split(' ')[0];
-  throw new StackyardError(
+  return new StackyardError(
     'STACKYARD_NETWORK_KEPT',
     `the stack has stopped, but its network ${name} stays: containers that are not the stack's are on it`,
     {

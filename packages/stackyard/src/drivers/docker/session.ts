@@ -92,7 +92,8 @@ class DockerSession implements DriverSession {
     await this.#events?.stop();
     await Promise.all([...this.#containers.values()].map((container) => container.close()));
     using _ = this.#watchdog;
-    await removeProject(this.#project, this.#environment);
+    const kept = await removeProject(this.#project, this.#environment);
+    if (kept) throw kept;
   }
 
   /** Follows the engine's events; when they end by themselves, the engine has stopped or was restarted. */

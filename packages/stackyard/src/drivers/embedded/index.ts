@@ -56,7 +56,7 @@ class EmbeddedSession implements DriverSession {
 }
 
 /** Ends processes that outlived their supervisor and its watchdog. */
-async function recover(state: StackState): Promise<void> {
+async function recover(state: StackState): Promise<undefined> {
   await endLeftovers(Object.values(state.services).flatMap(({ process }) => process ?? []));
 }
 
