@@ -22,11 +22,12 @@ test('there is a Compose to ask', () => {
 
 function compose(tool: string, cwd: string, ...args: string[]) {
   const [command = '', ...first] = tool.split(' ');
+  const { PATH, HOME, DOCKER_CONFIG } = process.env; // no variable of the Compose files
   const files = ['infra', 'apps/shop'].flatMap((folder) => ['-f', `${folder}/compose.yaml`]);
   return spawnSync(command, [...first, '--project-directory', '.', '-p', 'shop', ...files, ...args], {
     cwd,
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    env: { PATH, HOME, DOCKER_CONFIG },
   });
 }
 
