@@ -1,46 +1,34 @@
-import { lstat, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findBinaries } from './binaries.ts';
-import { placeBinaries, placeData } from './placement.ts';
-import { firstUnreachable, serverUser } from './server-user.ts';
+import { placeData } from './placement.ts';
+import { serverUser } from './server-user.ts';
 
-test('what the current user can reach stays where it is', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'place '));
-  try {
-    const mount = join(folder, 'data', 'postgres');
-    expect(await placeData(mount, undefined)).toEqual({ dataDirectory: mount, moved: false });
-    const installed = await findBinaries();
-    expect(await placeBinaries(installed, undefined)).toEqual({ binaries: installed, moved: false });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
-
-test('a link that leads nowhere is an error, not an empty database', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'place '));
-  try {
-    const mount = join(folder, 'postgres');
-    await symlink(join(folder, 'gone'), mount);
-    await expect(placeData(mount, undefined)).rejects.toMatchObject({ code: 'ENGINE_DATA_MISSING' });
-    expect((await lstat(mount)).isSymbolicLink()).toBe(true);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
-
-test('the user of the server has an entry in the passwd file, and is asked what it can reach', async () => {
-  const user = await serverUser();
-  expect(user === undefined).toBe(process.getuid?.() !== 0);
-  if (!user) return;
-  expect(await readFile('/etc/passwd', 'utf8')).toMatch(new RegExp(`^${user.name}:[^:]*:${user.uid}:`, 'm'));
-  const folder = await mkdtemp(join(tmpdir(), 'closed '));
-  try {
-    const below = join(folder, 'below');
-    await mkdir(below);
-    expect(await firstUnreachable(user, ['/', below])).toBe(below);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
+test.each([
+  { name: 'an empty disk', files: [] },
+  { name: 'a disk with data', files: ['PG_VERSION'] },
+])(
+  '$name mounted at the very place of the data, where the server cannot reach it, stays as it is',
+  async ({ files }) => {
+    await using releases = new AsyncDisposableStack();
+    const root = await mkdtemp(join(tmpdir(), 'stackyard placement ')); // only its owner can enter it
+    releases.defer(() => rm(root, { recursive: true }));
+    const place = join(root, 'postgres');
+    await mkdir(place);
+    try {
+      execFileSync('mount', ['--bind', place, place], { stdio: 'ignore' });
+      releases.defer(() => void execFileSync('umount', [place]));
+    } catch {
+      return; // only root may, and only root's server is another user
+    }
+    for (const file of files) await writeFile(join(place, file), '17\n');
+    await expect(placeData(place, await serverUser())).rejects.toMatchObject({
+      code: 'ENGINE_DATA_MOUNT',
+      hint: `Mount the disk a folder higher: at ${root}.`,
+    });
+    expect(await readdir(root)).toEqual(['postgres']);
+    expect(await readdir(place)).toEqual(files);
+  },
+);
