@@ -359,7 +359,10 @@ events.onmessage = async (message) => {
   const change = JSON.parse(message.data);
   $('problem').hidden = change.kind !== 'problem';
   if (change.kind === 'problem') $('problem').textContent = change.message;
-  else await Promise.all([loadSchema(), loadCounts()]);
+  else {
+    await loadSchema();
+    await loadCounts();
+  }
 };
 
 const tenants = await get('/api/tenants');

@@ -15,6 +15,9 @@ import { setUp } from '../cli/setup.ts';
 import { MIGRATIONS } from '../migrations.ts';
 import { Explorer } from './server.ts';
 
+/** Of the page, as far as a function that runs there asks it. */
+declare const document: { querySelectorAll(selector: string): Iterable<{ readonly textContent: string }> };
+
 const db = useDatabase();
 
 test('a person finds a table, follows a relation, zooms, runs a query and sees a changed schema at once', async () => {
@@ -46,11 +49,11 @@ test('a person finds a table, follows a relation, zooms, runs a query and sees a
   await db.client.execute(
     "CREATE TABLE fees.waiver (tenant_id integer, id bigint); COMMENT ON TABLE fees.waiver IS 'New.'",
   );
-  explorer.announce({ kind: 'schema' });
-  await page.locator('body[data-version="2"]').waitFor({ timeout: 5000 });
+  await explorer.announce({ kind: 'schema' });
+  await page.locator('body[data-version="2"]').waitFor();
   await page.getByRole('button', { name: 'Diagram' }).click();
   await page.locator('#canvas [data-table="fees.waiver"]').waitFor();
-  explorer.announce({ kind: 'problem', message: 'line 3: syntax error' });
+  await explorer.announce({ kind: 'problem', message: 'line 3: syntax error' });
   await page.getByText('line 3: syntax error').waitFor();
   expect(errors).toEqual([]);
 }, 120_000);
@@ -107,11 +110,13 @@ test('a draft that is edited is applied again, and the page shows it within a se
       CREATE TABLE fees.waiver (tenant_id integer, ${column} text); COMMENT ON TABLE fees.waiver IS 'Has ${column}.';`;
     writeFileSync(join(migrations, 'fees/9000_waiver.sql'), sql);
     const saved = performance.now();
-    await page
-      .locator('#details', { hasText: `Has ${column}.` })
-      .getByText(column, { exact: true })
-      .waitFor();
+    // Looked for in every frame: a locator would wait for up to 500 ms between two looks.
+    await page.waitForFunction((shown) => {
+      const names = [...document.querySelectorAll('#details code')].map((code) => code.textContent);
+      return names.includes(shown);
+    }, column);
     const shown = performance.now() - saved;
+    await page.locator('#details', { hasText: `Has ${column}.` }).waitFor();
     await page.locator('#canvas [data-table="fees.waiver"]', { hasText: column }).waitFor();
     return shown;
   };

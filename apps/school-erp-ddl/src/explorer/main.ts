@@ -47,13 +47,13 @@ function update(): void {
       const again =
         outcome.kind === 'reapplied' ? `, again; the database before is kept as ${outcome.kept}` : '';
       console.log(`applied ${outcome.files.join(', ')}${again}`);
-      explorer.announce({ kind: 'schema' });
+      await explorer.announce({ kind: 'schema' });
       // Without it the next edit takes longer, and nothing else.
       await reapply.prepare().catch(() => undefined);
     } catch (error) {
       const { message, hint } = error as { message: string; hint?: string };
       console.error(hint ? `${message}\n${hint}` : message);
-      explorer.announce({ kind: 'problem', message: hint ? `${message}\n${hint}` : message });
+      await explorer.announce({ kind: 'problem', message: hint ? `${message}\n${hint}` : message });
     }
   });
 }

@@ -45,12 +45,13 @@ export class Explorer {
     });
   }
 
-  /** Tells every open page; after a change of the schema they read it again. */
-  announce(change: Change): void {
+  /** Tells every open page; after a change of the schema they read it again, and it is there by then. */
+  async announce(change: Change): Promise<void> {
     this.#problem = change.kind === 'problem' ? change.message : undefined;
     if (change.kind === 'schema') {
       this.#model = undefined;
       this.#diagrams.clear();
+      await this.#schema().catch(() => undefined); // each page asks again, and shows why
     }
     for (const page of this.#pages) page.write(`data: ${JSON.stringify(change)}\n\n`);
   }
