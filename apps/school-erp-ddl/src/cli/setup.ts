@@ -8,7 +8,8 @@ import { bundleFiles } from '../generate/bundle.ts';
 import { makeDistrict } from '../generate/district.ts';
 import { fillOperations } from '../generate/operations.ts';
 import { MIGRATIONS } from '../migrations.ts';
-import { importBundle } from '../oneroster/import.ts';
+import { importPackage } from '../oneroster/import.ts';
+import { openPackage } from '../oneroster/package.ts';
 import { writeBundle } from '../oneroster/write.ts';
 import { databaseUrl, withClient } from './environment.ts';
 import { print, table, useJson } from './output.ts';
@@ -108,6 +109,7 @@ export async function resetDemo(client: Client): Promise<number> {
   return removed;
 }
 
+/** All of it or nothing: a start that is interrupted here loads it the next time. */
 async function loadDemo(client: Client): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'erp-demo-'));
   try {
@@ -116,8 +118,9 @@ async function loadDemo(client: Client): Promise<void> {
       path,
       bundleFiles(makeDistrict(DEMO), { version: '1.2', lineItems: 1, seed: DEMO.seed }),
     );
-    await importBundle(client, { path, tenant: DEMO_TENANT });
+    await using pack = await openPackage(path);
     await client.tx(async (tx) => {
+      await importPackage(tx, pack, { path, tenant: DEMO_TENANT });
       const { id } = await tx.one<{ id: number }>('SELECT tenancy.tenant_number($1) AS id', [DEMO_TENANT]);
       await enterTenant(tx, id);
       await fillOperations(tx, DEMO_DAYS);

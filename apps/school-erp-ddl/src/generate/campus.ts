@@ -39,18 +39,6 @@ export const CAMPUS: readonly Step[] = [
      WHERE ${chance('person_id', '21')} < 12 AND NOT EXISTS (SELECT FROM people.previous_schooling)`,
   ],
   [
-    'programmes',
-    `WITH subjects AS (
-       INSERT INTO academics.subject (code, name, kind) VALUES ('LANG', 'Languages', 'core'), ('STEM', 'Mathematics and science', 'core')
-       ON CONFLICT DO NOTHING RETURNING id
-     ), programmes AS (
-       INSERT INTO academics.programme (code, name, credits_required) VALUES ('GEN', 'General', 24)
-       ON CONFLICT DO NOTHING RETURNING id
-     )
-     INSERT INTO academics.graduation_requirement (programme_id, subject_id, credits)
-     SELECT p.id, s.id, 8 FROM programmes p CROSS JOIN subjects s`,
-  ],
-  [
     'applications',
     `WITH campaigns AS (
        INSERT INTO admissions.campaign (organisation_id, academic_year_id, name, opens_on, closes_on, status_code)
@@ -304,8 +292,6 @@ export const CAMPUS: readonly Step[] = [
     'leave of staff',
     `WITH types AS (
        INSERT INTO hr.absence_type (code, name) VALUES ('ill', 'Illness') ON CONFLICT DO NOTHING
-     ), leaves AS (
-       INSERT INTO hr.leave_type (code, name, days_per_year) VALUES ('annual', 'Annual leave', 25) ON CONFLICT DO NOTHING
      ), absences AS (
        INSERT INTO hr.staff_absence (person_id, days, absence_type_code)
        SELECT person_id, daterange('{from}', date '{from}' + 2), 'ill' FROM ${TEACHERS} t

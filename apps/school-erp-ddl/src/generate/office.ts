@@ -2,7 +2,7 @@ import { TEACHERS, YEAR } from './campus.ts';
 import { chance, type Step } from './step.ts';
 
 /** Students by school, numbered. */
-const STUDENTS = `(
+export const STUDENTS = `(
   SELECT e.person_id, e.organisation_id, e.academic_year_id, row_number() OVER (PARTITION BY e.organisation_id ORDER BY e.person_id) AS n
   FROM enrolment.placement e)`;
 
@@ -60,16 +60,6 @@ export const OFFICE: readonly Step[] = [
      INSERT INTO people.family_member (family_id, person_id, member_role)
      SELECT family_id, person_id, 'child' FROM homes
      UNION SELECT h.family_id, g.guardian_id, 'adult' FROM homes h JOIN people.guardianship g ON g.person_id = h.person_id`,
-  ],
-  [
-    'grades',
-    `WITH made AS (
-       INSERT INTO assessment.grading_scheme (code, name, kind) VALUES ('LETTER', 'Letters', 'letter') ON CONFLICT DO NOTHING RETURNING id
-     )
-     INSERT INTO assessment.grade_band (grading_scheme_id, code, name, scores, points, is_pass)
-     SELECT id, code, name, scores::numrange, points, points > 0 FROM made
-     CROSS JOIN (VALUES ('A', 'Excellent', '[85,100]', 4), ('B', 'Good', '[70,85)', 3), ('C', 'Satisfactory', '[50,70)', 2), ('F', 'Not passed', '[0,50)', 0))
-       AS b (code, name, scores, points)`,
   ],
   [
     'attendance of staff',
@@ -149,8 +139,8 @@ export const OFFICE: readonly Step[] = [
     'staff',
     `WITH balances AS (
        INSERT INTO hr.leave_balance (person_id, leave_type_code, year, granted)
-       SELECT DISTINCT t.person_id, l.code, extract(year FROM date '{year}')::smallint, 12 FROM ${TEACHERS} t
-       CROSS JOIN (SELECT min(code) AS code FROM hr.leave_type) l WHERE l.code IS NOT NULL ON CONFLICT DO NOTHING
+       SELECT DISTINCT t.person_id, l.code, extract(year FROM date '{year}')::smallint, l.days_per_year FROM ${TEACHERS} t
+       JOIN hr.leave_type l ON l.code = 'annual' ON CONFLICT DO NOTHING
      )
      INSERT INTO hr.qualification (person_id, title, institution, awarded_on)
      SELECT DISTINCT t.person_id, 'Teaching diploma', 'University of the Coast', date '{year}' - 3000 FROM ${TEACHERS} t

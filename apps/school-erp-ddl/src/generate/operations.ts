@@ -1,6 +1,8 @@
 import type { Queryable } from '../database.ts';
 import { CAMPUS } from './campus.ts';
+import { COUNTRY } from './country.ts';
 import { OFFICE } from './office.ts';
+import { RECORDS } from './records.ts';
 import { chance, type Step } from './step.ts';
 
 export interface OperationsOptions {
@@ -301,7 +303,7 @@ const LIFE: readonly Step[] = [
  * Runs in the caller's transaction, as the tenant; running it again adds only what is missing.
  */
 export async function fillOperations(tx: Queryable, options: OperationsOptions): Promise<void> {
-  await run(tx, [...FRAME, ...LIFE, ...CAMPUS, ...OFFICE], options);
+  await run(tx, [...FRAME, ...LIFE, ...COUNTRY, ...CAMPUS, ...OFFICE, ...RECORDS], options);
 }
 
 /** The part of {@link fillOperations} that does not grow by the day; `writeLife` has the rest, for large tenants. */

@@ -5,7 +5,7 @@ import { assignCalendars } from './calendars.ts';
 import { FaultLog, type FaultSummary, OneRosterError } from './fault.ts';
 import type { Mode } from './manifest.ts';
 import { type Counts, type ExtraColumn, Merger } from './merge.ts';
-import { DEFAULT_LIMITS, openPackage, type PackageLimits } from './package.ts';
+import { DEFAULT_LIMITS, openPackage, type Package, type PackageLimits } from './package.ts';
 import { FileReader, type Staged, type UserRole } from './records.ts';
 import { describeRefusal } from './refusal.ts';
 import { type FileName, fileSpec, fileSpecs, type Version } from './spec.ts';
@@ -15,6 +15,8 @@ export interface ImportOptions {
   readonly path: string;
   /** Code of the tenant; it is made where it does not exist. */
   readonly tenant: string;
+  /** Country pack of a tenant that is made, with its currency, language and time zone. `generic` where absent. */
+  readonly pack?: string;
   /** Import what can be and report the rest, instead of refusing a bundle with faults. */
   readonly lenient?: boolean;
   /** Keep clear-text passwords of the bundle. They are counted and left out otherwise. */
@@ -46,17 +48,26 @@ export async function importBundle(db: Client, options: ImportOptions): Promise<
   await using pack = await openPackage(options.path, options.limits ?? DEFAULT_LIMITS);
   let report: ImportReport | undefined;
   try {
-    await db.tx(async (transaction) => {
-      // Inside, because a transaction that runs again after a deadlock counts its faults again.
-      const log = new FaultLog(options.maxFaults);
-      const bundle = await openBundle(pack, { lenient: options.lenient ?? false, log });
-      report = await new Import(transaction, bundle, options, log).run(pack.name);
+    await db.tx(async (tx) => {
+      report = await importPackage(tx, pack, options);
       if (options.dryRun) throw new Error('undo the dry run');
     });
   } catch (error) {
     if (!(report && options.dryRun)) throw await describeRefusal(error, db);
   }
   return report!;
+}
+
+/** {@link importBundle} in a transaction of the caller, as whose owner and for whose tenant it then goes on. */
+export async function importPackage(
+  tx: Queryable,
+  pack: Package,
+  options: ImportOptions,
+): Promise<ImportReport> {
+  // Of this try: a transaction that runs again after a deadlock counts its faults again.
+  const log = new FaultLog(options.maxFaults);
+  const bundle = await openBundle(pack, { lenient: options.lenient ?? false, log });
+  return new Import(tx, bundle, options, log).run(pack.name);
 }
 
 class Import {
@@ -122,11 +133,20 @@ class Import {
 
   /** Two imports of one tenant run one after the other: the lock is the transaction's. */
   async #tenant(): Promise<number> {
-    const { tenant: code } = this.#options;
+    const { tenant: code, pack = 'generic' } = this.#options;
     await this.#db.execute('SET LOCAL ROLE erp_owner');
+    const packs = await this.#db.query<{ code: string }>('SELECT code FROM country.pack ORDER BY code');
+    if (!packs.some((known) => known.code === pack)) {
+      throw new OneRosterError(
+        'ONEROSTER_PACK',
+        `there is no country pack ${pack}`,
+        `Name one of these with --pack: ${packs.map((known) => known.code).join(', ')}.`,
+      );
+    }
     await this.#db.execute(
-      'INSERT INTO tenancy.tenant (code, name) VALUES ($1, $2) ON CONFLICT (code) DO NOTHING',
-      [code, this.#bundle.sourceName ?? code],
+      `INSERT INTO tenancy.tenant (code, name, country_pack, time_zone, locale, currency)
+       SELECT $1, $2, code, time_zone, locale, currency FROM country.pack WHERE code = $3 ON CONFLICT (code) DO NOTHING`,
+      [code, this.#bundle.sourceName ?? code, pack],
     );
     const [row] = await this.#db.query<{ id: number }>(
       'SELECT id FROM tenancy.tenant WHERE code = $1 AND active',
