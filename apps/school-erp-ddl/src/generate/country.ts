@@ -16,7 +16,7 @@ export const COUNTRY: readonly Step[] = [
        SELECT * FROM country.grading_scale WHERE pack_code = ${PACK}
      ), made AS (
        INSERT INTO assessment.grading_scheme (code, name, kind, lowest, highest) SELECT code, name, kind, lowest, highest FROM scales
-       ON CONFLICT DO NOTHING RETURNING id, code
+       ORDER BY code ON CONFLICT DO NOTHING RETURNING id, code
      )
      INSERT INTO assessment.grade_band (grading_scheme_id, code, name, scores, points, is_pass)
      SELECT m.id, b.code, b.name,
@@ -24,7 +24,7 @@ export const COUNTRY: readonly Step[] = [
        row_number() OVER w - 1, b.pass
      FROM made m JOIN scales s USING (code)
      CROSS JOIN jsonb_to_recordset(s.bands) AS b (code text, name text, "from" numeric, pass boolean)
-     WINDOW w AS (PARTITION BY m.id ORDER BY b.from)`,
+     WINDOW w AS (PARTITION BY m.id ORDER BY b.from) ORDER BY m.id, b.from`,
   ],
   [
     'curriculum',
@@ -33,20 +33,20 @@ export const COUNTRY: readonly Step[] = [
      ), subjects AS (
        INSERT INTO academics.subject (code, name, kind)
        SELECT s.code, s.name, s.kind FROM curricula c CROSS JOIN jsonb_to_recordset(c.subjects) AS s (code text, name text, kind text)
-       ON CONFLICT DO NOTHING RETURNING id, code
+       ORDER BY 1 ON CONFLICT DO NOTHING RETURNING id, code
      ), programmes AS (
        INSERT INTO academics.programme (code, name, curriculum_code, credits_required) SELECT upper(code), name, code, 24 FROM curricula
-       ON CONFLICT DO NOTHING RETURNING id
+       ORDER BY 1 ON CONFLICT DO NOTHING RETURNING id
      ), grades AS (
        INSERT INTO academics.programme_grade (programme_id, grade_level_id)
-       SELECT p.id, g.id FROM programmes p CROSS JOIN academics.grade_level g
+       SELECT p.id, g.id FROM programmes p CROSS JOIN academics.grade_level g ORDER BY 1, 2
      ), outcomes AS (
        INSERT INTO assessment.outcome (subject_id, code, name)
        SELECT s.id, s.code || '.' || o.n, o.name FROM subjects s
-       CROSS JOIN (VALUES (1, 'Knows the basics'), (2, 'Explains to others')) AS o (n, name)
+       CROSS JOIN (VALUES (1, 'Knows the basics'), (2, 'Explains to others')) AS o (n, name) ORDER BY 1, 2
      )
      INSERT INTO academics.graduation_requirement (programme_id, subject_id, credits)
-     SELECT p.id, s.id, 4 FROM programmes p CROSS JOIN subjects s`,
+     SELECT p.id, s.id, 4 FROM programmes p CROSS JOIN subjects s ORDER BY 1, 2`,
   ],
   [
     'outcomes reached',
@@ -65,7 +65,7 @@ export const COUNTRY: readonly Step[] = [
      SELECT y.calendar_id, d::date, 'holiday', h.name FROM ${YEAR} y
      CROSS JOIN generate_series(y.starts_on::timestamp, y.ends_on - interval '1 day', interval '1 day') AS d
      JOIN country.holiday h ON h.pack_code = ${PACK} AND h.month = extract(month FROM d) AND h.day = extract(day FROM d)
-     ON CONFLICT DO NOTHING`,
+     ORDER BY 1, 2, 4 ON CONFLICT DO NOTHING`,
   ],
   [
     'kinds of leave',
@@ -82,7 +82,7 @@ export const COUNTRY: readonly Step[] = [
        WHEN 'person' THEN ${chance('p.id', '71')} < 50
        WHEN 'student' THEN EXISTS (SELECT FROM people.student s WHERE s.person_id = p.id)
        WHEN 'staff' THEN EXISTS (SELECT FROM people.staff_member s WHERE s.person_id = p.id) END
-     WHERE i.pack_code = ${PACK} ON CONFLICT DO NOTHING`,
+     WHERE i.pack_code = ${PACK} ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
   ],
   [
     'numbers of schools',
@@ -99,13 +99,13 @@ export const COUNTRY: readonly Step[] = [
        FROM country.curriculum c
        JOIN assessment.grading_scheme g ON g.code = c.project_scale
        JOIN academics.section s ON s.class_type = 'homeroom' AND s.record_status = 'active'
-       WHERE c.pack_code = ${PACK} AND NOT EXISTS (SELECT FROM assessment.project) RETURNING id, section_id, grading_scheme_id
+       WHERE c.pack_code = ${PACK} AND NOT EXISTS (SELECT FROM assessment.project) ORDER BY 1 RETURNING id, section_id, grading_scheme_id
      ), dimensions AS (
        INSERT INTO assessment.project_dimension (project_id, position, dimension, element)
        SELECT p.id, d.position, d.dimension, d.element FROM projects p
        CROSS JOIN (VALUES (1, 'Bergotong royong', 'Kolaborasi'), (2, 'Bernalar kritis', 'Refleksi pemikiran'), (3, 'Kreatif', 'Gagasan orisinal'))
          AS d (position, dimension, element)
-       RETURNING id, project_id
+       ORDER BY 1, 2 RETURNING id, project_id
      )
      INSERT INTO assessment.project_result (project_dimension_id, person_id, grade_band_id)
      SELECT d.id, e.person_id, b.id FROM projects p JOIN dimensions d ON d.project_id = p.id
