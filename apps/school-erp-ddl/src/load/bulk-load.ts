@@ -51,8 +51,8 @@ export async function bulkLoad(client: Client, options: BulkLoadOptions): Promis
     const journal = { tables, parts, before: await describeSchema(client) };
     await keepJournal(client, journal);
     try {
-      const rows = await fill(client, journal, emptied, options);
-      await finish(client, journal);
+      const rows = await fill(client, journal, { emptied, tenant }, options);
+      await finish(client, journal, tenant);
       return { tenant: options.tenant, rows };
     } catch (error) {
       await recover(client);
@@ -109,13 +109,13 @@ function rulesOf(tables: readonly string[]): Rule[] {
 }
 
 /**
- * Copies the files and builds keys and indexes, each table while it is warm; then checks foreign keys and writes what
- * rules derive; then the same for the tables that were derived, and the rules' checks.
+ * Copies the files; all that concerns a table alone is done by who copied it, while its pages are near. Then come foreign
+ * keys among the tables, and last the tables that were derived and what rules ask of the whole.
  */
 async function fill(
   client: Client,
   { tables, parts }: Journal,
-  emptied: ReadonlySet<string>,
+  { emptied, tenant }: { emptied: ReadonlySet<string>; tenant: number },
   options: BulkLoadOptions,
 ): Promise<Record<string, number>> {
   const rules = rulesOf(tables);
@@ -126,17 +126,26 @@ async function fill(
        UNION SELECT t.name::regclass WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = t.name::regclass)) AS l`,
     [tables],
   );
-  const build = async (connection: ClientBase, leaf: string, ...kinds: Part['kind'][]) => {
-    for (const kind of kinds) {
-      for (const piece of parts.filter((part) => part.kind === kind).flatMap((part) => part.pieces)) {
-        if (piece.table !== leaf) continue;
-        for (const statement of piece.statements) await connection.query(statement);
-      }
+  const build = async (connection: ClientBase, leaf: string, which: (part: Part) => boolean) => {
+    for (const piece of parts.filter(which).flatMap((part) => part.pieces)) {
+      if (piece.table !== leaf) continue;
+      for (const statement of piece.statements) await connection.query(statement);
+    }
+  };
+  const abroad = ({ kind, refersTo }: Part) => kind === 'foreign key' && !tables.includes(refersTo!);
+  const settle = async (connection: ClientBase, leaf: string) => {
+    await build(connection, leaf, ({ kind }) => kind === 'key');
+    await build(connection, leaf, ({ kind }) => kind === 'index');
+    // First, because a join that is planned without statistics takes twice as long.
+    await connection.query(`ANALYZE ${leaf}`);
+    await build(connection, leaf, abroad);
+    for (const rule of rulesOf(leaves.filter(({ name }) => name === leaf).map(({ root }) => root))) {
+      if (rule.into) await connection.query(filledIn(rule.derive!, tenant, leaf));
     }
   };
 
   const rows: Record<string, number> = {};
-  const built = new Set<string>();
+  const settled = new Set<string>();
   // The largest first, here as below, so that no connection is left alone with one.
   const files = Map.groupBy(
     options.sources.toSorted((a, b) => b.bytes - a.bytes),
@@ -145,9 +154,9 @@ async function fill(
   const copies = [...files].map(([table, sources]) => async (connection: ClientBase, signal: AbortSignal) => {
     options.onProgress?.(`copy ${table}`);
     rows[table] = await copy(connection, sources, emptied.has(table), signal);
-    if (!leaves.some((leaf) => leaf.name === table)) return;
-    await build(connection, table, 'key', 'index');
-    built.add(table);
+    if (!emptied.has(table)) return;
+    await settle(connection, table);
+    settled.add(table);
   });
   await sideBySide(client, copies, options);
 
@@ -156,33 +165,36 @@ async function fill(
     .toSorted((a, b) => (rows[b.name] ?? 0) - (rows[a.name] ?? 0))
     .map(({ name, root }) => async (connection: ClientBase) => {
       if (rows[name] !== undefined) options.onProgress?.(`check ${name}`);
-      if (!built.has(name)) {
+      if (!settled.has(name)) {
         // What an empty partition lacks is made with the whole.
         if (name !== root && (await connection.query(`SELECT FROM ${name} LIMIT 1`)).rowCount === 0) return;
-        await build(connection, name, 'key', 'index');
+        await settle(connection, name);
       }
-      // First, because a join that is planned without statistics takes twice as long.
-      await connection.query(`ANALYZE ${name}`);
-      await build(connection, name, 'foreign key');
-      for (const rule of rulesOf([root])) {
-        if (rule.into) await connection.query(rule.derive!.replaceAll('{table}', name));
-      }
+      await build(connection, name, (part) => part.kind === 'foreign key' && !abroad(part));
     });
   await sideBySide(client, checks, options);
 
+  const questions = (of: readonly Rule[]) => [...new Set(of.flatMap((rule) => rule.broken ?? []))];
   await sideBySide(
     client,
     [
       ...[...derived].map((table) => async (connection: ClientBase) => {
-        await build(connection, table, 'key', 'index');
-        await connection.query(`ANALYZE ${table}`);
-        await build(connection, table, 'foreign key');
+        await settle(connection, table);
+        for (const question of questions(rules.filter((rule) => rule.into === table))) {
+          await ask(connection, question);
+        }
       }),
-      ...new Set(rules.flatMap((rule) => rule.broken ?? [])),
-    ].map((work) => (typeof work === 'string' ? holds(work) : work)),
+      ...questions(rules.filter((rule) => !rule.into)).map(
+        (question) => (connection: ClientBase) => ask(connection, question),
+      ),
+    ],
     options,
   );
   return rows;
+}
+
+function filledIn(statement: string, tenant: number, table = ''): string {
+  return statement.replaceAll('{tenant}', String(tenant)).replaceAll('{table}', table);
 }
 
 /** Copies the files of one table in one transaction. */
@@ -215,22 +227,19 @@ async function copy(
 }
 
 /** Asks a rule whether a row breaks it. */
-function holds(broken: string): Job {
-  return async (connection) => {
-    const [found] = (await connection.query<{ row: string }>(broken)).rows;
-    if (found)
-      throw new LoadError('LOAD_REFUSED', found.row, 'Correct the files; the tables are empty again.');
-  };
+async function ask(connection: ClientBase, broken: string): Promise<void> {
+  const [found] = (await connection.query<{ row: string }>(broken)).rows;
+  if (found) throw new LoadError('LOAD_REFUSED', found.row, 'Correct the files; the tables are empty again.');
 }
 
 /** Puts the whole back over its pieces and compares the catalog; one transaction. */
-async function finish(client: Client, { tables, parts, before }: Journal): Promise<void> {
+async function finish(client: Client, { tables, parts, before }: Journal, tenant: number): Promise<void> {
   await client.tx(async (tx) => {
     for (const part of parts.toReversed()) {
       if (!(await isPresent(tx, part))) await tx.execute(part.putBack);
     }
     for (const rule of rulesOf(tables)) {
-      if (rule.derive && !rule.into) await tx.execute(rule.derive);
+      if (rule.derive && !rule.into) await tx.execute(filledIn(rule.derive, tenant));
     }
     const identities = await tx.query<{ table: string; name: string; sequence: string }>(
       `SELECT a.attrelid::regclass::text AS table, a.attname AS name, pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS sequence
@@ -239,7 +248,8 @@ async function finish(client: Client, { tables, parts, before }: Journal): Promi
     );
     for (const { table, name, sequence } of identities) {
       await tx.query(
-        `SELECT setval('${sequence}', greatest((SELECT max(${name}) FROM ${table}), nextval('${sequence}')))`,
+        `SELECT setval('${sequence}', greatest((SELECT max(${name}) FROM ${table} WHERE tenant_id = $1), nextval('${sequence}')))`,
+        [tenant],
       );
     }
     const after = await describeSchema(tx);
