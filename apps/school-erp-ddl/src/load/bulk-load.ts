@@ -108,6 +108,12 @@ function rulesOf(tables: readonly string[]): Rule[] {
     .map(([, rule]) => rule);
 }
 
+/** A table or partition that holds rows itself, and the table that it is of. */
+interface Leaf {
+  readonly name: string;
+  readonly root: string;
+}
+
 /**
  * Copies the files; all that concerns a table alone is done by who copied it, while its pages are near. Then come foreign
  * keys among the tables, and last the tables that were derived and what rules ask of the whole.
@@ -120,7 +126,7 @@ async function fill(
 ): Promise<Record<string, number>> {
   const rules = rulesOf(tables);
   const derived = new Set(rules.flatMap((rule) => rule.into ?? []));
-  const leaves = await client.query<{ name: string; root: string }>(
+  const leaves = await client.query<Leaf>(
     `SELECT l.relid::regclass::text AS name, t.name AS root FROM unnest($1::text[]) AS t (name)
      CROSS JOIN LATERAL (SELECT relid FROM pg_partition_tree(t.name::regclass) WHERE isleaf
        UNION SELECT t.name::regclass WHERE NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = t.name::regclass)) AS l`,
@@ -133,19 +139,20 @@ async function fill(
     }
   };
   const abroad = ({ kind, refersTo }: Part) => kind === 'foreign key' && !tables.includes(refersTo!);
-  const settle = async (connection: ClientBase, leaf: string) => {
-    await build(connection, leaf, ({ kind }) => kind === 'key');
-    await build(connection, leaf, ({ kind }) => kind === 'index');
+  const settled = new Set<Leaf>();
+  const settle = async (connection: ClientBase, leaf: Leaf) => {
+    await build(connection, leaf.name, ({ kind }) => kind === 'key');
+    await build(connection, leaf.name, ({ kind }) => kind === 'index');
     // First, because a join that is planned without statistics takes twice as long.
-    await connection.query(`ANALYZE ${leaf}`);
-    await build(connection, leaf, abroad);
-    for (const rule of rulesOf(leaves.filter(({ name }) => name === leaf).map(({ root }) => root))) {
-      if (rule.into) await connection.query(filledIn(rule.derive!, tenant, leaf));
+    await connection.query(`ANALYZE ${leaf.name}`);
+    await build(connection, leaf.name, abroad);
+    for (const rule of rulesOf([leaf.root])) {
+      if (rule.into) await connection.query(filledIn(rule.derive!, tenant, leaf.name));
     }
+    settled.add(leaf);
   };
 
   const rows: Record<string, number> = {};
-  const settled = new Set<string>();
   // The largest first, here as below, so that no connection is left alone with one.
   const files = Map.groupBy(
     options.sources.toSorted((a, b) => b.bytes - a.bytes),
@@ -154,36 +161,44 @@ async function fill(
   const copies = [...files].map(([table, sources]) => async (connection: ClientBase, signal: AbortSignal) => {
     options.onProgress?.(`copy ${table}`);
     rows[table] = await copy(connection, sources, emptied.has(table), signal);
-    if (!emptied.has(table)) return;
-    await settle(connection, table);
-    settled.add(table);
+    const leaf = leaves.find(({ name }) => name === table);
+    if (leaf && emptied.has(table)) await settle(connection, leaf);
   });
   await sideBySide(client, copies, options);
 
-  const checks = leaves
+  const loaded = leaves
     .filter(({ root }) => !derived.has(root))
-    .toSorted((a, b) => (rows[b.name] ?? 0) - (rows[a.name] ?? 0))
-    .map(({ name, root }) => async (connection: ClientBase) => {
-      if (rows[name] !== undefined) options.onProgress?.(`check ${name}`);
-      if (!settled.has(name)) {
-        // What an empty partition lacks is made with the whole.
-        if (name !== root && (await connection.query(`SELECT FROM ${name} LIMIT 1`)).rowCount === 0) return;
-        await settle(connection, name);
-      }
-      await build(connection, name, (part) => part.kind === 'foreign key' && !abroad(part));
+    .toSorted((a, b) => (rows[b.name] ?? 0) - (rows[a.name] ?? 0));
+  const shared = loaded.map((leaf) => async (connection: ClientBase) => {
+    if (settled.has(leaf)) return;
+    // What an empty partition lacks is made with the whole.
+    const some =
+      leaf.name === leaf.root || (await connection.query(`SELECT FROM ${leaf.name} LIMIT 1`)).rowCount;
+    if (some) await settle(connection, leaf);
+  });
+  await sideBySide(client, shared, options);
+
+  const among = loaded
+    .filter((leaf) => settled.has(leaf))
+    .map((leaf) => async (connection: ClientBase) => {
+      options.onProgress?.(`check ${leaf.name}`);
+      await build(connection, leaf.name, (part) => part.kind === 'foreign key' && !abroad(part));
     });
-  await sideBySide(client, checks, options);
+  // What refers and what is referred to lie sorted in indexes: merged, they cost half of what hashing them does.
+  await sideBySide(client, among, options, { enable_hashjoin: 'off' });
 
   const questions = (of: readonly Rule[]) => [...new Set(of.flatMap((rule) => rule.broken ?? []))];
   await sideBySide(
     client,
     [
-      ...[...derived].map((table) => async (connection: ClientBase) => {
-        await settle(connection, table);
-        for (const question of questions(rules.filter((rule) => rule.into === table))) {
-          await ask(connection, question);
-        }
-      }),
+      ...leaves
+        .filter(({ root }) => derived.has(root))
+        .map((leaf) => async (connection: ClientBase) => {
+          await settle(connection, leaf);
+          for (const question of questions(rules.filter((rule) => rule.into === leaf.root))) {
+            await ask(connection, question);
+          }
+        }),
       ...questions(rules.filter((rule) => !rule.into)).map(
         (question) => (connection: ClientBase) => ask(connection, question),
       ),
@@ -271,28 +286,38 @@ function without(lines: readonly string[], others: readonly string[]): string[] 
 
 type Job = (connection: ClientBase, signal: AbortSignal) => Promise<void>;
 
+/**
+ * Each connection has a core already. After a crash all of this is undone, so only the last commit, of another
+ * connection, has to wait for the disk.
+ */
+const SETTINGS = {
+  max_parallel_maintenance_workers: '0',
+  max_parallel_workers_per_gather: '0',
+  synchronous_commit: 'off',
+};
+
 /** Runs jobs on so many connections at once. After an error no further job begins, and copies end at once. */
-async function sideBySide(client: Client, jobs: readonly Job[], options: BulkLoadOptions): Promise<void> {
+async function sideBySide(
+  client: Client,
+  jobs: readonly Job[],
+  options: BulkLoadOptions,
+  planning: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const queue = [...jobs];
   const stop = new AbortController();
+  // Rules sum up whole tables; they may use what the building of an index may.
+  const { memory } = await client.one<{ memory: string }>(
+    "SELECT current_setting('maintenance_work_mem') AS memory",
+  );
+  const settings = Object.entries({ ...SETTINGS, ...planning, work_mem: memory });
   const work = () =>
     client.connection(async (connection) => {
-      // Rules sum up whole tables; they may use what the building of an index may.
-      await connection.query("SELECT set_config('work_mem', current_setting('maintenance_work_mem'), false)");
-      // Each connection has a core already. After a crash all of this is undone, so only the last commit, of another
-      // connection, has to wait for the disk.
-      await connection.query(
-        'SET max_parallel_maintenance_workers = 0; SET max_parallel_workers_per_gather = 0; SET synchronous_commit = off',
-      );
       try {
+        await connection.query(settings.map(([name, value]) => `SET ${name} = '${value}'`).join(';'));
         for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift())
           await job(connection, stop.signal);
       } finally {
-        await connection
-          .query(
-            'RESET work_mem; RESET max_parallel_maintenance_workers; RESET max_parallel_workers_per_gather; RESET synchronous_commit',
-          )
-          .catch(() => undefined);
+        await connection.query(settings.map(([name]) => `RESET ${name}`).join(';')).catch(() => undefined);
       }
     });
   const done = await Promise.allSettled(

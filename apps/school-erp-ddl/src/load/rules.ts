@@ -51,9 +51,9 @@ const PAYMENTS = `
     ON u.tenant_id = p.tenant_id AND u.payment_id = p.id
   WHERE p.allocated <> coalesce(u.amount, 0) LIMIT 1`;
 
-/** How many marks have a code of a kind. Asked of each group by name, because a join would be planned as a small one. */
+/** How many marks are of a kind. Faster than a join: the codes of a kind are looked up once. */
 const ofKind = (kind: string): string =>
-  `coalesce(sum(marks) FILTER (WHERE code = ANY (ARRAY(SELECT c.code FROM attendance.code c WHERE c.tenant_id = {tenant} AND c.kind = '${kind}'))), 0)`;
+  `count(*) FILTER (WHERE code = ANY (ARRAY(SELECT c.code FROM attendance.code c WHERE c.tenant_id = {tenant} AND c.kind = '${kind}')))`;
 
 /**
  * By table and trigger, or by table alone for columns that only triggers write otherwise. A trigger that is not here
@@ -68,14 +68,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
        HAVING bool_or(session_code = 'D') AND bool_or(session_code <> 'D') LIMIT 1`,
     ],
     into: 'attendance.month_count',
-    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused, halves)
-      SELECT {tenant}, person_id, month, organisation_id, ${['present', 'late', 'absent', 'excused'].map(ofKind).join(', ')}, sum(halves)
-      FROM (
-        SELECT person_id, date_trunc('month', day::timestamp)::date AS month, organisation_id, code, count(*)::integer AS marks,
-          (count(*) FILTER (WHERE session_code <> 'D'))::integer AS halves
-        FROM {table} GROUP BY 1, 2, 3, 4
-      ) m
-      GROUP BY person_id, month, organisation_id`,
+    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, organisation_id, month, present, late, absent, excused, halves)
+      SELECT {tenant}, person_id, organisation_id, date_trunc('month', day::timestamp)::date AS month,
+        ${['present', 'late', 'absent', 'excused'].map(ofKind).join(', ')}, count(*) FILTER (WHERE session_code <> 'D')
+      FROM {table} GROUP BY person_id, organisation_id, month`,
   },
   'fees.invoice': {
     broken: [INVOICES],
