@@ -113,3 +113,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   'fees.journal_line.journal_line_balance': {},
 };
+
+/** The rules of tables, whichever trigger they stand for. */
+export function rulesOf(tables: readonly string[]): Rule[] {
+  return Object.entries(RULES)
+    .filter(([key]) => tables.some((table) => key === table || key.startsWith(`${table}.`)))
+    .map(([, rule]) => rule);
+}
+
+/** A statement of a rule for a tenant, and for a table or partition where it names one. */
+export function filledIn(statement: string, tenant: number, table = ''): string {
+  return statement.replaceAll('{tenant}', String(tenant)).replaceAll('{table}', table);
+}
