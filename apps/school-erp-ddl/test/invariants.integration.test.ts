@@ -237,6 +237,45 @@ describe('the timetable', () => {
       );
     });
 
+    test('events and detentions take the room, and a detention its supervisor, as bookings and lessons do', async () => {
+      await db.client.query("UPDATE tenancy.tenant SET time_zone = 'Asia/Jakarta' WHERE id = $1", [tenant]);
+      const { room, teacher, lesson } = await db.asTenant(tenant, async (tx) => {
+        const room = await newRoom(tx);
+        const teacher = await newTeacher(tx);
+        const lesson = await lessonOf(tx, '[480,525)', teacher);
+        await put(tx, 'room', lesson, room);
+        return { room, teacher, lesson };
+      });
+      const event = (during: string, where: string | null) =>
+        `INSERT INTO events.event (organisation_id, title, kind, during, room_id)
+         VALUES (${school.organisation}, 'x', 'meeting', '${during}', ${where})`;
+      const detention = (during: string, where: string | null, supervisor: string | null) =>
+        `INSERT INTO discipline.detention (organisation_id, during, room_id, supervisor_id)
+         VALUES (${school.organisation}, '${during}', ${where}, ${supervisor})`;
+      const eight = '[2026-11-09 01:00Z, 2026-11-09 01:30Z)';
+      const three = '[2026-11-09 08:00Z, 2026-11-09 09:00Z)';
+      await expect(run(event(eight, room))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await expect(run(detention(eight, room, null))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await expect(run(detention(eight, null, teacher))).rejects.toEqual(
+        refusedBy('teacher_time_clash_excl'),
+      );
+      await run(event(eight, null), event(three, room));
+      await expect(run(book(room, three))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await expect(run(detention(three, room, teacher))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await run(`DELETE FROM events.event WHERE room_id = ${room}`, detention(three, room, teacher));
+      await expect(
+        run(`UPDATE timetable.slot SET minutes = '[890,910)' WHERE id = ${lesson}`),
+      ).rejects.toEqual(refusedBy('teacher_time_clash_excl'));
+      await run(
+        `UPDATE discipline.detention SET supervisor_id = NULL, room_id = NULL WHERE supervisor_id = ${teacher}`,
+        `UPDATE timetable.slot SET minutes = '[890,910)' WHERE id = ${lesson}`,
+      );
+      await expect(run(event('[2026-11-09 01:00Z,)', room))).rejects.toEqual(refusedBy('event_length_check'));
+      await expect(run(detention('(,2026-11-09 01:00Z)', room, null))).rejects.toEqual(
+        refusedBy('detention_length_check'),
+      );
+    });
+
     test.each(['read committed', 'repeatable read'] as const)(
       'of a lesson, a cover and a duty at the same moment one wins (%s)',
       async (isolation) => {

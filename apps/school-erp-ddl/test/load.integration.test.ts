@@ -139,6 +139,9 @@ test('a file of the whole and one of a month add up', async () => {
 const cell = (column: number, value: string) => (lines: string[]) =>
   lines.map((line, i) => (i === 1 ? line.split('\t').with(column, value).join('\t') : line));
 const twice = (lines: string[]) => [...lines, lines[1]!];
+const halfToo = (lines: string[]) => [...lines, lines[1]!.split('\t').with(2, 'AM').join('\t')];
+const reversal = (lines: string[]) =>
+  lines.with(2, lines[2]!.split('\t').with(6, lines[1]!.split('\t')[0]!).join('\t'));
 const without = (lines: string[]) => lines.toSpliced(1, 1);
 
 test.each([
@@ -152,8 +155,15 @@ test.each([
     /partition constraint/,
   ],
   ['a value that is none', 'attendance.daily_mark_2026_11.tsv', cell(1, 'x'), /date: "x"[\s\S]*line 2/],
+  [
+    'a day and a half of it',
+    'attendance.daily_mark_2026_11.tsv',
+    halfToo,
+    /mark of the whole day and one of a half/,
+  ],
   ['a score above the paper', 'assessment.mark.tsv', cell(3, '101'), /mark_(bounds|once)_check/],
   ['an entry out of balance', 'fees.journal_line.tsv', cell(5, '1.00'), /posting \d+ has 2 lines/],
+  ['a reversal of something else', 'fees.journal_entry.tsv', reversal, /does not undo what it reverses/],
   ['an entry of one line', 'fees.journal_line.tsv', without, /posting \d+ has 1 lines/],
   // Found last, when all else is in its place: here with the tables of every schema.
   ['a gap in the receipts', 'fees.payment.tsv', cell(5, '99999'), /numbers of tenant/, ''],

@@ -12,6 +12,8 @@ export interface Part {
   readonly putBack: string;
   /** The same on each partition, to be made there first; the whole then adopts what it finds. */
   readonly pieces: readonly Piece[];
+  /** What a foreign key refers to. */
+  readonly refersTo?: string;
 }
 
 export interface Piece {
@@ -26,6 +28,7 @@ interface Found {
   readonly name: string;
   readonly kind: Part['kind'];
   readonly definition: string;
+  readonly refersTo: string | null;
   readonly pieces: readonly { table: string; name: string; definition: string }[];
 }
 
@@ -37,6 +40,7 @@ const PARTS = `
   WITH target AS (SELECT unnest($1::regclass[])::oid AS oid)
   SELECT con.conrelid::regclass::text AS table, con.conname AS name,
     CASE con.contype WHEN 'f' THEN 'foreign key' ELSE 'key' END AS kind, pg_get_constraintdef(con.oid) AS definition,
+    CASE con.contype WHEN 'f' THEN con.confrelid::regclass::text END AS "refersTo",
     coalesce((SELECT json_agg(json_build_object('table', p.conrelid::regclass::text, 'name', p.conname,
         'definition', pg_get_constraintdef(p.oid)))
       FROM pg_constraint p WHERE p.conparentid = con.oid AND p.conrelid <> con.conrelid), '[]') AS pieces
@@ -44,7 +48,7 @@ const PARTS = `
   WHERE con.conparentid = 0 AND (con.contype IN ('f', 'p', 'u', 'x') AND con.conrelid IN (SELECT oid FROM target)
     OR con.contype = 'f' AND con.confrelid IN (SELECT oid FROM target))
   UNION ALL
-  SELECT i.indrelid::regclass::text, c.relname, 'index', pg_get_indexdef(i.indexrelid),
+  SELECT i.indrelid::regclass::text, c.relname, 'index', pg_get_indexdef(i.indexrelid), NULL,
     coalesce((SELECT json_agg(json_build_object('table', p.indrelid::regclass::text, 'name', pc.relname,
         'definition', pg_get_indexdef(p.indexrelid)))
       FROM pg_inherits h JOIN pg_index p ON p.indexrelid = h.inhrelid JOIN pg_class pc ON pc.oid = p.indexrelid
@@ -52,11 +56,11 @@ const PARTS = `
   FROM pg_index i JOIN target t ON t.oid = i.indrelid JOIN pg_class c ON c.oid = i.indexrelid
   WHERE NOT EXISTS (SELECT FROM pg_constraint con WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x'))
   UNION ALL
-  SELECT g.tgrelid::regclass::text, g.tgname, 'trigger', '', '[]'
+  SELECT g.tgrelid::regclass::text, g.tgname, 'trigger', '', NULL, '[]'
   FROM pg_trigger g JOIN target t ON t.oid = g.tgrelid
   WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgenabled = 'O' AND (g.tgtype & 4) <> 0
   UNION ALL
-  SELECT d.adrelid::regclass::text, 'tenant_id', 'default', pg_get_expr(d.adbin, d.adrelid), '[]'
+  SELECT d.adrelid::regclass::text, 'tenant_id', 'default', pg_get_expr(d.adbin, d.adrelid), NULL, '[]'
   FROM pg_attrdef d JOIN target t ON t.oid = d.adrelid
   JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attname = 'tenant_id'`;
 
@@ -86,7 +90,7 @@ export async function findParts(
     .toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 }
 
-function describe({ table, name, kind, definition, pieces }: Found, tenant: number): Part {
+function describe({ table, name, kind, definition, refersTo, pieces }: Found, tenant: number): Part {
   const alter = `ALTER TABLE ${table}`;
   const part = { table, name, kind };
   switch (kind) {
@@ -124,6 +128,7 @@ function describe({ table, name, kind, definition, pieces }: Found, tenant: numb
         ...part,
         takeOff: `${alter} DROP CONSTRAINT ${name}`,
         putBack: `${alter} ADD CONSTRAINT ${name} ${definition}`,
+        ...(refersTo !== null && { refersTo }),
         pieces: (pieces.length > 0 ? pieces : [{ table, name, definition }]).map((piece) => {
           const add = `ALTER TABLE ${piece.table} ADD CONSTRAINT ${piece.name} ${piece.definition}`;
           const validate = `ALTER TABLE ${piece.table} VALIDATE CONSTRAINT ${piece.name}`;

@@ -1,8 +1,14 @@
-/** What a trigger of inserts sees to, for a whole table at once. `{table}` is the table, or each of its partitions. */
+/**
+ * What a trigger of inserts sees to, for a whole table at once. All its rows are of one tenant, `{tenant}`, because the
+ * table was empty before.
+ */
 export interface Rule {
-  /** Each finds rows that the trigger would have refused, or written otherwise; one row with a text is enough. */
+  /**
+   * Each finds rows that the trigger would have refused, or written otherwise; one row with a text is enough. Asked when
+   * all else is in its place, what `derive` writes `into` another table included.
+   */
   readonly broken?: readonly string[];
-  /** Writes what the trigger would have written elsewhere. */
+  /** Writes what the trigger would have written elsewhere; `{table}` is the table, or each of its partitions. */
   readonly derive?: string;
   /** The table that `derive` fills; it has to be empty before, as the loaded ones have. */
   readonly into?: string;
@@ -11,7 +17,7 @@ export interface Rule {
 /** From where a series goes on. */
 const series = (table: string, column: string, code: string): string =>
   `INSERT INTO fees.number_series AS s (tenant_id, code, last_number)
-    SELECT tenant_id, '${code}', max(${column}) FROM ${table} GROUP BY tenant_id
+    SELECT {tenant}, '${code}', max(${column}) FROM ${table} WHERE tenant_id = {tenant} HAVING max(${column}) IS NOT NULL
     ON CONFLICT (tenant_id, code) DO UPDATE SET last_number = greatest(s.last_number, EXCLUDED.last_number)`;
 
 /** A series without gaps that ends where the table does, from which the next number is taken. */
@@ -45,6 +51,10 @@ const PAYMENTS = `
     ON u.tenant_id = p.tenant_id AND u.payment_id = p.id
   WHERE p.allocated <> coalesce(u.amount, 0) LIMIT 1`;
 
+/** How many marks are of a kind. Faster than a join: the codes of a kind are looked up once. */
+const ofKind = (kind: string): string =>
+  `count(*) FILTER (WHERE code = ANY (ARRAY(SELECT c.code FROM attendance.code c WHERE c.tenant_id = {tenant} AND c.kind = '${kind}')))`;
+
 /**
  * By table and trigger, or by table alone for columns that only triggers write otherwise. A trigger that is not here
  * keeps its table from being loaded in bulk.
@@ -53,23 +63,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'attendance.daily_mark.daily_mark_added': {
     broken: [
       `SELECT 'student ' || person_id || ' on ' || day || ': a mark of the whole day and one of a half' AS row FROM attendance.daily_mark
-       WHERE EXISTS (SELECT FROM attendance.daily_mark WHERE session_code <> 'D')
+       WHERE EXISTS (SELECT FROM attendance.month_count WHERE halves > 0)
        GROUP BY tenant_id, person_id, day, organisation_id
        HAVING bool_or(session_code = 'D') AND bool_or(session_code <> 'D') LIMIT 1`,
     ],
     into: 'attendance.month_count',
-    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, month, organisation_id, present, late, absent, excused, halves)
-      SELECT m.tenant_id, m.person_id, m.month, m.organisation_id,
-        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'present'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'late'), 0),
-        coalesce(sum(m.marks) FILTER (WHERE c.kind = 'absent'), 0), coalesce(sum(m.marks) FILTER (WHERE c.kind = 'excused'), 0),
-        sum(m.halves)
-      FROM (
-        SELECT tenant_id, person_id, date_trunc('month', day::timestamp)::date AS month, organisation_id, code, count(*) AS marks,
-          count(*) FILTER (WHERE session_code <> 'D') AS halves
-        FROM {table} GROUP BY 1, 2, 3, 4, 5
-      ) m
-      JOIN attendance.code c ON c.tenant_id = m.tenant_id AND c.code = m.code
-      GROUP BY 1, 2, 3, 4`,
+    derive: `INSERT INTO attendance.month_count (tenant_id, person_id, organisation_id, month, present, late, absent, excused, halves)
+      SELECT {tenant}, person_id, organisation_id, date_trunc('month', day::timestamp)::date AS month,
+        ${['present', 'late', 'absent', 'excused'].map(ofKind).join(', ')}, count(*) FILTER (WHERE session_code <> 'D')
+      FROM {table} GROUP BY person_id, organisation_id, month`,
   },
   'fees.invoice': {
     broken: [INVOICES],
@@ -95,7 +97,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
        WHERE l.lines IS NULL OR l.lines < 2 OR l.balance <> 0 LIMIT 1`,
       `SELECT 'posting ' || min(e.number) || ' does not undo what it reverses' AS row
        FROM fees.journal_entry e
-       JOIN fees.journal_line l ON l.tenant_id = e.tenant_id AND l.journal_entry_id IN (e.id, e.reverses_id)
+       CROSS JOIN LATERAL (SELECT * FROM fees.journal_line
+         WHERE tenant_id = e.tenant_id AND journal_entry_id IN (e.id, e.reverses_id) OFFSET 0) l
        WHERE e.reverses_id IS NOT NULL
        GROUP BY e.tenant_id, e.id, l.account_id, l.person_id, l.invoice_id HAVING sum(l.amount) <> 0 LIMIT 1`,
     ],
@@ -110,3 +113,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   'fees.journal_line.journal_line_balance': {},
 };
+
+/** The rules of tables, whichever trigger they stand for. */
+export function rulesOf(tables: readonly string[]): Rule[] {
+  return Object.entries(RULES)
+    .filter(([key]) => tables.some((table) => key === table || key.startsWith(`${table}.`)))
+    .map(([, rule]) => rule);
+}
+
+/** A statement of a rule for a tenant, and for a table or partition where it names one. */
+export function filledIn(statement: string, tenant: number, table = ''): string {
+  return statement.replaceAll('{tenant}', String(tenant)).replaceAll('{table}', table);
+}

@@ -193,6 +193,7 @@ CREATE TABLE discipline.detention (
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT detention_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT detention_during_check CHECK ((NOT isempty(during))),
+  CONSTRAINT detention_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
   CONSTRAINT detention_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT detention_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id),
   CONSTRAINT detention_supervisor_fkey FOREIGN KEY (tenant_id, supervisor_id) REFERENCES people.staff_member (tenant_id, person_id)
@@ -205,6 +206,8 @@ COMMENT ON COLUMN discipline.detention.organisation_id IS 'School.';
 COMMENT ON COLUMN discipline.detention.during IS 'From when to when.';
 COMMENT ON COLUMN discipline.detention.room_id IS 'Room.';
 COMMENT ON COLUMN discipline.detention.supervisor_id IS 'Who supervises.';
+CALL timetable.keep_times('discipline.detention', 'timetable.time_bookings');
+CALL timetable.keep_times('discipline.detention', 'timetable.time_detentions');
 
 CREATE TABLE discipline.detention_student (
   tenant_id    integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -350,6 +353,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('discipline', 'point', 'point_given_by_fkey', 'The given by of this point does not exist, or is still in use.'),
   ('discipline', 'detention', 'detention_pkey', 'This detention exists already.'),
   ('discipline', 'detention', 'detention_during_check', 'A detention takes some time.'),
+  ('discipline', 'detention', 'detention_length_check', 'A detention begins, ends, and takes at most a year.'),
   ('discipline', 'detention', 'detention_organisation_fkey', 'The organisation of this detention does not exist, or is still in use.'),
   ('discipline', 'detention', 'detention_room_fkey', 'The room of this detention does not exist, or is still in use.'),
   ('discipline', 'detention', 'detention_supervisor_fkey', 'The supervisor of this detention does not exist, or is still in use.'),

@@ -19,6 +19,7 @@ CREATE TABLE events.event (
   CONSTRAINT event_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT event_kind_check CHECK (kind IN ('assembly', 'sport', 'concert', 'trip', 'meeting', 'holiday', 'other')),
   CONSTRAINT event_during_check CHECK ((NOT isempty(during))),
+  CONSTRAINT event_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
   CONSTRAINT event_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT event_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
 );
@@ -32,6 +33,7 @@ COMMENT ON COLUMN events.event.during IS 'From when to when.';
 COMMENT ON COLUMN events.event.room_id IS 'Room.';
 COMMENT ON COLUMN events.event.place IS 'Where, outside the school.';
 COMMENT ON COLUMN events.event.description IS 'More.';
+CALL timetable.keep_times('events.event', 'timetable.time_bookings');
 
 CREATE TABLE events.participant (
   tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -299,6 +301,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('events', 'event', 'event_pkey', 'This event exists already.'),
   ('events', 'event', 'event_kind_check', 'Event: kind must be one of assembly, sport, concert, trip, meeting, holiday, other.'),
   ('events', 'event', 'event_during_check', 'An event takes some time.'),
+  ('events', 'event', 'event_length_check', 'An event begins, ends, and takes at most a year.'),
   ('events', 'event', 'event_organisation_fkey', 'The organisation of this event does not exist, or is still in use.'),
   ('events', 'event', 'event_room_fkey', 'The room of this event does not exist, or is still in use.'),
   ('events', 'participant', 'participant_pkey', 'This participant exists already.'),
