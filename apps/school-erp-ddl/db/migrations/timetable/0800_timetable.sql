@@ -300,9 +300,10 @@ COMMENT ON COLUMN timetable.room_change.room_id IS 'Room.';
 COMMENT ON COLUMN timetable.room_change.reason IS 'Why.';
 
 -- Lessons of the week, covers and changes of a day, duties, bookings, events and detentions all take somebody's or a
--- room's time; exams do not, since they are held in place of lessons, several in one hall. Triggers write each of them into one table in the same form, where one exclusion constraint refuses every clash, whatever is
--- written at the same moment and in whatever isolation. What a day changes is not taken twice: a lesson of somebody who
--- is covered, and the rooms of a lesson that is moved, have that day left out.
+-- room's time; exams do not, since they are held in place of lessons, several in one hall. Triggers write each of them
+-- into one table in the same form, where one exclusion constraint refuses every clash, whatever is written at the same
+-- moment and in whatever isolation. What a day changes is not taken twice: a lesson of somebody who is covered, and the
+-- rooms of a lesson that is moved, have that day left out.
 
 CREATE TABLE timetable.teacher_time (
   tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
