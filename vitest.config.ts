@@ -18,6 +18,9 @@ const suites = {
   containers: { include: ['**/*.containers.test.ts', '**/*.integration.test.ts'], exclude: [] },
 };
 
+// Node then compiles once what the workers, their threads and their children load.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.stackyard', 'cache', 'compile');
+
 export default defineConfig(({ mode }) => {
   const suite = suites[mode as keyof typeof suites] ?? suites.test;
   return {
