@@ -27,8 +27,8 @@ export default defineConfig(({ mode }) => {
     test: {
       // Tests wait for processes and disks more than they compute.
       maxWorkers: availableParallelism() + 1,
-      // Nothing happens at import time, so the files of a workspace share their modules: they are loaded once a worker.
-      isolate: false,
+      // Nothing happens at import time, so the many files of the first suite share their modules: a worker loads them once.
+      isolate: suite !== suites.test,
       globalSetup: 'packages/testing/src/vitest-global-setup.ts',
       projects: workspaces().map(({ name, root }) => ({
         test: {
