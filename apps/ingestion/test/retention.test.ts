@@ -1,26 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { noteOrphans, sweep } from '../src/store/retention.ts';
 import { gatedEmbedder } from './gated-embedder.ts';
-import { requests } from './requests.ts';
-import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
+import { sharedDatabase } from './shared-database.ts';
+import type { TestStack } from './stack.ts';
 
-const stacks: TestStack[] = [];
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await openDatabase();
-}, 120_000);
-afterAll(() => database?.[Symbol.asyncDispose]());
-afterEach(async () => {
-  for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
-});
-async function open(options: StackOptions = {}) {
-  const stack = await openStack({ database, ...options });
-  stacks.push(stack);
-  return { stack, api: requests(stack.url) };
-}
+const open = sharedDatabase();
 
 /** Everything in the database, its statistics and the storage that holds the word, as text or as bytes. */
 async function traces({ client, folder }: TestStack, word: string): Promise<string[]> {

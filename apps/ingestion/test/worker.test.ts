@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createHashingEmbedder, type Embedder, PipelineError } from '../src/pipeline/index.ts';
 import { commit } from '../src/store/commit.ts';
 import { claimJobs, failJob, releaseExpired } from '../src/store/jobs.ts';
@@ -8,23 +8,9 @@ import { createApiKey, saveTenant } from '../src/store/tenants.ts';
 import { failureOf, retryPolicies } from '../src/worker/retry.ts';
 import { gatedEmbedder } from './gated-embedder.ts';
 import { requests } from './requests.ts';
-import { openDatabase, openStack, type StackOptions, type TestDatabase, type TestStack } from './stack.ts';
+import { sharedDatabase } from './shared-database.ts';
 
-const stacks: TestStack[] = [];
-let database: TestDatabase;
-// The data directory is made once for each state of the migrations, which may take a while.
-beforeAll(async () => {
-  database = await openDatabase();
-}, 120_000);
-afterAll(() => database?.[Symbol.asyncDispose]());
-afterEach(async () => {
-  for (const stack of stacks.splice(0)) await stack[Symbol.asyncDispose]();
-});
-async function open(options?: StackOptions) {
-  const stack = await openStack({ database, ...options });
-  stacks.push(stack);
-  return { stack, api: requests(stack.url) };
-}
+const open = sharedDatabase();
 
 const embedder = createHashingEmbedder({ dimensions: 64 });
 
@@ -145,8 +131,8 @@ describe('the worker', () => {
     for (let index = 0; index < 30; index += 1) {
       ids.push((await api.add(`d${index}.txt`, `document number ${index}`)).body.documents[0].documentId);
       if (index === 15) {
-        await database.kill();
-        await database.start();
+        await stack.database.kill();
+        await stack.database.start();
       }
     }
     for (const id of ids) expect((await api.settled(id, 40_000)).latest.status).toBe('ready');

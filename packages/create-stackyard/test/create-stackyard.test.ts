@@ -12,19 +12,25 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { archiveFile, packTree, readTree } from '@stackyard/template';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { main } from '../src/index.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 
-function place() {
-  const cwd = mkdtempSync(join(tmpdir(), 'create test '));
-  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
+let packed: Buffer;
+
+beforeAll(() => {
   // The template itself, but with a wrapper that does nothing: what it does is tested with the projects.
   const tree = new Map(readTree(root));
   tree.set('pnpmw', { content: Buffer.from('#!/bin/sh\nexit 0\n'), executable: true });
+  packed = packTree(tree);
+});
+
+function place() {
+  const cwd = mkdtempSync(join(tmpdir(), 'create test '));
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
   const archive = join(cwd, archiveFile);
-  writeFileSync(archive, packTree(tree));
+  writeFileSync(archive, packed);
   const run = async (args: readonly string[], typed?: string, signal = new AbortController().signal) => {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
     const interactive = typed !== undefined;

@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 import { checkIdentity } from './convex/identity.ts';
 import type { Driver, DriverContext, Stack } from './driver.ts';
 import { loadDriver } from './drivers/index.ts';
@@ -18,7 +17,9 @@ import { runScript } from './scripts.ts';
 import {
   abandonedScripts,
   acquireLock,
+  failureFile,
   noteJson,
+  ownerLock,
   readState,
   type ServiceRecord,
   type StackState,
@@ -49,11 +50,7 @@ export interface RunningStack {
   stop(failure?: unknown): Promise<void>;
 }
 
-/** The file that the owner of a stack locks. */
-export const ownerLock = (stateDirectory: string): string => path.join(stateDirectory, 'owner.lock');
-
-/** Why the last run of a stack ended, when it did not end by request. */
-export const failureFile = (stateDirectory: string): string => path.join(stateDirectory, 'failure.json');
+export { ownerLock } from './state.ts';
 
 /** Another live process owns the stack. */
 export class OwnedError extends StackyardError {
@@ -103,7 +100,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     releasers.push('watchdog', () => supervisor[Symbol.dispose]());
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => {}); // whoever needs it awaits it
-    checkIdentity(stack, plan); // only: convex
+    await checkIdentity(stack, plan); // only: convex
     await checkPorts(stack, plan);
     interrupted(signal);
 

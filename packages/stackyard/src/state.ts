@@ -59,6 +59,12 @@ export interface DevState {
   readonly scripts: ScriptRecords;
 }
 
+/** The file that the owner of a stack locks. */
+export const ownerLock = (stateDirectory: string): string => path.join(stateDirectory, 'owner.lock');
+
+/** Why the last run of a stack ended, when it did not end by request. */
+export const failureFile = (stateDirectory: string): string => path.join(stateDirectory, 'failure.json');
+
 export const devStateFile = (stateDirectory: string): string => path.join(stateDirectory, 'dev.json');
 
 /** The scripts of a "stackyard dev" that lives. */

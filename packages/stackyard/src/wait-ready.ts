@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorReport, InterruptedError, reviveError, StackyardError } from './errors.ts';
-import { failureFile, ownerLock } from './start-stack.ts';
-import { lockHolder, readJson, readLiveState, type StackState } from './state.ts';
+import { failureFile, lockHolder, ownerLock, readJson, readLiveState, type StackState } from './state.ts';
 import type { Variant } from './workspace.ts';
 
 /** How long another command may take to start a stack. */

@@ -1,3 +1,4 @@
+import { getCompileCacheDir } from 'node:module';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BusyMark, newBusyMemory } from '../engine/busy-mark.ts';
@@ -92,9 +93,11 @@ export class EngineHost {
     const { hangAfterMs: _, ...options } = this.#options;
     const busyMemory = newBusyMemory();
     this.#busy = new BusyMark(busyMemory);
+    // A thread does not take part in the compile cache of its process unless it is told of one.
+    const cache = getCompileCacheDir();
     const worker = new Worker(WORKER, {
       workerData: { ...options, busyMemory, blockingCalls: [...this.#blockingCalls] } satisfies EngineOptions,
-      env: { NODE_ENV: 'production' },
+      env: { NODE_ENV: 'production', ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }) },
       name: 'convex-local-engine',
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { ownerLock } from '../start-stack.ts';
-import { acquireLock } from '../state.ts';
+import { acquireLock, ownerLock } from '../state.ts';
 import { describeVariant } from '../workspace.ts';
 import { main } from './main.ts';
 

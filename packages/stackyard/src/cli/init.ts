@@ -12,8 +12,7 @@ import {
 } from '@stackyard/template';
 import type { Command } from 'commander';
 import { StackyardError } from '../errors.ts';
-import { ownerLock } from '../start-stack.ts';
-import { lockHolder } from '../state.ts';
+import { lockHolder, ownerLock } from '../state.ts';
 import { describeVariant, findWorkspace } from '../workspace.ts';
 import { newCommand, type Surroundings } from './command-line.ts';
 import { confirm } from './confirm.ts';

@@ -5,8 +5,8 @@ import { splitProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
 import { describeError, InterruptedError, StackyardError } from '../errors.ts';
 import { type LoadedStack, load } from '../load.ts';
-import { OwnedError, ownerLock } from '../start-stack.ts';
-import { acquireLock } from '../state.ts';
+import { OwnedError } from '../start-stack.ts';
+import { acquireLock, ownerLock } from '../state.ts';
 import { formatBytes } from '../units.ts';
 import {
   chooseVariant,

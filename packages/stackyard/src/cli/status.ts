@@ -1,8 +1,14 @@
 import type { Command } from 'commander';
 import type { ErrorReport } from '../errors.ts';
 import { isAlive } from '../processes.ts';
-import { failureFile } from '../start-stack.ts';
-import { readJson, readLiveState, readScripts, type ScriptRecords, type StackState } from '../state.ts';
+import {
+  failureFile,
+  readJson,
+  readLiveState,
+  readScripts,
+  type ScriptRecords,
+  type StackState,
+} from '../state.ts';
 import type { Variant } from '../workspace.ts';
 import { chooseVariants, newCommand, paints, type Surroundings, withVariant } from './command-line.ts';
 import { formatSummary } from './summary.ts';

@@ -4,13 +4,11 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { splitProfiles } from '../configuration.ts';
 import { InterruptedError, reviveError, StackyardError } from '../errors.ts';
 import { tail } from '../log-files.ts';
 import { identify, isAlive } from '../processes.ts';
 import type { SupervisorMessage } from '../reporter.ts';
-import { ownerLock } from '../start-stack.ts';
-import { lockHolder, readLiveState } from '../state.ts';
+import { lockHolder, ownerLock, readLiveState } from '../state.ts';
 import { eachLine } from '../supervisor/lines.ts';
 import type { SupervisorRequest } from '../supervisor/supervise.ts';
 import { waitUntilReady } from '../wait-ready.ts';
@@ -49,7 +47,10 @@ async function up(
   options: StackOptions,
 ): Promise<void> {
   using interrupts = new Interrupts();
-  const profiles = splitProfiles(options.profile ?? []);
+  // The supervisor reads the Compose files: without this, the reader is not even loaded here.
+  const profiles = options.profile
+    ? (await import('../configuration.ts')).splitProfiles(options.profile)
+    : [];
   for (const variant of chooseVariants(surroundings, name).variants) {
     const { driver, build = false } = options;
     await upOne(surroundings, variant, { driver, profiles, containersOnly: build }, interrupts);

@@ -1,4 +1,3 @@
-import { checkConfiguration } from '@stackyard/convex-selfhost';
 import type { Stack } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
 import type { Plan } from '../plan.ts';
@@ -10,10 +9,11 @@ const ofIdentity = /^convex-(instance|admin-key)-?/;
  * Refuses name, secret and admin key of a Convex that do not fit each other: whatever uses the key would fail later,
  * with less to say about it.
  */
-export function checkIdentity(stack: Stack, { operations }: Plan): void {
+export async function checkIdentity(stack: Stack, { operations }: Plan): Promise<void> {
   const backend = convexService(stack);
   const configuration = convexConfiguration(stack);
   if (!configuration || !operations.some((one) => one.kind === 'start' && one.service === backend)) return;
+  const { checkConfiguration } = await import('@stackyard/convex-selfhost');
   const problems = checkConfiguration(configuration).filter(
     ({ id, severity }) => severity === 'error' && ofIdentity.test(id),
   );

@@ -152,18 +152,21 @@ export function endingTests(driver: string): void {
     expect(workspace.leftovers()).toEqual([]);
   });
 
-  test.each(['{}', '[]', '5', '{"owner":null}', '{"owner":{"pid":1}}'])(
-    'takes a state file that says %s for none',
-    async (text) => {
-      const [store] = await freePorts(1);
-      await using workspace = new ContractWorkspace(driver, {
-        one: { services: { store: { port: store! } } },
-      });
-      for (const file of ['state', 'dev']) workspace.write(`.stackyard/run/one/${file}.json`, text);
-      expect((await workspace.status('one')).up).toBe(false);
-      expect(await workspace.run(['up', 'one'])).toMatchObject({ code: 0, stderr: '' });
-    },
-  );
+  test('takes a state file that says nothing of use for none', async () => {
+    const texts = ['{}', '[]', '5', '{"owner":null}', '{"owner":{"pid":1}}'];
+    const ports = await freePorts(texts.length);
+    const variants = ports.map((port, index) => [`v${index}`, { services: { store: { port } } }]);
+    await using workspace = new ContractWorkspace(driver, Object.fromEntries(variants));
+    for (const [index, text] of texts.entries())
+      for (const file of ['state', 'dev']) workspace.write(`.stackyard/run/v${index}/${file}.json`, text);
+    const ups = async () => {
+      const { stdout } = await workspace.run(['status', '--json']);
+      return (JSON.parse(stdout) as { up: boolean }[]).map(({ up }) => up);
+    };
+    expect(await ups()).toEqual(texts.map(() => false));
+    expect(await workspace.run(['up'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await ups()).toEqual(texts.map(() => true));
+  });
 
   test('cleans up by itself after a supervisor that was killed together with its watchdogs', async () => {
     const [store] = await freePorts(1);

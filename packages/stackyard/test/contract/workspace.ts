@@ -168,7 +168,7 @@ export class ContractWorkspace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run(['down']);
+    if (this.leftovers().length > 0) await this.run(['down']);
     for (const command of this.#commands) command.kill('SIGKILL');
     await eventually(
       () => this.leftovers().length === 0,

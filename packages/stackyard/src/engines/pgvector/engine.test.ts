@@ -48,7 +48,9 @@ async function freePort(): Promise<number> {
 }
 
 function start(launch: Launch): { child: ChildProcess; errors: () => string } {
-  const child = spawn(launch.command, launch.args, { cwd: launch.cwd, env: launch.environment });
+  // It starts often here and computes little.
+  const args = ['--liftoff-only', ...launch.args];
+  const child = spawn(launch.command, args, { cwd: launch.cwd, env: launch.environment });
   running.push(child);
   let errors = '';
   child.stderr?.on('data', (chunk) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { getCompileCacheDir } from 'node:module';
 import { createInterface } from 'node:readline';
 import { EngineError } from '../engine-error.ts';
 import { entry } from './entry.ts';
@@ -30,9 +31,11 @@ export interface RunningPgvector extends AsyncDisposable {
 export async function startPgvector(options: StartPgvectorOptions): Promise<RunningPgvector> {
   const { dataDirectory, port = 0, database = 'postgres' } = options;
   const password = options.password ?? randomBytes(18).toString('base64url');
+  const cache = getCompileCacheDir();
   const child = spawn(process.execPath, [...(options.execArgv ?? []), entry()], {
     env: {
       PATH: process.env.PATH,
+      ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
       PGVECTOR_PARENT: 'pipe',
       PGVECTOR_DATA: dataDirectory,
       PGVECTOR_HOST: '127.0.0.1',
