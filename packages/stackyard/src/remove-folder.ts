@@ -4,7 +4,7 @@ import path from 'node:path';
 /** Removes a folder with everything in it. One that a disk is mounted at stays, empty. */
 export async function removeTree(folder: string): Promise<void> {
   try {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 }); // somebody may be ending in it
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
     for (const name of await readdir(folder)) await removeTree(path.join(folder, name));
