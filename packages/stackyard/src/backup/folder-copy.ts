@@ -71,7 +71,9 @@ async function copyAll({ from, to, hashing, signal, ...options }: FolderCopyOpti
     }
     progress.finished();
   }
-  return { hashes: hashes.then((all) => hashedFiles(names, stats, all)) };
+  const hashed = hashes.then((all) => hashedFiles(names, stats, all));
+  hashed.catch(() => {}); // awaited when the copy has been checked
+  return { hashes: hashed };
 }
 
 /** Copies an open file in pieces; the last one tells how the copy is. */
