@@ -45,10 +45,15 @@ export async function openBackup(name: string): Promise<OpenBackup> {
   return { folder, manifest };
 }
 
+/** Where one of the folders of a service lies in a backup. */
+export function folderOf({ folder, manifest }: OpenBackup, service: string, index: number): string {
+  const position = manifest.services.findIndex((entry) => entry.service === service);
+  return path.join(folder, serviceFolder(position, service), String(index));
+}
+
 /** Where a file of a service lies in a backup. */
-export function fileOf({ folder, manifest }: OpenBackup, service: string, file: FileRecord): string {
-  const index = manifest.services.findIndex((entry) => entry.service === service);
-  return path.join(folder, serviceFolder(index, service), String(file.folder), file.path);
+export function fileOf(backup: OpenBackup, service: string, file: FileRecord): string {
+  return path.join(folderOf(backup, service, file.folder), file.path);
 }
 
 /**

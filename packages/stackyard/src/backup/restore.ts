@@ -13,7 +13,7 @@ import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { eachOf } from './each-of.ts';
 import { HashThread } from './hash-thread.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { fileOf, type OpenBackup, verifyContent } from './open-backup.ts';
+import { fileOf, folderOf, type OpenBackup, verifyContent } from './open-backup.ts';
 import { isMountPoint, realFolder, requireRoom, syncFolder, syncFolders } from './places.ts';
 import { loadDumps } from './postgres-dump.ts';
 import { privateName, type Remove } from './private-folder.ts';
@@ -135,7 +135,7 @@ async function writeCopies(
   const name = service.service;
   if (service.method === 'dump') {
     reporter.progress(name, 'loading the dump');
-    const input = path.dirname(fileOf(backup, name, service.files[0]!));
+    const input = folderOf(backup, name, 0);
     const options = { settings: loading, input, keep: true };
     await using scratch = await ScratchContainer.start(stack, name, signal, options);
     await loadDumps(scratch.tools, input, service.files, signal);
