@@ -14,7 +14,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { openBackup } from '../src/backup/open-backup.ts';
-import { isAlive } from '../src/processes.ts';
+import { isAlive, signalGroup } from '../src/processes.ts';
 import { readState } from '../src/state.ts';
 import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
@@ -50,7 +50,10 @@ async function shop(password = 'secret') {
   return { workspace, url: `postgresql://postgres:secret@127.0.0.1:${port}/shop` };
 }
 
-const folders = (workspace: ContractWorkspace) => readdirSync(path.join(workspace.root, 'data/shop')).sort();
+const listed = ({ root }: ContractWorkspace, folder: string) =>
+  existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)).sort() : [];
+
+const folders = (workspace: ContractWorkspace) => listed(workspace, 'data/shop');
 
 test('a backup of a stack that works comes back whole, and what it replaces is kept', async () => {
   const { workspace, url } = await shop();
@@ -116,15 +119,36 @@ test('a backup of a stack that works comes back whole, and what it replaces is k
   expect(old!.rows!['shop.public.orders']).toBe(0);
 }, 120_000);
 
-test('reset takes a backup of a stack first, and a damaged or foreign one is refused', async () => {
+test('an interrupted backup leaves nothing half-made; a reset takes a whole one first, which is refused where it does not fit', async () => {
   const { workspace, url } = await shop();
   await using _ = workspace;
+  expect((await workspace.run(['backup'])).stderr).toContain('STACKYARD_BACKUP_EMPTY');
   await workspace.run(['up', 'shop']);
+  const backups = () => listed(workspace, 'data/backups');
+  const server = readState(path.join(workspace.root, '.stackyard/run/shop'))!.services.postgres!.process!;
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    signalGroup(server.pid, 'SIGSTOP'); // so that the backup does not get far
+    const backup = workspace.start(['backup', 'shop']);
+    try {
+      await eventually(
+        () => backups().length > 0,
+        () => backup.output,
+      );
+      backup.kill(signal);
+    } finally {
+      signalGroup(server.pid, 'SIGCONT');
+    }
+    const { code } = await backup.outcome;
+    if (signal === 'SIGKILL') expect(backups()).toHaveLength(1);
+    else expect([code, backups(), folders(workspace)]).toEqual([130, [], ['postgres']]);
+  }
+
   await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 10) AS number');
   const reset = await workspace.run(['reset', 'shop', '--yes']);
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   const file = /a backup is in (.*)/.exec(reset.stdout)![1]!;
-  expect(existsSync(path.join(workspace.root, 'data/shop/postgres'))).toBe(false);
+  expect(backups()).toEqual([path.basename(file)]); // what was killed has left nothing any more
+  expect(folders(workspace)).toEqual([]);
   const sound = path.join(workspace.root, 'sound');
   cpSync(file, sound, { recursive: true });
 
@@ -183,35 +207,4 @@ test('data where a disk is mounted can be backed up and deleted, and a restore s
   const reset = await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   expect(readdirSync(store)).toEqual([]);
-}, 60_000);
-
-test('an interrupted backup leaves nothing half-made, a killed one what a reset removes, and an empty stack has nothing to back up', async () => {
-  const { workspace, url } = await shop();
-  await using _ = workspace;
-  expect((await workspace.run(['backup'])).stderr).toContain('STACKYARD_BACKUP_EMPTY');
-  await workspace.run(['up', 'shop']);
-  await query(url, "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)");
-  const backup = workspace.start(['backup', 'shop', '--output', 'saved']);
-  const made = () => readdirSync(workspace.root).filter((name) => name.includes('saved'));
-  await eventually(
-    () => made().length > 0,
-    () => backup.output,
-  );
-  backup.kill('SIGINT');
-  expect((await backup.outcome).code).toBe(130);
-  expect(made()).toEqual([]);
-  expect(folders(workspace)).toEqual(['postgres']);
-
-  const backups = () => readdirSync(path.join(workspace.root, 'data/backups'));
-  const killed = workspace.start(['backup', 'shop']);
-  await eventually(
-    () => existsSync(path.join(workspace.root, 'data/backups')) && backups().length > 0,
-    () => killed.output,
-  );
-  killed.kill('SIGKILL');
-  await killed.outcome;
-  expect(backups()).toHaveLength(1);
-  const reset = await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
-  expect(reset).toMatchObject({ code: 0, stderr: '' });
-  expect([...backups(), ...folders(workspace)]).toEqual([]);
 }, 60_000);
