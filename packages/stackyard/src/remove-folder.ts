@@ -6,7 +6,10 @@ export async function removeTree(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // A server that was killed may be ending in it.
+    if (code === 'ENOTEMPTY') return rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    if (code !== 'EBUSY') throw error;
     for (const name of await readdir(folder)) await removeTree(path.join(folder, name));
   }
 }

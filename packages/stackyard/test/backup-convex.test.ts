@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { generateInstanceSecret, issueAdminKey } from '@stackyard/convex-selfhost';
 import { expect, test } from 'vitest';
-import { ArchiveReader } from '../src/backup/archive-reader.ts';
+import { openBackup } from '../src/backup/open-backup.ts';
 import { ContractWorkspace, freePorts } from './contract/workspace.ts';
 
 const convexCli = path.join(import.meta.dirname, '../../convex-local/node_modules/.bin/convex');
@@ -40,7 +40,7 @@ test('Convex comes back with its documents, and only for its own instance', asyn
   workspace.write('package.json', JSON.stringify({ name: 'app', dependencies: { convex: '*' } }));
   expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
   await notes(25);
-  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'saved']);
   expect(taken).toMatchObject({ code: 0 });
   const [store] = JSON.parse(taken.stdout).services;
   expect(store).toMatchObject({ method: 'paused', as: 'engine convex', rows: { notes: 25 } });
@@ -48,14 +48,14 @@ test('Convex comes back with its documents, and only for its own instance', asyn
   await workspace.run(['down', 'shop']);
 
   workspace.variant('shop', { services: {}, others: { store: convex(ports, generateInstanceSecret()) } });
-  const refused = await workspace.run(['restore', 'shop.tar']);
+  const refused = await workspace.run(['restore', 'saved']);
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ENGINE_CONVEX_CREDENTIALS') });
   expect(refused.stderr).not.toContain(secret);
   workspace.variant('shop', { services: {}, others: { store: convex(ports, secret) } });
 
-  const restored = await workspace.run(['restore', 'shop.tar']);
+  const restored = await workspace.run(['restore', 'saved']);
   expect(restored).toMatchObject({ code: 0, stderr: '' });
-  await using replaced = await ArchiveReader.open(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
+  const replaced = await openBackup(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
   expect(replaced.manifest.services[0]!.rows).toMatchObject({ notes: 3 });
   await workspace.run(['up', 'shop']);
   const { stdout } = await cli('data', 'notes', '--limit', '100', '--format', 'jsonLines');

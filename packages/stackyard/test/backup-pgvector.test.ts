@@ -1,7 +1,7 @@
 // only: pgvector
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { ArchiveReader } from '../src/backup/archive-reader.ts';
+import { openBackup } from '../src/backup/open-backup.ts';
 import { ContractWorkspace, freePorts } from './contract/workspace.ts';
 
 const query = async (url: string, text: string): Promise<unknown[]> => {
@@ -33,7 +33,7 @@ test('PGlite comes back with its rows and vectors, and only where it is the same
     url,
     'CREATE TABLE item AS SELECT n, ARRAY[n, 1]::vector(2) AS place FROM generate_series(1, 300) n',
   );
-  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'saved']);
   expect(taken).toMatchObject({ code: 0 });
   const [store] = JSON.parse(taken.stdout).services;
   expect(store).toMatchObject({ method: 'paused', as: 'engine pgvector', rows: { 'shop.public.item': 300 } });
@@ -41,14 +41,14 @@ test('PGlite comes back with its rows and vectors, and only where it is the same
   await workspace.run(['down', 'shop']);
 
   workspace.variant('shop', { services: {}, others: { store: pgvector(port!, 'other') } });
-  const refused = await workspace.run(['restore', 'shop.tar']);
+  const refused = await workspace.run(['restore', 'saved']);
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('database is shop, not other') });
   workspace.variant('shop', { services: {}, others: { store: pgvector(port!, 'shop') } });
 
-  const restored = await workspace.run(['restore', 'shop.tar']);
+  const restored = await workspace.run(['restore', 'saved']);
   expect(restored).toMatchObject({ code: 0, stderr: '' });
   expect(restored.stdout).toContain('300 rows verified');
-  await using replaced = await ArchiveReader.open(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
+  const replaced = await openBackup(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
   expect(replaced.manifest.services[0]!.rows).toEqual({ 'shop.public.item': 100 });
   await workspace.run(['up', 'shop']);
   expect(await query(url, "SELECT n FROM item ORDER BY place <-> '[250,1]' LIMIT 1")).toEqual([{ n: 250 }]);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -60,23 +60,34 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
     await query(server(), 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
     await query(server(), `CREATE ROLE "a clerk" LOGIN PASSWORD 'x'; ALTER TABLE orders OWNER TO "a clerk"`);
+    await query(
+      server(),
+      `CREATE TABLE "odd ""t.a" AS SELECT E'line\\n\\\\.\\nCOPY public.x (y) FROM stdin;' AS text;
+       CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES;
+       CREATE UNLOGGED TABLE fleeting AS SELECT 1 AS one; CREATE MATERIALIZED VIEW total AS SELECT count(*) FROM orders`,
+    );
     await query(server(), `CREATE DATABASE "odd = na/me"`);
     await query(server('secret', 'odd = na/me'), 'CREATE TABLE kept AS SELECT 1 AS one');
-    const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+    const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'saved']);
     expect(taken).toMatchObject({ code: 0 });
     const [postgres] = JSON.parse(taken.stdout).services;
     expect(postgres).toMatchObject({
       as: 'image postgres:17',
       method: 'dump',
       major: '17',
-      rows: { 'shop.public.orders': 1000, 'odd = na/me.public.kept': 1 },
+    });
+    expect(postgres.rows).toEqual({
+      'shop.public.orders': 1000,
+      'shop.public.odd "t.a': 1,
+      'shop.public.nothing': 1,
+      'odd = na/me.public.kept': 1,
     });
     await query(server(), 'DELETE FROM orders');
     await workspace.run(['down', 'shop']);
 
     workspace.write('.env', 'SHOP_PASSWORD=another-secret\n');
     workspace.write('data/shop/postgres/old', 'goes with the old data');
-    const restored = await workspace.run(['restore', 'shop.tar']);
+    const restored = await workspace.run(['restore', 'saved']);
     // What is there was made with the other password, so it cannot be proven, and is not replaced.
     expect(restored).toMatchObject({
       code: 1,
@@ -84,7 +95,7 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     });
     expect(workspace.read('data/shop/postgres/old')).toBe('goes with the old data');
     await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
-    expect(await workspace.run(['restore', 'shop.tar'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await workspace.run(['restore', 'saved'])).toMatchObject({ code: 0, stderr: '' });
     expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
     expect(
       await query(
@@ -113,17 +124,17 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
       await using _ = workspace;
       expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
       await query(server(), 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
-      const taken = await workspace.run(['backup', 'shop', '--output', 'shop.tar']);
+      const taken = await workspace.run(['backup', 'shop', '--output', 'saved']);
       expect(taken).toMatchObject({ code: 0, stderr: '' });
       expect(taken.stdout).toContain(
         'copied online: the pg_dump 15 of its image is older than the server, 17',
       );
       await query(server(), 'DELETE FROM orders');
       await workspace.run(['down', 'shop']);
-      const restored = await workspace.run(['restore', 'shop.tar']);
+      const restored = await workspace.run(['restore', 'saved']);
       expect(restored).toMatchObject({ code: 0, stderr: '' });
       expect(restored.stdout).toContain('1000 rows verified');
-      expect(restored.stdout).toMatch(/what it replaced is in .*\.tar/);
+      expect(restored.stdout).toMatch(/what it replaced is in .*data\/backups\/shop-/);
       expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
       expect(await query(server(), 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
     } finally {
@@ -151,7 +162,7 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     const id = docker(['ps', '--quiet', '--filter', ofWorkspace, '--filter', ofService]).trim();
     const killDump = `for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != pg_dump ] || kill -KILL "\${p#/proc/}"; done 2>/dev/null`;
     for (const signal of ['SIGKILL', 'SIGINT', 'SIGKILL of the dump'] as const) {
-      const backup = workspace.start(['backup', 'shop', '--output', 'shop.tar']);
+      const backup = workspace.start(['backup', 'shop', '--output', 'saved']);
       await eventually(dumping, () => backup.output);
       if (signal === 'SIGKILL of the dump') docker(['exec', id, 'sh', '-c', killDump]);
       else backup.kill(signal);
@@ -165,13 +176,15 @@ describe('a backup of a stack in containers', { timeout: 180_000 }, () => {
     // The server took none of these deaths for a crash of its own.
     expect((await workspace.run(['logs', 'shop', 'postgres'])).stdout).not.toContain('reinitializing');
 
-    expect(await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).toMatchObject({ code: 0 });
+    expect(await workspace.run(['backup', 'shop', '--output', 'saved'])).toMatchObject({ code: 0 });
     await workspace.run(['down', 'shop']);
-    const file = path.join(workspace.root, 'shop.tar');
+    const folder = path.join(workspace.root, 'saved/0-postgres/0');
+    const [dump] = readdirSync(folder).filter((name) => name.endsWith('-shop.dump'));
+    const file = path.join(folder, dump!);
     const handle = openSync(file, 'r+');
     writeSync(handle, 'damage', Math.floor(statSync(file).size / 2));
     closeSync(handle);
-    const refused = await workspace.run(['restore', 'shop.tar']);
+    const refused = await workspace.run(['restore', 'saved']);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_BACKUP_DAMAGED') });
     expect(existsSync(path.join(workspace.root, 'data/shop/postgres/PG_VERSION'))).toBe(true);
     expect(scratchContainers(workspace)).toBe('');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
-  copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -13,8 +13,8 @@ import {
 import path from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { ArchiveReader } from '../src/backup/archive-reader.ts';
-import { isAlive } from '../src/processes.ts';
+import { openBackup } from '../src/backup/open-backup.ts';
+import { isAlive, signalGroup } from '../src/processes.ts';
 import { readState } from '../src/state.ts';
 import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
@@ -50,7 +50,10 @@ async function shop(password = 'secret') {
   return { workspace, url: `postgresql://postgres:secret@127.0.0.1:${port}/shop` };
 }
 
-const folders = (workspace: ContractWorkspace) => readdirSync(path.join(workspace.root, 'data/shop')).sort();
+const listed = ({ root }: ContractWorkspace, folder: string) =>
+  existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)).sort() : [];
+
+const folders = (workspace: ContractWorkspace) => listed(workspace, 'data/shop');
 
 test('a backup of a stack that works comes back whole, and what it replaces is kept', async () => {
   const { workspace, url } = await shop();
@@ -67,7 +70,7 @@ test('a backup of a stack that works comes back whole, and what it replaces is k
     await writer.query('CREATE TABLE noise (n int)');
     for (; writing; written += 1) await writer.query('INSERT INTO noise SELECT generate_series(1, 100)');
   })();
-  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'shop.tar']);
+  const taken = await workspace.run(['backup', 'shop', '--json', '--output', 'saved']);
   const sofar = written;
   writing = false;
   await busy;
@@ -85,7 +88,7 @@ test('a backup of a stack that works comes back whole, and what it replaces is k
   expect(postgres.rows['shop.public.orders']).toBe(1000);
   expect(postgres.rows['shop.public.noise'] % 100).toBe(0);
   expect(store).toMatchObject({ service: 'store', method: 'paused' });
-  expect(statSync(path.join(workspace.root, 'shop.tar')).mode & 0o777).toBe(0o600);
+  expect(statSync(path.join(workspace.root, 'saved')).mode & 0o777).toBe(0o700);
   // The stack goes on, the paused service too.
   const state = readState(path.join(workspace.root, '.stackyard/run/shop'))!;
   expect(Object.values(state.services).map(({ process }) => process && isAlive(process))).toEqual([
@@ -95,10 +98,10 @@ test('a backup of a stack that works comes back whole, and what it replaces is k
   expect((await fetch(`http://127.0.0.1:${state.services.store!.ports![0]!.host}/health`)).status).toBe(200);
 
   await query(url, 'DELETE FROM orders');
-  expect((await workspace.run(['restore', 'shop.tar'])).stderr).toContain('STACKYARD_RESTORE_UP');
+  expect((await workspace.run(['restore', 'saved'])).stderr).toContain('STACKYARD_RESTORE_UP');
   await workspace.run(['down', 'shop']);
   workspace.write('data/shop/store/deep/file', 'changed');
-  const restored = await workspace.run(['restore', 'shop.tar']);
+  const restored = await workspace.run(['restore', 'saved']);
   expect(restored).toMatchObject({ code: 0, stderr: '' });
   expect(workspace.read('data/shop/store/deep/file')).toBe('precious');
   expect(folders(workspace)).toEqual(['postgres', 'store']);
@@ -111,28 +114,49 @@ test('a backup of a stack that works comes back whole, and what it replaces is k
   await workspace.run(['down', 'shop']);
 
   // What was replaced is kept.
-  await using replaced = await ArchiveReader.open(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
+  const replaced = await openBackup(/what it replaced is in (.*)/.exec(restored.stdout)![1]!);
   const [old] = replaced.manifest.services.filter(({ service }) => service === 'postgres');
   expect(old!.rows!['shop.public.orders']).toBe(0);
 }, 120_000);
 
-test('reset takes a backup of a stack first, and a damaged or foreign one is refused', async () => {
+test('an interrupted backup leaves nothing half-made; a reset takes a whole one first, which is refused where it does not fit', async () => {
   const { workspace, url } = await shop();
   await using _ = workspace;
+  expect((await workspace.run(['backup'])).stderr).toContain('STACKYARD_BACKUP_EMPTY');
   await workspace.run(['up', 'shop']);
+  const backups = () => listed(workspace, 'data/backups');
+  const server = readState(path.join(workspace.root, '.stackyard/run/shop'))!.services.postgres!.process!;
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    signalGroup(server.pid, 'SIGSTOP'); // so that the backup does not get far
+    const backup = workspace.start(['backup', 'shop']);
+    try {
+      await eventually(
+        () => backups().length > 0,
+        () => backup.output,
+      );
+      backup.kill(signal);
+    } finally {
+      signalGroup(server.pid, 'SIGCONT');
+    }
+    const { code } = await backup.outcome;
+    if (signal === 'SIGKILL') expect(backups()).toHaveLength(1);
+    else expect([code, backups(), folders(workspace)]).toEqual([130, [], ['postgres']]);
+  }
+
   await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 10) AS number');
   const reset = await workspace.run(['reset', 'shop', '--yes']);
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   const file = /a backup is in (.*)/.exec(reset.stdout)![1]!;
-  expect(existsSync(path.join(workspace.root, 'data/shop/postgres'))).toBe(false);
-  const sound = path.join(workspace.root, 'sound.tar');
-  copyFileSync(file, sound);
+  expect(backups()).toEqual([path.basename(file)]); // what was killed has left nothing any more
+  expect(folders(workspace)).toEqual([]);
+  const sound = path.join(workspace.root, 'sound');
+  cpSync(file, sound, { recursive: true });
 
   const refusals: Record<string, () => void> = {
     STACKYARD_BACKUP_DAMAGED: () => {
-      const handle = openSync(file, 'r+');
-      writeSync(handle, 'x', Math.floor(statSync(file).size / 2));
-      closeSync(handle);
+      const table = openSync(path.join(file, '0-postgres/0/global/pg_filenode.map'), 'r+');
+      writeSync(table, 'x', 100);
+      closeSync(table);
     },
     ENGINE_DATA_CREDENTIALS: () => workspace.write('.env', 'SHOP_PASSWORD=another\n'),
     STACKYARD_BACKUP_MISMATCH: () =>
@@ -173,9 +197,9 @@ test('data where a disk is mounted can be backed up and deleted, and a restore s
     return; // only root may, and not everywhere
   }
   workspace.write('data/shop/store/file', 'precious');
-  expect(await workspace.run(['backup', 'shop', '--output', 'shop.tar'])).toMatchObject({ code: 0 });
+  expect(await workspace.run(['backup', 'shop', '--output', 'saved'])).toMatchObject({ code: 0 });
   workspace.write('data/shop/store/file', 'changed');
-  const refused = await workspace.run(['restore', 'shop.tar']);
+  const refused = await workspace.run(['restore', 'saved']);
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STACKYARD_RESTORE_MOUNT') });
   expect(refused.stderr).toContain(`mount the disk a folder higher: at ${path.dirname(store)}`);
   expect(workspace.read('data/shop/store/file')).toBe('changed');
@@ -183,21 +207,4 @@ test('data where a disk is mounted can be backed up and deleted, and a restore s
   const reset = await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   expect(readdirSync(store)).toEqual([]);
-}, 60_000);
-
-test('an interrupted backup leaves nothing half-made, and an empty stack has nothing to back up', async () => {
-  const { workspace, url } = await shop();
-  await using _ = workspace;
-  expect((await workspace.run(['backup'])).stderr).toContain('STACKYARD_BACKUP_EMPTY');
-  await workspace.run(['up', 'shop']);
-  await query(url, "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)");
-  const backup = workspace.start(['backup', 'shop', '--output', 'x.tar']);
-  await eventually(
-    () => existsSync(path.join(workspace.root, 'x.tar.part')),
-    () => backup.output,
-  );
-  backup.kill('SIGINT');
-  expect((await backup.outcome).code).toBe(130);
-  expect(readdirSync(workspace.root).filter((name) => name.startsWith('x.tar'))).toEqual([]);
-  expect(folders(workspace)).toEqual(['postgres']);
 }, 60_000);

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
@@ -7,13 +7,17 @@ import type { LoadedStack } from '../load.ts';
 import type { Reporter } from '../reporter.ts';
 import { OwnedError, ownerLock } from '../start-stack.ts';
 import { acquireLock, lockHolder, readLiveState, type StackState } from '../state.ts';
-import { ArchiveWriter } from './archive-writer.ts';
-import type { Manifest, ServiceManifest } from './manifest.ts';
+import { BackupFolder } from './backup-folder.ts';
+import { removal } from './copies.ts';
+import { HashThread } from './hash-thread.ts';
+import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
 import { realFolder, requireRoom } from './places.ts';
+import { removeAbandoned } from './private-folder.ts';
 import { backupService, type Stored } from './service-backup.ts';
 
 export interface BackupOptions {
-  readonly file: string;
+  /** What it is going to be called; the next free name counts where that is taken. */
+  readonly folder: string;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   /** The caller holds the lock of the stack, which therefore does not run. */
@@ -21,20 +25,20 @@ export interface BackupOptions {
 }
 
 export interface Backup {
-  readonly file: string;
+  readonly folder: string;
   readonly bytes: number;
   readonly manifest: Manifest;
 }
 
 /** Where backups of a variant go unless told otherwise. */
-export function backupFile(stack: Stack, now: Date): string {
+export function backupName(stack: Stack, now: Date): string {
   const { root, name } = stack.variant;
   const time = now.toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
-  return path.join(root, 'data', 'backups', `${name}-${time}.tar`);
+  return path.join(root, 'data', 'backups', `${name}-${time}`);
 }
 
 /**
- * Copies what the services of a stack have stored into one file, and proves the copies by starting them. A stack that
+ * Copies what the services of a stack have stored into a folder, and proves the copies by starting them. A stack that
  * runs goes on running.
  *
  * @throws StackyardError when there is nothing to copy, or no room for it
@@ -42,7 +46,7 @@ export function backupFile(stack: Stack, now: Date): string {
 export async function backupStack(loaded: LoadedStack, options: BackupOptions): Promise<Backup> {
   const { stack } = loaded;
   const { variant } = stack;
-  const { file, signal } = options;
+  const { folder, signal } = options;
   const stored = storedServices(loaded);
   refuseVolumes(loaded);
   if (stored.length === 0) {
@@ -53,15 +57,16 @@ export async function backupStack(loaded: LoadedStack, options: BackupOptions): 
   using holding = new DisposableStack();
   const state = options.locked ? undefined : hold(stack, holding);
   const bytes = stored.reduce((sum, entry) => sum + entry.bytes, 0);
-  await mkdir(path.dirname(file), { recursive: true });
-  await requireRooms(file, stored, bytes);
-  await using archive = await ArchiveWriter.create(file);
+  await mkdir(path.dirname(folder), { recursive: true });
+  await using backup = await BackupFolder.create(folder);
+  await requireRooms(path.dirname(folder), stored, bytes);
+  await using hashing = new HashThread(signal);
   const services: ServiceManifest[] = [];
   for (const entry of stored) {
     signal.throwIfAborted();
     options.reporter.progress(entry.service, 'copying');
-    const prefix = `${services.length}-${entry.service}`;
-    services.push(await backupService(loaded, entry, { ...options, archive, prefix, state }));
+    const target = await backup.service(services.length, entry.service);
+    services.push(await backupService(loaded, entry, { ...options, target, hashing, state }));
     options.reporter.done(entry.service);
   }
   const manifest: Manifest = {
@@ -73,8 +78,8 @@ export async function backupStack(loaded: LoadedStack, options: BackupOptions): 
     services,
   };
   signal.throwIfAborted();
-  await archive.finish(manifest);
-  return { file, bytes: archive.size, manifest };
+  const name = await backup.finish(folder, manifest);
+  return { folder: name, bytes: services.reduce((sum, entry) => sum + sizeOf(entry), 0), manifest };
 }
 
 /** The state of a stack that runs; one that does not is kept from being started meanwhile. */
@@ -107,15 +112,23 @@ export function storedServices({ stack, driver }: LoadedStack): Stored[] {
   return [...services.values()];
 }
 
-async function requireRooms(file: string, stored: readonly Stored[], bytes: number): Promise<void> {
-  const folders = stored.flatMap(({ data }) => data.map(({ folder }) => path.dirname(realFolder(folder))));
-  const disk = async (folder: string) =>
-    JSON.stringify(await statfs(folder).then(({ type, blocks }) => [type, blocks]));
-  const target = path.dirname(file);
-  const disks = await Promise.all([target, ...folders].map(disk));
-  // The archive, and for a while the copy that is started.
-  await requireRoom(target, disks.slice(1).includes(disks[0] as string) ? 2 * bytes : bytes);
-  for (const folder of folders) await requireRoom(folder, bytes);
+/** Removes what backups and restores that were killed have left of a stack. */
+export async function removeLeft({ stack, driver }: LoadedStack): Promise<void> {
+  await removeAbandoned(path.dirname(backupName(stack, new Date())), ['backup']);
+  for (const { service, folder } of driver.data(stack)) {
+    if (folder === undefined) continue;
+    const real = realFolder(folder);
+    const options = { of: path.basename(real), remove: removal(stack, service) };
+    await removeAbandoned(path.dirname(real), ['check', 'restore', 'replaced'], options);
+  }
+}
+
+/** The copies are made beside the data, and then moved. */
+async function requireRooms(target: string, stored: readonly Stored[], bytes: number): Promise<void> {
+  await requireRoom(target, bytes);
+  for (const { data } of stored) {
+    for (const { folder } of data) await requireRoom(path.dirname(realFolder(folder)), bytes);
+  }
 }
 
 /** What is not in a folder of this machine cannot be read here. */

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(bin, { recursive: true, force: true }));
 
 /** Gives input to a tool that acts as the script says. */
-function input(script: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+function input(script: string, chunks: AsyncIterable<Buffer>): Promise<string> {
   writeFileSync(path.join(bin, 'docker'), `#!/bin/sh\n${script}\n`);
   chmodSync(path.join(bin, 'docker'), 0o755);
   const tools = new ContainerTools('database', {}, { PATH: bin });

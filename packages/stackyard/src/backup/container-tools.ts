@@ -26,10 +26,20 @@ export class ToolError extends Error {
 export class ContainerTools {
   readonly #id: string;
   readonly #environment: DockerEnvironment;
+  readonly #as: readonly string[];
 
-  /** @param variables of the service: `POSTGRES_USER`, `POSTGRES_PASSWORD` */
-  constructor(id: string, variables: Readonly<Record<string, string>>, environment: DockerEnvironment) {
+  /**
+   * @param variables of the service: `POSTGRES_USER`, `POSTGRES_PASSWORD`
+   * @param user that the tools run as, where it is not the container's
+   */
+  constructor(
+    id: string,
+    variables: Readonly<Record<string, string>>,
+    environment: DockerEnvironment,
+    user?: string,
+  ) {
     this.#id = id;
+    this.#as = user === undefined ? [] : ['--user', user];
     this.#environment = {
       ...toolBasics(environment),
       PGHOST: '127.0.0.1',
@@ -43,9 +53,9 @@ export class ContainerTools {
   }
 
   /** The lines that a query answers. */
-  async query(sql: string, signal: AbortSignal): Promise<string[]> {
+  async query(sql: string, signal: AbortSignal, database = 'postgres'): Promise<string[]> {
     const command = ['psql', '--no-psqlrc', '--tuples-only', '--no-align', '--command', sql];
-    const answer = await text(this.output(command, 'postgres', signal));
+    const answer = await text(this.output(command, database, signal));
     return answer.split('\n').filter(Boolean);
   }
 
@@ -74,6 +84,7 @@ export class ContainerTools {
   /**
    * Gives a tool its input, and takes that to its end: `pg_restore` ends with the last table, not with the file.
    *
+   * @returns what it wrote, which is kept in memory
    * @throws ToolError when it fails
    */
   async input(
@@ -81,10 +92,10 @@ export class ContainerTools {
     database: string,
     chunks: Iterable<string> | AsyncIterable<Buffer>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<string> {
     const { child, ended } = this.#spawn(command, database, signal);
     const { stdin } = child;
-    child.stdout.resume();
+    const written = text(child.stdout);
     let failed = false;
     ended.catch(() => {
       failed = true;
@@ -99,19 +110,24 @@ export class ContainerTools {
         stdin.end();
       }
     };
-    const results = await Promise.allSettled([feed(), ended]);
+    const results = await Promise.allSettled([feed(), ended, written]);
     // Where the input broke off, that is why the tool failed.
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return written;
   }
 
   #spawn(command: readonly string[], database: string, signal: AbortSignal) {
     const environment = { ...this.#environment, PGDATABASE: database };
     const variables = ['PGHOST', 'PGUSER', 'PGPASSWORD', 'PGDATABASE'].flatMap((name) => ['--env', name]);
-    const child = spawn('docker', ['exec', '--interactive', ...variables, this.#id, ...command], {
-      cwd: '/',
-      env: environment,
-      signal,
-    });
+    const child = spawn(
+      'docker',
+      ['exec', '--interactive', ...this.#as, ...variables, this.#id, ...command],
+      {
+        cwd: '/',
+        env: environment,
+        signal,
+      },
+    );
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       said = (said + chunk).slice(-4000);

@@ -7,7 +7,8 @@ import { mounts } from '../drivers/embedded/mounts.ts';
 import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
 import { removeFolder } from '../remove-folder.ts';
-import { besideFolder, type Remove, realFolder } from './places.ts';
+import { realFolder } from './places.ts';
+import { privateFolder, type Remove, removeAbandoned } from './private-folder.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {
@@ -35,12 +36,15 @@ export async function placeOfCopy(
 ): Promise<string> {
   const { stateDirectory } = stack.variant;
   if (folder !== engineDirectory(stateDirectory, service)) {
-    const beside = await besideFolder(folder, purpose, releases, removal(stack, service));
+    const remove = removal(stack, service);
+    const real = realFolder(folder);
+    await removeAbandoned(path.dirname(real), ['check', 'restore'], { of: path.basename(real), remove });
+    const beside = await privateFolder(real, purpose, releases, remove);
     if (isPostgresData(stack, service, folder)) {
       // Else a start would move all of it to where the server's user can enter.
       const { placeData } = await import('../engines/postgres/placement.ts');
       const { serverUser } = await import('../engines/postgres/server-user.ts');
-      await placeData(beside, await serverUser(realFolder(folder)));
+      await placeData(beside, await serverUser(real));
     }
     return beside;
   }

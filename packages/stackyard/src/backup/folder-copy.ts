@@ -1,34 +1,36 @@
-import { closeSync, fstatSync, openSync, type Stats } from 'node:fs';
-import { lstat, mkdir, readdir } from 'node:fs/promises';
+import { closeSync, fchmodSync, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { StackyardError } from '../errors.ts';
-import type { ArchiveWriter } from './archive-writer.ts';
-import { eachOf } from './each-of.ts';
-import type { DirectoryRecord, FileRecord } from './manifest.ts';
+import type { HashThread } from './hash-thread.ts';
+import { Progress } from './progress.ts';
+import { listTree, type TreeOptions } from './tree.ts';
 
-export interface FolderCopyOptions {
-  readonly archive: ArchiveWriter;
-  /** Before the paths inside the archive. */
-  readonly prefix: string;
-  /** Index of the folder in the manifest. */
-  readonly index: number;
-  readonly folder: string;
-  /** A second copy, to start it; in the same pass. */
-  readonly copy?: string | undefined;
-  /** Whether to leave something out, by its path inside the folder. */
-  readonly skip?: ((path: string, stat: Stats) => boolean) | undefined;
-  /** Files may vanish: somebody works with them. */
-  readonly live?: boolean;
+export interface FolderCopyOptions extends TreeOptions {
+  readonly from: string;
+  /** A folder that is there, and empty. */
+  readonly to: string;
+  readonly hashing: HashThread;
   readonly signal: AbortSignal;
 }
 
 export interface FolderCopy {
-  readonly directories: DirectoryRecord[];
-  readonly files: FileRecord[];
+  /** By path inside the folder; they come later than the copy. */
+  readonly hashes: Promise<ReadonlyMap<string, HashedFile>>;
 }
 
+export interface HashedFile {
+  readonly sha256: string;
+  /** Of the file that was hashed: as long as it is the same, so is the hash. */
+  readonly stat: Stats;
+}
+
+/** Bytes moved at once: they stay in the processor's cache between reading and writing. */
+const pieceSize = 256 * 1024;
+
 /**
- * Adds a folder with everything in it to an archive. Sockets and the like are left out.
+ * Copies a folder with everything in it while a thread hashes the copies. Sockets and the like are left out.
  *
  * @throws StackyardError for a symbolic link: what it names would be missing
  */
@@ -40,47 +42,70 @@ export async function copyFolder(options: FolderCopyOptions): Promise<FolderCopy
   }
 }
 
-async function copyAll(options: FolderCopyOptions): Promise<FolderCopy> {
-  const { folder, index, copy } = options;
-  const directories: DirectoryRecord[] = [];
+async function copyAll({ from, to, hashing, signal, ...options }: FolderCopyOptions): Promise<FolderCopy> {
   const names: string[] = [];
-  for (const { name, stat } of await list(options, '')) {
-    if (stat.isSymbolicLink()) throw linked(path.join(folder, name));
+  for (const { name, stat } of await listTree(from, options)) {
+    if (stat.isSymbolicLink()) throw linked(path.join(from, name));
     if (stat.isFile()) names.push(name);
     if (!stat.isDirectory()) continue;
-    directories.push({ folder: index, path: name, mode: stat.mode & 0o7777 });
-    if (copy) await mkdir(path.join(copy, name), { recursive: true, mode: stat.mode & 0o7777 });
+    const directory = path.join(to, name);
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, (stat.mode & 0o7777) | 0o700); // its owner has to write in it
   }
-  const files: FileRecord[] = [];
-  await eachOf(names, 4, async (name) => {
-    options.signal.throwIfAborted();
-    const record = await addFile(options, name, path.join(folder, name));
-    if (record) files.push(record);
-  });
-  return { directories, files };
+  const progress = new Progress();
+  const targets = names.map((name) => path.join(to, name));
+  const hashes = hashing.hash(targets, progress);
+  const stats: (Stats | undefined)[] = [];
+  const buffer = Buffer.allocUnsafeSlow(pieceSize);
+  let turned = performance.now();
+  for (const [index, name] of names.entries()) {
+    const source = openExisting(path.join(from, name), options.live ?? false);
+    const pieces = source === undefined ? [] : copyFile(source, targets[index]!, buffer);
+    for (const { written, stat } of pieces) {
+      progress.wrote(written);
+      stats[index] = stat ?? stats[index];
+      if (performance.now() - turned < 5) continue;
+      await turn(); // so that signals are heard
+      signal.throwIfAborted();
+      turned = performance.now();
+    }
+    progress.finished();
+  }
+  const hashed = hashes.then((all) => hashedFiles(names, stats, all));
+  hashed.catch(() => {}); // awaited when the copy has been checked
+  return { hashes: hashed };
 }
 
-/** Adds one file; undefined when it has vanished, and may. */
-export async function addFile(
-  { archive, prefix, index, copy, live }: FolderCopyOptions,
-  name: string,
-  file: string,
-): Promise<FileRecord | undefined> {
-  const source = openExisting(file, live ?? false);
-  if (source === undefined) return undefined;
-  try {
-    const stat = fstatSync(source);
-    const mode = stat.mode & 0o7777;
-    const target = copy === undefined ? undefined : openSync(path.join(copy, name), 'wx', mode);
-    try {
-      const written = await archive.addFile(path.posix.join(prefix, name), source, stat, target);
-      return { folder: index, path: name, mode, size: stat.size, ...written };
-    } finally {
-      if (target !== undefined) closeSync(target);
-    }
-  } finally {
-    closeSync(source);
+/** Copies an open file in pieces; the last one tells how the copy is. */
+function* copyFile(
+  source: number,
+  to: string,
+  buffer: Buffer,
+): Generator<{ readonly written: number; readonly stat?: Stats }> {
+  using files = new DisposableStack();
+  files.defer(() => closeSync(source));
+  const target = openSync(to, 'wx', 0o600);
+  files.defer(() => closeSync(target));
+  fchmodSync(target, fstatSync(source).mode & 0o7777);
+  for (let got = readSync(source, buffer); got > 0; got = readSync(source, buffer)) {
+    for (let done = 0; done < got; ) done += writeSync(target, buffer, done, got - done);
+    yield { written: got };
   }
+  yield { written: 0, stat: fstatSync(target) };
+}
+
+function hashedFiles(
+  names: readonly string[],
+  stats: readonly (Stats | undefined)[],
+  hashes: readonly (string | undefined)[],
+): Map<string, HashedFile> {
+  const files = new Map<string, HashedFile>();
+  for (const [index, name] of names.entries()) {
+    const stat = stats[index];
+    const sha256 = hashes[index];
+    if (stat && sha256 !== undefined) files.set(name, { sha256, stat });
+  }
+  return files;
 }
 
 function openExisting(file: string, mayVanish: boolean): number | undefined {
@@ -90,24 +115,6 @@ function openExisting(file: string, mayVanish: boolean): number | undefined {
     if (mayVanish && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** Everything below a folder, each directory before what is in it; the folder itself is `''`. */
-async function list(
-  options: FolderCopyOptions,
-  name: string,
-): Promise<{ readonly name: string; readonly stat: Stats }[]> {
-  const full = path.join(options.folder, name);
-  const vanished = (error: NodeJS.ErrnoException) => {
-    if (options.live && name !== '' && error.code === 'ENOENT') return undefined;
-    throw error;
-  };
-  const stat = await lstat(full).catch(vanished);
-  if (!stat || (name !== '' && options.skip?.(name, stat))) return [];
-  if (!stat.isDirectory()) return [{ name, stat }];
-  const entries = (await readdir(full).catch(vanished)) ?? [];
-  const below = await Promise.all(entries.sort().map((entry) => list(options, path.posix.join(name, entry))));
-  return [{ name, stat }, ...below.flat()];
 }
 
 function unreadable(cause: Error): StackyardError {

@@ -14,7 +14,7 @@ const sound: Manifest = {
       method: 'dump',
       folders: ['data/shop/postgres'],
       directories: [{ folder: 0, path: '', mode: 0o700 }],
-      files: [{ folder: 0, path: '0-shop.dump', mode: 0o600, size: 9, offset: 1536, sha256: 'abc' }],
+      files: [{ folder: 0, path: '0-shop.dump', mode: 0o600, size: 9, sha256: 'abc' }],
       rows: { 'shop.public.orders': 3 },
     },
   ],
@@ -26,7 +26,7 @@ const withService = (change: object) => ({ ...sound, services: [{ ...service, ..
 const withFile = (change: object) => withService({ files: [{ ...file, ...change }] });
 
 test('reads a manifest', () => {
-  expect(parseManifest(JSON.stringify(sound), 'shop.tar')).toEqual(sound);
+  expect(parseManifest(JSON.stringify(sound), 'shop')).toEqual(sound);
 });
 
 test.each<[string, unknown]>([
@@ -44,16 +44,17 @@ test.each<[string, unknown]>([
   ['a path that ends early', withFile({ path: 'a\0b' })],
   ['a folder that is not in the list', withFile({ folder: 1 })],
   ['a folder that is no number', withFile({ folder: 'length' })],
-  ['a place that is no number', withFile({ offset: 'abc' })],
+  ['a size that is no number', withFile({ size: 'abc' })],
+  ['a service whose name leads out', withService({ service: '/../x' })],
   ['a negative size', withFile({ size: -1 })],
 ])('refuses %s', (_, manifest) => {
-  expect(() => parseManifest(JSON.stringify(manifest), 'shop.tar')).toThrow(
+  expect(() => parseManifest(JSON.stringify(manifest), 'shop')).toThrow(
     expect.objectContaining({ code: 'STACKYARD_BACKUP_DAMAGED' }),
   );
 });
 
 test.each(['null', '[1]', '{ "format": 2 }'])('refuses what has another format: %s', (text) => {
-  expect(() => parseManifest(text, 'shop.tar')).toThrow(
+  expect(() => parseManifest(text, 'shop')).toThrow(
     expect.objectContaining({ code: 'STACKYARD_BACKUP_MISMATCH' }),
   );
 });

@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { StackyardError } from '../errors.ts';
 
-/** What a backup file says about itself. */
+export const manifestName = 'manifest.json';
+
+/** The manifest's own checksum, as `sha256sum --check` reads it. */
+export const checksumName = 'manifest.json.sha256';
+
+/** What a backup says about itself. */
 export interface Manifest {
   readonly format: 1;
   readonly variant: string;
@@ -27,7 +32,7 @@ export interface ServiceManifest {
   readonly folders: readonly string[];
   readonly directories: readonly DirectoryRecord[];
   readonly files: readonly FileRecord[];
-  /** Rows by `database.schema.table`, counted in the copy. */
+  /** Rows by `database.schema.table`, counted in the copy that was started, or in the dump. */
   readonly rows?: Readonly<Record<string, number>>;
 }
 
@@ -49,8 +54,6 @@ export interface DirectoryRecord {
 
 export interface FileRecord extends DirectoryRecord {
   readonly size: number;
-  /** Where its bytes begin in the archive. */
-  readonly offset: number;
   readonly sha256: string;
 }
 
@@ -67,7 +70,7 @@ const distinct = (names: readonly string[]): boolean => new Set(names).size === 
 
 const service = z
   .object({
-    service: z.string(),
+    service: z.string().regex(/^[\w.-]+$/), // part of a path
     as: z.string(),
     source: z.string().optional(),
     major: z.string().optional(),
@@ -75,7 +78,7 @@ const service = z
     note: z.string().optional(),
     folders: z.array(z.string()).min(1).refine(distinct),
     directories: z.array(directory),
-    files: z.array(directory.extend({ size: count, offset: count, sha256: z.string() })),
+    files: z.array(directory.extend({ size: count, sha256: z.string() })),
     rows: z.record(z.string(), count).optional(),
   })
   .refine(({ folders, directories, files }) =>
@@ -118,9 +121,14 @@ export function parseManifest(text: string, file: string): Manifest {
 
 export function damaged(file: string, what: string, cause?: unknown): StackyardError {
   return new StackyardError('STACKYARD_BACKUP_DAMAGED', `${file} is damaged, or no backup: ${what}`, {
-    hint: 'use another copy of the file, or another backup; nothing was changed',
+    hint: 'use another copy of it, or another backup; nothing was changed',
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/** Where the files of a service lie in a backup: in the folder of this name, each of its folders by its index. */
+export function serviceFolder(index: number, service: string): string {
+  return `${index}-${service}`;
 }
 
 /** Bytes of the files of a service. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, stat, statfs } from 'node:fs/promises';
+import { cp, open, readdir, rename, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { StackyardError } from '../errors.ts';
@@ -13,28 +13,16 @@ export function realFolder(folder: string): string {
   return existsSync(folder) ? realpathSync(folder) : folder;
 }
 
-/** Removes a folder with everything in it. */
-export type Remove = (folder: string) => Promise<void>;
-
-/** A folder beside another, for a while. Left ones, of a run that was killed, are removed first. */
-export async function besideFolder(
-  folder: string,
-  purpose: 'check' | 'restore',
-  releases: AsyncDisposableStack,
-  remove: Remove = removeFolder,
-): Promise<string> {
-  const real = realFolder(folder);
-  const parent = path.dirname(real);
-  const prefix = `.${path.basename(real)}.${purpose}-`;
-  await mkdir(parent, { recursive: true });
-  for (const left of await readdir(parent)) {
-    if (left.startsWith(prefix)) await remove(path.join(parent, left));
+/** Moves a folder to where nothing is: to another disk by a copy, which keeps times and modes. */
+export async function moveFolder(from: string, to: string): Promise<void> {
+  const real = realFolder(from);
+  try {
+    await rename(real, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await cp(real, to, { recursive: true, preserveTimestamps: true, errorOnExist: true });
+    await removeFolder(real);
   }
-  const place = path.join(parent, `${prefix}${process.pid}`);
-  releases.defer(() => remove(place));
-  await mkdir(place, { mode: 0o700 });
-  await chmod(place, 0o700);
-  return place;
 }
 
 /** Refuses when the disk of a folder has less than this free. */
@@ -59,29 +47,51 @@ export async function isMountPoint(folder: string): Promise<boolean> {
   return own !== undefined && parent !== undefined && own.dev !== parent.dev;
 }
 
-/** Waits until the disk has everything in a folder, but for files that vanish meanwhile. */
+/** The same for several; a failure shows when it is awaited. */
+export function syncFolders(folders: Iterable<string>): Promise<void> {
+  const synced = Promise.all([...folders].map(syncFolder)).then(() => {});
+  synced.catch(() => {});
+  return synced;
+}
+
+/**
+ * Waits until the disk has everything in a folder: with its whole file system where that can be asked for, since a
+ * thousand files one by one take longer.
+ */
 export async function syncFolder(folder: string): Promise<void> {
+  const real = realFolder(folder);
+  if (process.platform === 'linux' && (await ran('sync', ['-f', real]))) return;
   try {
-    await syncFiles(realFolder(folder));
+    await syncFiles(real);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
-    await promisify(execFile)('sync'); // the files are a container's: everything on this machine, then
+    // The files are a container's: everything on this machine, then.
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES' || !(await ran('sync', []))) throw error;
   }
 }
 
+const ran = (program: string, args: readonly string[]): Promise<boolean> =>
+  promisify(execFile)(program, args).then(
+    () => true,
+    () => false,
+  );
+
+/** All but files that vanish meanwhile. */
 async function syncFiles(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile() || (entry.isDirectory() && process.platform !== 'win32'))
     .map((entry) => path.join(entry.parentPath, entry.name));
-  await eachOf([...paths, folder], 4, async (file) => {
-    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
-    try {
-      await handle?.sync();
-    } finally {
-      await handle?.close();
-    }
+  await eachOf([...paths, folder], 4, syncEntry);
+}
+
+/** Waits until the disk has a file, or the names in a folder; not for one that has vanished. */
+export async function syncEntry(file: string): Promise<void> {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
   });
+  try {
+    await handle?.sync();
+  } finally {
+    await handle?.close();
+  }
 }

@@ -1,10 +1,13 @@
-import { text } from 'node:stream/consumers';
+import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { StackyardError } from '../errors.ts';
-import type { ArchiveReader } from './archive-reader.ts';
-import type { ArchiveWriter } from './archive-writer.ts';
 import { type ContainerTools, ToolError } from './container-tools.ts';
+import { countDump, dumpRows } from './dump-rows.ts';
 import type { FileRecord } from './manifest.ts';
-import { databaseNames } from './row-counts.ts';
+import { databaseNames, otherTables } from './row-counts.ts';
+import { inputFolder } from './scratch-container.ts';
 
 const rolesFile = 'roles.sql';
 
@@ -22,39 +25,59 @@ export async function canDump(
 }
 
 /**
- * Dumps every database of a server in a container with `pg_dump -Fc`, and its roles. In the same pass another server
- * loads them, to prove that they can be.
+ * Dumps every database of a server in a container with `pg_dump -Fc`, and its roles, into a folder. In the same pass
+ * each dump is read back, which proves that it is whole, and says how many rows are in it.
  */
 export async function dumpPostgres(
-  { tools, major }: { readonly tools: ContainerTools; readonly major: number },
-  scratch: ContainerTools,
-  archive: ArchiveWriter,
-  prefix: string,
+  tools: ContainerTools,
+  major: number,
+  folder: string,
   signal: AbortSignal,
-): Promise<FileRecord[]> {
+): Promise<{ readonly files: FileRecord[]; readonly rows: Record<string, number> }> {
   const files: FileRecord[] = [];
-  const keep = (name: string) => (written: { offset: number; size: number; sha256: string }) => {
-    files.push({ folder: 0, path: name, mode: 0o600, ...written });
-  };
+  const rows: Record<string, number> = {};
   // Else the server's process would wait for a lock long after a dump that died while it waited for that.
   const watched = major >= 14 ? ['env', 'PGOPTIONS=-c client_connection_check_interval=1s'] : [];
   const dump = (tool: string, args: readonly string[], database: string) =>
     tools.output([...watched, tool, ...args], database, signal);
+  const keep = (name: string, chunks: AsyncIterable<Buffer>) =>
+    writePassing(path.join(folder, name), chunks, (written) =>
+      files.push({ folder: 0, path: name, mode: 0o600, ...written }),
+    );
   try {
     const databases = await tools.query(databaseNames, signal);
-    const roles = await text(dump('pg_dumpall', ['--globals-only', '--no-tablespaces'], 'postgres'));
-    keep(rolesFile)(await archive.addText(`${prefix}/${rolesFile}`, roles));
-    await loadRoles(scratch, roles, signal);
+    const roles = dump('pg_dumpall', ['--globals-only', '--no-tablespaces'], 'postgres');
+    for await (const _ of keep(rolesFile, roles));
     const compression = await compressionOf(tools, signal);
     for (const [index, database] of databases.entries()) {
       const name = `${index}-${database.replaceAll(/[^\w.-]/g, '_')}.dump`;
-      const chunks = dump('pg_dump', ['--format=custom', compression], database);
-      await loadDatabase(scratch, archive.addPassing(`${prefix}/${name}`, chunks, keep(name)), signal);
+      const chunks = keep(name, dump('pg_dump', ['--format=custom', compression], database));
+      const counted = dumpRows(await tools.input(['sh', '-c', countDump], database, chunks, signal));
+      for (const table of await tools.query(otherTables, signal, database)) counted.delete(table);
+      for (const [table, count] of counted) rows[`${database}.${table}`] = count;
     }
   } catch (error) {
     throw error instanceof ToolError && !signal.aborted ? failed(error) : error;
   }
-  return files;
+  return { files, rows };
+}
+
+/** Writes what passes through into a file, whose size and hash are told when everything has passed. */
+async function* writePassing(
+  file: string,
+  chunks: AsyncIterable<Buffer>,
+  written: (entry: { readonly size: number; readonly sha256: string }) => void,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let size = 0;
+  await using output = await open(file, 'wx', 0o600);
+  for await (const chunk of chunks) {
+    await output.appendFile(chunk);
+    size += chunk.length;
+    hash.update(chunk);
+    yield chunk;
+  }
+  written({ size, sha256: hash.digest('hex') });
 }
 
 /** A fifth of the work of zlib; known since 16, where it was compiled in. */
@@ -69,23 +92,24 @@ async function compressionOf(tools: ContainerTools, signal: AbortSignal): Promis
     return '--compress=1';
   }
 }
-
-/** Loads what `dumpPostgres` wrote into a new server. */
+/**
+ * Loads what `dumpPostgres` wrote into a new server, which reads the folder as its input.
+ *
+ * @throws StackyardError when that fails
+ */
 export async function loadDumps(
   tools: ContainerTools,
-  archive: ArchiveReader,
+  folder: string,
   files: readonly FileRecord[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const file of files) {
-    try {
-      if (file.path === rolesFile) await loadRoles(tools, await text(archive.content(file)), signal);
-      else await loadDatabase(tools, archive.content(file), signal);
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ToolError)) throw error;
-      for await (const _ of archive.content(file)); // a checksum that differs says more
-      throw failed(error);
+  try {
+    for (const { path: name } of files) {
+      if (name === rolesFile) await loadRoles(tools, await readFile(path.join(folder, name), 'utf8'), signal);
+      else await loadDatabase(tools, name, signal);
     }
+  } catch (error) {
+    throw error instanceof ToolError && !signal.aborted ? failed(error) : error;
   }
 }
 
@@ -99,13 +123,12 @@ async function loadRoles(tools: ContainerTools, roles: string, signal: AbortSign
 }
 
 /** The database is made anew, as it was: its encoding, its locale, its settings. */
-async function loadDatabase(
-  tools: ContainerTools,
-  chunks: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-): Promise<void> {
+async function loadDatabase(tools: ContainerTools, name: string, signal: AbortSignal): Promise<void> {
   const anew = ['--create', '--clean', '--if-exists', '--no-tablespaces', '--exit-on-error'];
-  await tools.input(['pg_restore', ...anew, '--dbname=template1'], 'template1', chunks, signal);
+  // Several at once: only so does it put rows and table into one transaction, which needs no log.
+  const jobs = `--jobs=${Math.max(2, availableParallelism())}`;
+  const command = ['pg_restore', ...anew, jobs, '--dbname=template1', `${inputFolder}/${name}`];
+  for await (const _ of tools.output(command, 'template1', signal));
 }
 
 function failed(cause: ToolError): StackyardError {

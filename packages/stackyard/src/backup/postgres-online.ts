@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { StackyardError } from '../errors.ts';
-import { addFile, copyFolder, type FolderCopy, type FolderCopyOptions } from './folder-copy.ts';
-import { writeCopy } from './write-copy.ts';
+import { copyFolder, type FolderCopy, type FolderCopyOptions } from './folder-copy.ts';
 
 /** What a copy of a running server must not have, or has no use for: PostgreSQL's manual names them. */
 const emptied =
@@ -23,7 +22,7 @@ export async function copyPostgresOnline(url: string, options: FolderCopyOptions
   const client = new pg.Client(url);
   await client.connect();
   try {
-    if ((await readdir(path.join(options.folder, 'pg_tblspc'))).length > 0) throw tablespaces(options.folder);
+    if ((await readdir(path.join(options.from, 'pg_tblspc'))).length > 0) throw tablespaces(options.from);
     // Keeps the log that the copy will need, whatever checkpoints happen meanwhile; goes with the connection.
     const slot = `stackyard_backup_${randomBytes(4).toString('hex')}`;
     await client.query('SELECT pg_create_physical_replication_slot($1, true, true)', [slot]);
@@ -37,15 +36,14 @@ export async function copyPostgresOnline(url: string, options: FolderCopyOptions
       [started.rows[0]!.lsn],
     );
     const { label, first, last } = rows[0]!;
-    const segments = (await readdir(path.join(options.folder, 'pg_wal'))).filter(
+    const segments = (await readdir(path.join(options.from, 'pg_wal'))).filter(
       (name) => /^[0-9A-F]{24}$/.test(name) && name >= first && name <= last,
     );
-    for (const name of segments.sort()) {
-      const file = path.join(options.folder, 'pg_wal', name);
-      const record = await addFile(options, `pg_wal/${name}`, file);
-      if (record) copied.files.push(record);
+    for (const name of segments) {
+      const [from, to] = [options.from, options.to].map((folder) => path.join(folder, 'pg_wal', name));
+      await copyFile(from!, to!);
     }
-    copied.files.push(await writeCopy(options, 'backup_label', label));
+    await writeFile(path.join(options.to, 'backup_label'), label, { mode: 0o600 });
     return copied;
   } finally {
     await client.end();

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { lstat, mkdir, rename } from 'node:fs/promises';
+import { chmod, constants, copyFile, lstat, mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
 import { StackyardError } from '../errors.ts';
@@ -7,15 +7,18 @@ import type { LoadedStack } from '../load.ts';
 import type { Reporter } from '../reporter.ts';
 import { OwnedError, ownerLock } from '../start-stack.ts';
 import { acquireLock, lockHolder } from '../state.ts';
-import type { ArchiveReader } from './archive-reader.ts';
-import { type Backup, backupFile, backupStack, storedServices } from './backup.ts';
+import { type Backup, backupName, backupStack, storedServices } from './backup.ts';
 import { canBeStarted, checkCopy } from './check-copy.ts';
 import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
+import { eachOf } from './each-of.ts';
+import { HashThread } from './hash-thread.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { isMountPoint, type Remove, realFolder, requireRoom, syncFolder } from './places.ts';
+import { fileOf, folderOf, type OpenBackup, verifyContent } from './open-backup.ts';
+import { isMountPoint, realFolder, requireRoom, syncFolder, syncFolders } from './places.ts';
 import { loadDumps } from './postgres-dump.ts';
+import { privateName, type Remove } from './private-folder.ts';
 import { countRows, differences } from './row-counts.ts';
-import { ScratchContainer } from './scratch-container.ts';
+import { loading, ScratchContainer } from './scratch-container.ts';
 
 export interface RestoreOptions {
   readonly reporter: Reporter;
@@ -32,25 +35,26 @@ export interface Restored {
 
 /**
  * Puts back what a backup holds: copies it beside the data, starts the copies and compares their rows, takes a backup
- * of what is there, and only then changes places.
+ * of what is there, and only then changes places. Meanwhile everything in the backup is compared with its checksums.
  *
  * @throws StackyardError before anything is changed, when the backup does not fit or is damaged
  */
 export async function restoreStack(
   loaded: LoadedStack,
-  archive: ArchiveReader,
+  backup: OpenBackup,
   options: RestoreOptions,
 ): Promise<Restored> {
   const { stack } = loaded;
   const { variant } = stack;
-  const { manifest } = archive;
-  const { reporter, signal } = options;
+  const { manifest } = backup;
+  const { signal } = options;
+  await using releases = new AsyncDisposableStack();
+  const hashing = releases.use(new HashThread(signal)); // it starts meanwhile
   const targets = await fit(loaded, manifest);
   mkdirSync(variant.stateDirectory, { recursive: true });
   const holder = lockHolder(ownerLock(variant.stateDirectory));
   const lock = holder ? { holder } : acquireLock(ownerLock(variant.stateDirectory));
   if ('holder' in lock) throw mustBeDown(variant.name, new OwnedError(variant.name, lock.holder));
-  await using releases = new AsyncDisposableStack();
   releases.defer(() => lock.release());
   for (const folder of [...targets.values()].flat()) {
     if (await isMountPoint(realFolder(folder))) throw mounted(folder);
@@ -59,34 +63,60 @@ export async function restoreStack(
     for (const folder of folders.slice(0, 1))
       await requireRoom(await existingParent(folder), sizeOf(service));
   }
+  const sound = verifyContent(backup, hashing);
+  const damage = new AbortController();
+  sound.catch(() => damage.abort()); // awaited below
+  const untilDamage = { ...options, signal: AbortSignal.any([signal, damage.signal]) };
   const moves: Move[] = [];
   let rows = 0;
-  for (const [service, folders] of targets) {
-    const name = service.service;
-    reporter.progress(name, 'writing the copy');
-    const copies = new Map<string, string>();
-    for (const folder of folders) {
-      copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
+  try {
+    for (const [service, folders] of targets) {
+      const copied = await copyService(loaded, backup, service, folders, untilDamage, releases);
+      moves.push(...copied.moves);
+      rows += copied.rows;
     }
-    const relocated = await onCopies(stack, copies, releases);
-    const found = await writeCopies(relocated, service, [...copies.values()], archive, options);
-    const wrong = found ? differences(service.rows ?? {}, found) : [];
-    if (wrong.length > 0) throw rowsDiffer(name, wrong);
-    rows += Object.values(found ?? {}).reduce((sum, count) => sum + count, 0);
-    for (const [to, from] of copies) {
-      await syncFolder(from); // what the check has changed
-      moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
-    }
-    reporter.done(name);
+  } catch (error) {
+    if (!signal.aborted) await sound; // damage says more than what comes of it
+    throw error;
   }
+  await sound;
   signal.throwIfAborted();
   const replaced =
     storedServices(loaded).length > 0
-      ? await backupStack(loaded, { ...options, file: backupFile(stack, new Date()), locked: true })
+      ? await backupStack(loaded, { ...options, folder: backupName(stack, new Date()), locked: true })
       : undefined;
   signal.throwIfAborted();
   await exchange(moves);
   return { services: manifest.services.map(({ service }) => service), rows, ...(replaced && { replaced }) };
+}
+
+/** Writes a service's data beside those that are there, proves them, and waits until the disk has them. */
+async function copyService(
+  { stack }: LoadedStack,
+  backup: OpenBackup,
+  service: ServiceManifest,
+  folders: readonly string[],
+  options: RestoreOptions,
+  releases: AsyncDisposableStack,
+): Promise<{ readonly moves: readonly Move[]; readonly rows: number }> {
+  const { reporter } = options;
+  const name = service.service;
+  reporter.progress(name, 'writing the copy');
+  const copies = new Map<string, string>();
+  for (const folder of folders) {
+    copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
+  }
+  const relocated = await onCopies(stack, copies, releases);
+  const found = await writeCopies(relocated, backup, service, [...copies.values()], options);
+  const wrong = found ? differences(service.rows ?? {}, found) : [];
+  if (wrong.length > 0) throw rowsDiffer(name, wrong);
+  const moves: Move[] = [];
+  for (const [to, from] of copies) {
+    await syncFolder(from); // what the check has changed
+    moves.push({ from, to: realFolder(to), remove: removal(stack, name) });
+  }
+  reporter.done(name);
+  return { moves, rows: Object.values(found ?? {}).reduce((sum, count) => sum + count, 0) };
 }
 
 /**
@@ -97,26 +127,46 @@ export async function restoreStack(
  */
 async function writeCopies(
   stack: Stack,
+  backup: OpenBackup,
   service: ServiceManifest,
   folders: readonly string[],
-  archive: ArchiveReader,
   { reporter, signal }: RestoreOptions,
 ): Promise<Readonly<Record<string, number>> | undefined> {
   const name = service.service;
   if (service.method === 'dump') {
     reporter.progress(name, 'loading the dump');
-    await using scratch = await ScratchContainer.start(stack, name, signal, { keep: true });
-    await loadDumps(scratch.tools, archive, service.files, signal);
-    return await countRows(scratch.url);
+    const input = folderOf(backup, name, 0);
+    const options = { settings: loading, input, keep: true };
+    await using scratch = await ScratchContainer.start(stack, name, signal, options);
+    await loadDumps(scratch.tools, input, service.files, signal);
+    const found = await countRows(scratch.url);
+    // A dump has no rows of what the server fills by itself: materialized views, and tables of extensions.
+    return Object.fromEntries(Object.entries(found).filter(([table]) => table in (service.rows ?? {})));
   }
-  await archive.extract(service, folders, signal);
-  const synced = Promise.all(folders.map(syncFolder)); // most of it, while the copy is checked
-  synced.catch(() => {}); // awaited after that
+  await copyFiles(backup, service, folders, signal);
+  const synced = syncFolders(folders); // most of it, while the copy is checked
   const checked = canBeStarted(stack, name)
-    ? await checkCopy(stack, name, reporter, signal).finally(() => synced.catch(() => {}))
+    ? await checkCopy(stack, name, reporter, signal).finally(() => synced)
     : undefined;
   await synced;
   return checked && (checked.rows ?? {});
+}
+
+/** The files of a service, as they are in a backup: on file systems that can, they share their blocks with it. */
+async function copyFiles(
+  backup: OpenBackup,
+  { service, directories, files }: ServiceManifest,
+  folders: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { folder, path: name, mode } of directories)
+    await mkdir(path.join(folders[folder]!, name), { recursive: true, mode });
+  await eachOf(files, 4, async (file) => {
+    signal.throwIfAborted();
+    const to = path.join(folders[file.folder]!, file.path);
+    await copyFile(fileOf(backup, service, file), to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    await chmod(to, file.mode);
+  });
 }
 
 /** The folders of this machine that each service of the backup goes to, in the order of the manifest. */
@@ -189,9 +239,7 @@ async function exchange(moves: readonly Move[]): Promise<void> {
     for (const move of moves) {
       const { from, to } = move;
       const there = await lstat(to).catch(() => undefined);
-      const old = there
-        ? path.join(path.dirname(to), `.${path.basename(to)}.replaced-${process.pid}`)
-        : undefined;
+      const old = there ? privateName(to, 'replaced') : undefined;
       await mkdir(path.dirname(to), { recursive: true });
       if (old) {
         await rename(to, old).catch((cause: NodeJS.ErrnoException) => {

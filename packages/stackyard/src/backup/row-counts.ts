@@ -41,6 +41,12 @@ async function withClient<T>(
   }
 }
 
+/** Names the tables whose rows in a dump are not those that `countRows` finds: unlogged ones, and an extension's. */
+export const otherTables = `
+  SELECT format('%s.%s', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relpersistence <> 'p' OR EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+
 /** Names the databases of a server that hold somebody's data. */
 export const databaseNames =
   'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1';

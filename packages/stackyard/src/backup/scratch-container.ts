@@ -12,6 +12,9 @@ import { ContainerTools } from './container-tools.ts';
 /** Longest wait for a server: it may have a write-ahead log to read. */
 const readyMs = 120_000;
 
+/** Where the container sees the folder that it is given to read. */
+export const inputFolder = '/stackyard-input';
+
 /** Nobody waits for the disk, nor sends a log elsewhere that is no real one. */
 const throwaway: readonly string[] = [
   ...['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'],
@@ -34,6 +37,12 @@ export function dataMount(stack: Stack, service: string) {
   const { volumes = [] } = stack.model.services[service] ?? {};
   return volumes.find(({ target }) => target.startsWith('/var/lib/postgresql'));
 }
+
+/** For a server that is filled: what is written to new tables needs no log. */
+export const loading: readonly string[] = [
+  ...throwaway,
+  ...['wal_level=minimal', 'max_wal_senders=0', 'max_wal_size=4GB', 'checkpoint_timeout=1d'],
+];
 
 /** What a service gives its container as environment. */
 export function variablesOf(stack: Stack, service: string): Record<string, string> {
@@ -62,6 +71,7 @@ export class ScratchContainer implements AsyncDisposable {
   /**
    * @param stack on the folders to use: see `relocate`
    * @param options.settings of the server; those of a copy do not wait for the disk
+   * @param options.input a folder for it to read
    * @param options.keep whether the data outlive the container: it is shut down in order, else just removed
    * @throws StackyardError when the server does not start on them
    */
@@ -69,7 +79,11 @@ export class ScratchContainer implements AsyncDisposable {
     stack: Stack,
     service: string,
     signal: AbortSignal,
-    { settings = throwaway, keep = false }: { settings?: readonly string[]; keep?: boolean } = {},
+    {
+      settings = throwaway,
+      input,
+      keep = false,
+    }: { settings?: readonly string[]; input?: string; keep?: boolean } = {},
   ): Promise<ScratchContainer> {
     const { image = '', user } = stack.model.services[service]!;
     const data = dataMount(stack, service);
@@ -87,6 +101,7 @@ export class ScratchContainer implements AsyncDisposable {
       ...['--label', `${projectLabel}=${name}`, '--label', `${folderLabel}=${stack.variant.root}`],
       ...(user === undefined ? [] : ['--user', String(user)]),
       ...Object.keys(variables).flatMap((variable) => ['--env', variable]), // the values are in the environment
+      ...(input === undefined ? [] : ['--volume', `${input}:${inputFolder}:ro`]),
       ...['--volume', `${data?.source}:${data?.target}`, '--publish', '127.0.0.1::5432', image],
       ...['postgres', ...settings.flatMap((setting) => ['-c', setting])],
     ];
@@ -98,7 +113,7 @@ export class ScratchContainer implements AsyncDisposable {
     url.password = encodeURIComponent(variables.POSTGRES_PASSWORD ?? '');
     await ready(stack, service, { name, url, environment, signal });
     if (keep) releases.defer(async () => void (await docker(['stop', '--time', '60', name], environment)));
-    const tools = new ContainerTools(name, variables, environment);
+    const tools = new ContainerTools(name, variables, environment, '0'); // may read what it is given
     return new ScratchContainer(image, tools, url.href, releases.move());
   }
 

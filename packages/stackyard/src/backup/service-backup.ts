@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack, StoredData } from '../driver.ts';
 import { embeddedField } from '../drivers/embedded/fields.ts';
@@ -7,17 +7,17 @@ import type { LoadedStack } from '../load.ts';
 import { hostAddresses } from '../plan.ts';
 import type { Reporter } from '../reporter.ts';
 import type { StackState } from '../state.ts';
-import type { ArchiveWriter } from './archive-writer.ts';
-import { canBeStarted, checkCopy } from './check-copy.ts';
+import { describeFolder } from './backup-folder.ts';
+import { type CheckedCopy, canBeStarted, checkCopy } from './check-copy.ts';
 import { ContainerTools } from './container-tools.ts';
 import { asOf, onCopies, placeOfCopy, portable } from './copies.ts';
-import { copyFolder, type FolderCopy, type FolderCopyOptions } from './folder-copy.ts';
+import { copyFolder, type FolderCopy } from './folder-copy.ts';
+import type { HashThread } from './hash-thread.ts';
 import type { DirectoryRecord, FileRecord, Method, ServiceManifest } from './manifest.ts';
 import { pauseContainer, pauseGroup } from './pause.ts';
-import { realFolder } from './places.ts';
+import { moveFolder, realFolder, syncFolders } from './places.ts';
 import { canDump, dumpPostgres } from './postgres-dump.ts';
 import { copyPostgresOnline } from './postgres-online.ts';
-import { countRows } from './row-counts.ts';
 import { runsPostgres, ScratchContainer, variablesOf } from './scratch-container.ts';
 
 /** What a service has stored, in folders of this machine. */
@@ -28,9 +28,9 @@ export interface Stored {
 }
 
 export interface ServiceBackupOptions {
-  readonly archive: ArchiveWriter;
-  /** Of the service's files in the archive. */
-  readonly prefix: string;
+  /** Where the service's files go, in a folder for each of its own. */
+  readonly target: string;
+  readonly hashing: HashThread;
   /** Of the stack, where it runs. */
   readonly state: StackState | undefined;
   readonly reporter: Reporter;
@@ -43,7 +43,7 @@ type Content = Pick<
   'method' | 'files' | 'directories' | 'major' | 'source' | 'rows' | 'note'
 >;
 
-/** Adds what a service has stored to an archive, and proves it: a PostgreSQL in a container as dumps, others as files. */
+/** Copies what a service has stored, and proves it: a PostgreSQL in a container as dumps, others as files. */
 export async function backupService(
   loaded: LoadedStack,
   stored: Stored,
@@ -52,36 +52,27 @@ export async function backupService(
   const { stack } = loaded;
   const { root, stateDirectory } = stack.variant;
   const { service, data } = stored;
-  const { reporter, signal, archive, prefix } = options;
+  const { reporter, signal, target } = options;
   await using releases = new AsyncDisposableStack();
-  const copies = new Map<string, string>();
-  if (canBeStarted(stack, service)) {
-    for (const { folder } of data)
-      copies.set(folder, await placeOfCopy(stack, service, folder, 'check', releases));
-  }
   const running = options.state && (await runningAs(stack, service, options.state));
-  const beside = copies.size > 0 ? await onCopies(stack, copies, releases) : undefined;
-  const tools = beside && (await dumpTools(stack, stored, running, releases, signal));
+  const tools = await dumpTools(stack, stored, running, releases, signal);
   const dump = tools && (await canDump(tools, signal));
   const content = async (): Promise<Content> => {
-    if (beside && tools && dump && 'major' in dump) {
-      reporter.progress(service, 'dumping, and loading the dump');
-      await using scratch = await ScratchContainer.start(beside, service, signal);
-      const files = await dumpPostgres({ tools, major: dump.major }, scratch.tools, archive, prefix, signal);
-      const rows = await countRows(scratch.url);
+    if (tools && dump && 'major' in dump) {
+      reporter.progress(service, 'dumping, and reading the dump back');
+      const folder = path.join(target, '0');
+      await mkdir(folder, { mode: 0o700 });
+      const dumped = await dumpPostgres(tools, dump.major, folder, signal);
       return {
+        ...dumped,
         method: 'dump',
-        files,
         directories: [],
         major: String(dump.major),
-        source: scratch.image,
-        rows,
+        source: stack.model.services[service]?.image ?? '',
       };
     }
-    const copied = await copyFiles(loaded, stored, running, copies, options);
-    archive.flush(); // while the copy is checked
-    const checked = beside && (await checkCopy(beside, service, reporter, signal));
-    return { ...copied, ...checked, ...(dump && 'reason' in dump ? { note: dump.reason } : {}) };
+    const copied = await copyFiles(loaded, stored, running, options, releases);
+    return { ...copied, ...(dump && 'reason' in dump ? { note: dump.reason } : {}) };
   };
   return {
     service,
@@ -100,7 +91,7 @@ async function dumpTools(
   signal: AbortSignal,
 ): Promise<ContainerTools | undefined> {
   const [{ folder }, ...others] = data as [Stored['data'][0], ...Stored['data']];
-  if (stack.driver !== 'docker' || others.length > 0) return undefined;
+  if (stack.driver !== 'docker' || others.length > 0 || !canBeStarted(stack, service)) return undefined;
   if (running?.container)
     return new ContainerTools(running.container, variablesOf(stack, service), stack.environment);
   if (running || (await isReadable(realFolder(folder)))) return undefined;
@@ -114,38 +105,57 @@ const isReadable = (folder: string): Promise<boolean> =>
     () => false,
   );
 
-/** The files of a service: of a PostgreSQL that runs in its backup mode, of others that run while they are paused. */
+/**
+ * The files of a service: of a PostgreSQL that runs in its backup mode, of others that run while they are paused. What
+ * can be started is, on these very files; they are what it leaves behind when it has been stopped.
+ */
 async function copyFiles(
   loaded: LoadedStack,
   { service, data }: Stored,
   running: RunningService | undefined,
-  copies: ReadonlyMap<string, string>,
-  { archive, prefix, signal }: ServiceBackupOptions,
+  { target, hashing, reporter, signal }: ServiceBackupOptions,
+  releases: AsyncDisposableStack,
 ): Promise<Content> {
+  const { stack } = loaded;
+  const places = new Map<string, string>();
+  for (const [number, { folder }] of data.entries()) {
+    const place = canBeStarted(stack, service)
+      ? await placeOfCopy(stack, service, folder, 'check', releases)
+      : path.join(target, String(number));
+    places.set(folder, place);
+  }
   const url = running && superuserUrl(loaded, service);
   const method: Method = url ? 'online' : running ? 'paused' : 'stopped';
+  let major: string | undefined;
+  const copies: FolderCopy[] = [];
+  {
+    using _pause = method === 'paused' ? running?.pause() : undefined;
+    for (const [folder, to] of places) {
+      const from = realFolder(folder);
+      const version = await readFile(path.join(from, 'PG_VERSION'), 'utf8').catch(() => undefined);
+      major ??= version?.trim();
+      const copy = { from, to: realFolder(to), hashing, signal };
+      copies.push(await (url && version !== undefined ? copyPostgresOnline(url, copy) : copyFolder(copy)));
+    }
+  }
+  const until = Date.now();
+  let checked: CheckedCopy | undefined;
+  if (canBeStarted(stack, service)) {
+    const synced = syncFolders(places.values()); // most of it, while the copy is checked
+    const beside = await onCopies(stack, places, releases);
+    checked = await checkCopy(beside, service, reporter, signal).finally(() => synced);
+  }
   const directories: DirectoryRecord[] = [];
   const files: FileRecord[] = [];
-  let major: string | undefined;
-  using _pause = method === 'paused' ? running?.pause() : undefined;
-  for (const [number, { folder }] of data.entries()) {
-    const real = realFolder(folder);
-    const copy: FolderCopyOptions = {
-      archive,
-      prefix: `${prefix}/${number}`,
-      index: number,
-      folder: real,
-      copy: copies.get(folder),
-      signal,
-    };
-    const version = await readFile(path.join(real, 'PG_VERSION'), 'utf8').catch(() => undefined);
-    major ??= version?.trim();
-    const copied: FolderCopy =
-      url && version !== undefined ? await copyPostgresOnline(url, copy) : await copyFolder(copy);
-    directories.push(...copied.directories);
-    files.push(...copied.files);
+  for (const [number, place] of [...places.values()].entries()) {
+    const folder = path.join(target, String(number));
+    if (place !== folder) await moveFolder(place, folder);
+    const hashes = await copies[number]!.hashes;
+    const described = await describeFolder(folder, number, { hashes, until }, hashing);
+    directories.push(...described.directories);
+    files.push(...described.files);
   }
-  return { method, directories, files, ...(major === undefined ? {} : { major }) };
+  return { method, directories, files, ...(major === undefined ? {} : { major }), ...checked };
 }
 
 interface RunningService {

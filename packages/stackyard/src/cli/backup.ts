@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { type Backup, backupFile, backupStack } from '../backup/backup.ts';
+import { type Backup, backupName, backupStack } from '../backup/backup.ts';
 import type { Method } from '../backup/manifest.ts';
 import { sizeOf } from '../backup/manifest.ts';
 import { splitProfiles } from '../configuration.ts';
+import { UsageError } from '../errors.ts';
 import { load } from '../load.ts';
 import { formatBytes } from '../units.ts';
 import {
@@ -19,18 +20,18 @@ import { Interrupts, interruptible } from './interrupts.ts';
 import { formatTable, ProgressDisplay } from './terminal.ts';
 
 export function command(surroundings: Surroundings): Command {
-  return withStackOptions(withVariant(newCommand('backup', 'copy what a stack has stored into one file')))
+  return withStackOptions(withVariant(newCommand('backup', 'copy what a stack has stored into one folder')))
     .option(
-      '-o, --output <file>',
-      'file, or folder, to write to (default: data/backups/<variant>-<time>.tar)',
+      '-o, --output <folder>',
+      'what to call it, or a folder to put it in (default: data/backups/<variant>-<time>)',
     )
-    .option('--json', 'for programs: file, size, and what is in it')
+    .option('--json', 'for programs: folder, size, and what is in it')
     .addHelpText(
       'after',
       `
 The stack may run, and goes on running: a PostgreSQL is copied online, or dumped where it runs in a container; other
-services are paused while their files are read. Each copy is started and its rows are counted before the backup counts. The file holds passwords, and is
-readable for its owner only. "stackyard restore" reads it.`,
+services are paused while their files are read. Each copy is started, each dump is read back, and the rows are counted
+before the backup counts. The folder holds passwords, and only its owner may enter it. "stackyard restore" reads it.`,
     )
     .action((variant: string | undefined, options: BackupCommandOptions) =>
       backup(surroundings, variant, options),
@@ -55,12 +56,16 @@ async function backup(
     profiles: splitProfiles(options.profile ?? []),
   });
   using display = new ProgressDisplay(options.json ? surroundings.stderr : stdout, (_, line) => line);
-  const standard = backupFile(loaded.stack, new Date());
+  const standard = backupName(loaded.stack, new Date());
   const output = path.resolve(surroundings.cwd, options.output ?? standard);
-  const isFolder = statSync(output, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  const file = isFolder ? path.join(output, path.basename(standard)) : output;
+  const there = statSync(output, { throwIfNoEntry: false });
+  if (there && !there.isDirectory())
+    throw new UsageError(`${output} is a file, and a backup is a folder`, {
+      hint: 'give --output another name',
+    });
+  const folder = there ? path.join(output, path.basename(standard)) : output;
   const made = await interruptible(interrupts, () =>
-    backupStack(loaded, { file, reporter: display, signal: interrupts.stop }),
+    backupStack(loaded, { folder, reporter: display, signal: interrupts.stop }),
   );
   display[Symbol.dispose]();
   stdout.write(
@@ -68,13 +73,13 @@ async function backup(
   );
 }
 
-function describeBackup({ file, bytes, manifest }: Backup) {
+function describeBackup({ folder, bytes, manifest }: Backup) {
   const services = manifest.services.map(({ files, directories: _, ...service }) => ({
     ...service,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     files: files.length,
   }));
-  return { file, bytes, ...manifest, services };
+  return { folder, bytes, ...manifest, services };
 }
 
 const methods: Readonly<Record<Method, string>> = {
@@ -90,7 +95,7 @@ function shellWord(text: string): string {
 }
 
 /** What went into a backup, aligned, and how to bring it back. */
-export function format({ file, bytes, manifest }: Backup): string {
+export function format({ folder, bytes, manifest }: Backup): string {
   const rows = manifest.services.map((service) => [
     `  ${service.service}`,
     formatBytes(sizeOf(service)),
@@ -99,8 +104,8 @@ export function format({ file, bytes, manifest }: Backup): string {
     service.rows ? `${Object.values(service.rows).reduce((sum, count) => sum + count, 0)} rows` : '',
   ]);
   return [
-    `${manifest.variant} is in ${file} (${formatBytes(bytes)})`,
+    `${manifest.variant} is in ${folder} (${formatBytes(bytes)})`,
     ...formatTable(rows),
-    `bring it back with: stackyard restore ${shellWord(file)}`,
+    `bring it back with: stackyard restore ${shellWord(folder)}`,
   ].join('\n');
 }

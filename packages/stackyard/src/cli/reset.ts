@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
-import { backupFile, backupStack } from '../backup/backup.ts';
+import { backupName, backupStack, removeLeft } from '../backup/backup.ts';
 import { splitProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
 import { describeError, InterruptedError, StackyardError } from '../errors.ts';
@@ -55,6 +55,7 @@ async function reset(
   });
   const { stdout } = surroundings;
   if (stored.length === 0) {
+    await removeLeft(loaded);
     stdout.write(`${variant.name} has stored nothing\n`);
     return;
   }
@@ -76,6 +77,7 @@ async function reset(
       throw error;
     }
   }
+  await removeLeft(loaded);
   for (const { data } of stored) await data.remove();
   rmSync(variant.stateDirectory, { recursive: true, force: true });
   stdout.write(`${variant.name} is reset; the next start makes it anew\n`);
@@ -87,10 +89,10 @@ async function backupFirst(
   interrupts: Interrupts,
 ): Promise<string> {
   using display = new ProgressDisplay(surroundings.stdout, (_, line) => line);
-  const file = backupFile(loaded.stack, new Date());
+  const folder = backupName(loaded.stack, new Date());
   try {
-    await backupStack(loaded, { file, reporter: display, signal: interrupts.stop, locked: true });
-    return file;
+    const options = { folder, reporter: display, signal: interrupts.stop, locked: true };
+    return (await backupStack(loaded, options)).folder;
   } catch (cause) {
     if (interrupts.stop.aborted) throw new InterruptedError();
     const { message, details, hint } = describeError(cause);
