@@ -50,8 +50,6 @@ export interface RunningStack {
   stop(failure?: unknown): Promise<void>;
 }
 
-export { ownerLock } from './state.ts';
-
 /** Another live process owns the stack. */
 export class OwnedError extends StackyardError {
   override readonly name = 'OwnedError';
