@@ -34,7 +34,7 @@ let contents: string[];
 beforeAll(async () => {
   await setUp(db.client);
   // Nothing else refers to rows that the tests take away.
-  await db.client.execute('DELETE FROM fees.reminder');
+  await db.client.execute('DELETE FROM fees.reminder; DELETE FROM fees.bank_statement_line');
   ({ tenant } = await db.client.one<{ tenant: number }>("SELECT tenancy.tenant_number('demo') AS tenant"));
   schema = await describeSchema(db.client);
   contents = await rows();
