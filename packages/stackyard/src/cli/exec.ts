@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import path from 'node:path';
 import type { Command } from 'commander';
 import { splitProfiles } from '../configuration.ts';
 import { StackyardError, UsageError } from '../errors.ts';
@@ -100,7 +102,7 @@ function runInForeground(
         new StackyardError('STACKYARD_SPAWN', `${program} cannot be started: ${cause.message}`, {
           hint: 'check its name, and that it may be executed; commands of the variant and of the root are on the PATH',
           cause,
-          exitCode: cause.code === 'ENOENT' ? 127 : 126, // as shells do
+          exitCode: isThere(program, cwd, env.PATH) ? 126 : 127, // as shells do
         }),
       );
     });
@@ -109,4 +111,10 @@ function runInForeground(
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
     });
   });
+}
+
+/** Whether a program is there, executable or not. The error does not tell: a folder of the PATH that is closed spoils it. */
+function isThere(program: string, cwd: string, searchPath = ''): boolean {
+  const folders = program.includes('/') ? [cwd] : searchPath.split(path.delimiter);
+  return folders.some((folder) => existsSync(path.resolve(cwd, folder, program)));
 }
