@@ -199,9 +199,11 @@ test('files that cannot be meant are refused before anything is touched, all at 
   const path = await folder();
   await writeFile(join(path, 'fees.invoices.csv'), 'id\n');
   await writeFile(join(path, 'fees.invoice.csv'), 'id,tenant_id,colour\n');
+  await writeFile(join(path, `${DERIVED}.csv`), 'person_id,month,organisation_id\n');
   await expect(load(path)).rejects.toMatchObject({
     code: 'LOAD_SOURCE',
     message: [
+      'attendance.month_count.csv: attendance.month_count is written by triggers alone',
       'fees.invoice.csv: tenant_id is for --tenant to say',
       'fees.invoice.csv: fees.invoice has no column colour',
       'fees.invoices.csv: there is no table fees.invoices of a tenant',
