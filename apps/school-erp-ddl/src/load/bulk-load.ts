@@ -147,11 +147,15 @@ function without(lines: readonly string[], others: readonly string[]): string[] 
 /** What the database says, with the line of the file where it knows it. */
 function refusal(error: unknown): unknown {
   if (error instanceof LoadError) return error;
-  const { message, detail, where } = error as { message: string; detail?: string; where?: string };
+  const { message, detail, where, code, sqlState = code } = error as Partial<Record<string, string>>;
+  // Data, constraints, names and what functions raise; the rest is of the server, the disk or the network.
+  const byFiles = /^(22|23|42|44|P0)/.test(sqlState ?? '');
   return new LoadError(
     'LOAD_REFUSED',
     [message, detail, where?.split('\n')[0]].filter(Boolean).join('\n'),
-    'Correct the files; the tables are empty again.',
+    byFiles
+      ? 'Correct the files; the tables are empty again.'
+      : 'The tables are empty again; load once more when the cause is gone.',
     { cause: error },
   );
 }
