@@ -24,6 +24,7 @@ const size = (bytes) =>
 
 async function loadSchema() {
   domains = await get('/api/schema');
+  if (!tables().some((table) => table.name === chosen.table)) chosen.table = '';
   showDomains();
   search();
   // Columns are there at once; the picture of a large domain takes a moment to lay out.

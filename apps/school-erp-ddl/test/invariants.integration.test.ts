@@ -276,6 +276,118 @@ describe('the timetable', () => {
       );
     });
 
+    test('a club takes the room in which it meets', async () => {
+      const room = await db.asTenant(tenant, newRoom);
+      const three = '[2026-11-09 08:00Z, 2026-11-09 09:00Z)';
+      const meeting = (during: string) =>
+        `WITH club AS (INSERT INTO events.activity (organisation_id, academic_year_id, name)
+           VALUES (${school.organisation}, ${school.year}, 'Chess ${during}') RETURNING id)
+         INSERT INTO events.activity_session (activity_id, during, room_id) SELECT id, '${during}', ${room} FROM club`;
+      await run(meeting(three));
+      await expect(run(book(room, three))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+      await expect(run(meeting('[2026-11-09 08:30Z, 2026-11-09 10:00Z)'))).rejects.toEqual(
+        refusedBy('room_time_clash_excl'),
+      );
+      await expect(run(meeting('[2026-11-09 08:00Z,)'))).rejects.toEqual(
+        refusedBy('activity_session_length_check'),
+      );
+    });
+
+    test('a room is booked for a whole year, not for more', async () => {
+      const [whole, more] = await db.asTenant(tenant, async (tx) => [await newRoom(tx), await newRoom(tx)]);
+      await run(book(whole!, '[2026-08-01 00:00Z, 2027-08-01 00:00Z)'));
+      await expect(run(book(whole!, '[2027-03-01 08:00Z, 2027-03-01 09:00Z)'))).rejects.toEqual(
+        refusedBy('room_time_clash_excl'),
+      );
+      await expect(run(book(more!, '[2026-08-01 00:00Z, 2027-08-03 00:00Z)'))).rejects.toEqual(
+        refusedBy('room_booking_length_check'),
+      );
+    });
+
+    test('a duty lies within a day', async () => {
+      for (const minutes of ['empty', '[1320,1800)', '(,)']) {
+        await expect(run(duty(school.teachers[0]!, minutes))).rejects.toEqual(
+          refusedBy('duty_minutes_check'),
+        );
+      }
+    });
+
+    describe('by the clock and the calendar', () => {
+      const zone = (name: string) =>
+        db.client.query('UPDATE tenancy.tenant SET time_zone = $2 WHERE id = $1', [tenant, name]);
+
+      test('the hour that a clock repeats is taken both times', async () => {
+        await zone('America/New_York');
+        const rooms = await db.asTenant(tenant, async (tx) => [await newRoom(tx), await newRoom(tx)]);
+        // From half past one to a quarter past one, and from half past one to half past one.
+        for (const [room, end] of [
+          [rooms[0]!, '06:15Z'],
+          [rooms[1]!, '06:30Z'],
+        ] as const) {
+          await run(book(room, `[2026-11-01 05:30Z, 2026-11-01 ${end})`));
+          await expect(run(book(room, '[2026-11-01 06:00Z, 2026-11-01 06:10Z)'))).rejects.toEqual(
+            refusedBy('room_time_clash_excl'),
+          );
+          await run(book(room, '[2026-11-01 07:30Z, 2026-11-01 08:00Z)'));
+        }
+      });
+
+      test('what was kept by another time zone moves with it, and has to fit', async () => {
+        await zone('Asia/Jakarta');
+        const room = await db.asTenant(tenant, async (tx) => {
+          const room = await newRoom(tx);
+          await put(tx, 'room', await slot(tx, '[480,525)', { day: 2 }), room);
+          return room;
+        });
+        // Eight in the evening of Tuesday there, eight in the morning in New York.
+        const evening = '[2026-11-10 13:00Z, 2026-11-10 13:30Z)';
+        await run(book(room, evening), book(room, '[2026-11-10 06:00Z, 2026-11-10 07:00Z)'));
+        await expect(zone('America/New_York')).rejects.toEqual(refusedBy('room_time_clash_excl'));
+        await run(`DELETE FROM timetable.room_booking WHERE room_id = ${room} AND during = '${evening}'`);
+        await zone('America/New_York');
+        // The other booking is at one at night now, and would be at six by UTC.
+        await db.asTenant(tenant, async (tx) =>
+          put(tx, 'room', await slot(tx, '[360,400)', { day: 2 }), room),
+        );
+        await expect(zone('UTC')).rejects.toEqual(refusedBy('room_time_clash_excl'));
+        await zone('Asia/Jakarta');
+      });
+
+      test('a day that moves into another week of the cycle takes what is kept on it along', async () => {
+        const day = '2026-12-07';
+        await run(
+          `INSERT INTO calendar.school_day (calendar_id, day, cycle_week, cycle_day) VALUES (${school.calendar}, '${day}', 1, 1)`,
+        );
+        const { lesson, absent, by, room } = await db.asTenant(tenant, async (tx) => {
+          const absent = await newTeacher(tx);
+          const by = await newTeacher(tx);
+          const room = await newRoom(tx);
+          const second = await lessonOf(tx, '[480,525)', by, '{[2,3)}');
+          await put(tx, 'room', second, room);
+          return { lesson: await lessonOf(tx, '[480,525)', absent), absent, by, room };
+        });
+        const week = (number: number) =>
+          `UPDATE calendar.school_day SET cycle_week = ${number} WHERE day = '${day}'`;
+        const outcomes = await Promise.allSettled([run(cover(lesson, absent, by, day)), run(week(2))]);
+        expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);
+        await run(week(1), `DELETE FROM timetable.substitution WHERE cover_id = ${by}`);
+        await run(cover(lesson, absent, by, day));
+        await expect(run(week(2))).rejects.toEqual(refusedBy('teacher_time_clash_excl'));
+        await run(
+          `DELETE FROM timetable.substitution WHERE cover_id = ${by}`,
+          book(room, `[${day} 01:00Z, ${day} 01:30Z)`),
+        );
+        await expect(run(week(2))).rejects.toEqual(refusedBy('room_time_clash_excl'));
+        await expect(run(`DELETE FROM calendar.school_day WHERE day = '${day}'`)).rejects.toEqual(
+          refusedBy('room_time_clash_excl'),
+        );
+        await run(`DELETE FROM timetable.room_booking WHERE room_id = ${room}`, week(2));
+        await expect(run(cover(lesson, absent, by, day))).rejects.toEqual(
+          refusedBy('teacher_time_clash_excl'),
+        );
+      });
+    });
+
     test.each(['read committed', 'repeatable read'] as const)(
       'of a lesson, a cover and a duty at the same moment one wins (%s)',
       async (isolation) => {

@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { createClient } from '@stackyard/postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { checkCatalog } from '../src/check/catalog.ts';
@@ -199,9 +200,11 @@ test('files that cannot be meant are refused before anything is touched, all at 
   const path = await folder();
   await writeFile(join(path, 'fees.invoices.csv'), 'id\n');
   await writeFile(join(path, 'fees.invoice.csv'), 'id,tenant_id,colour\n');
+  await writeFile(join(path, `${DERIVED}.csv`), 'person_id,month,organisation_id\n');
   await expect(load(path)).rejects.toMatchObject({
     code: 'LOAD_SOURCE',
     message: [
+      'attendance.month_count.csv: attendance.month_count is written by triggers alone',
       'fees.invoice.csv: tenant_id is for --tenant to say',
       'fees.invoice.csv: fees.invoice has no column colour',
       'fees.invoices.csv: there is no table fees.invoices of a tenant',
@@ -213,6 +216,20 @@ test('files that cannot be meant are refused before anything is touched, all at 
     code: 'LOAD_SOURCE',
     message: expect.stringMatching(/fees\.payment\.csv: the first line[\s\S]*\ninvoice\.csv: the name/),
   });
+});
+
+test('a load that breaks off for another reason leaves nothing either, and does not blame the files', async () => {
+  const [first, ...others] = await sourcesIn(files);
+  const open = () => Readable.from([]).destroy(new Error('the disk is gone'));
+  await expect(
+    bulkLoad(db.client, { tenant: 'demo', sources: [{ ...first!, open }, ...others] }),
+  ).rejects.toMatchObject({
+    code: 'LOAD_REFUSED',
+    message: 'the disk is gone',
+    hint: expect.stringMatching(/empty again; load once more/),
+  });
+  expect(await rows()).toEqual([]);
+  expect(await describeSchema(db.client)).toEqual(schema);
 });
 
 test('tables with rows are refused, and keep them', async () => {

@@ -12,7 +12,7 @@ import { positive, print, progress, table, useJson } from './output.ts';
 
 interface ImportFlags {
   tenant: string;
-  pack: string;
+  pack?: string;
   lenient?: boolean;
   dryRun?: boolean;
   keepPasswords?: boolean;
@@ -52,7 +52,7 @@ export function addDataCommands(program: Command): void {
     .description('load a OneRoster CSV bundle, 1.1 or 1.2, bulk or delta, in one transaction')
     .argument('<bundle>', 'zip file or folder')
     .option('--tenant <code>', 'tenant to load into; made where it does not exist', 'demo')
-    .option('--pack <code>', 'country pack of a tenant that is made', 'generic')
+    .option('--pack <code>', 'country pack of a tenant that is made; generic where absent')
     .option('--lenient', 'import what can be and report what was forgiven')
     .option('--dry-run', 'check and load everything, then undo it')
     .option('--keep-passwords', 'keep clear-text passwords of the bundle; they are left out otherwise')
@@ -67,7 +67,7 @@ export function addDataCommands(program: Command): void {
         importBundle(client, {
           path,
           tenant: flags.tenant,
-          pack: flags.pack,
+          ...(flags.pack && { pack: flags.pack }),
           lenient: flags.lenient ?? false,
           dryRun: flags.dryRun ?? false,
           keepPasswords: flags.keepPasswords ?? false,

@@ -53,6 +53,13 @@ test('a person finds a table, follows a relation, zooms, runs a query and sees a
   await page.locator('body[data-version="2"]').waitFor();
   await page.getByRole('button', { name: 'Diagram' }).click();
   await page.locator('#canvas [data-table="fees.waiver"]').waitFor();
+  await page.getByPlaceholder('Search tables').fill('waiver');
+  await page.getByRole('button', { name: 'fees.waiver' }).first().click();
+  const shown = page.locator('#details h2', { hasText: 'fees.waiver' });
+  await shown.waitFor();
+  await db.client.execute('DROP TABLE fees.waiver');
+  await explorer.announce({ kind: 'schema' });
+  await shown.waitFor({ state: 'detached' });
   await explorer.announce({ kind: 'problem', message: 'line 3: syntax error' });
   await page.getByText('line 3: syntax error').waitFor();
   expect(errors).toEqual([]);

@@ -52,3 +52,13 @@ test('an import into a country that is not there names those that are', async ()
     hint: 'Name one of these with --pack: generic, indonesia.',
   });
 });
+
+test('an import into a tenant of another country is refused, and one that names no country goes on', async () => {
+  const path = await generated('1.2');
+  await importBundle(db.client, { path, tenant: 'garuda', pack: 'indonesia' });
+  await expect(importBundle(db.client, { path, tenant: 'garuda', pack: 'generic' })).rejects.toMatchObject({
+    code: 'ONEROSTER_PACK',
+    message: expect.stringContaining('the tenant garuda has the country pack indonesia'),
+  });
+  await importBundle(db.client, { path, tenant: 'garuda' });
+});

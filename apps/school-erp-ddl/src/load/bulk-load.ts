@@ -68,9 +68,15 @@ interface Targets {
 
 /** @throws LoadError `LOAD_SOURCE`, with every problem of the sources */
 async function targets(client: Client, sources: readonly Source[]): Promise<Targets> {
-  const found = await client.query<{ table: string; root: string; names: string[]; is_leaf: boolean }>(
+  const found = await client.query<{
+    table: string;
+    root: string;
+    names: string[];
+    is_leaf: boolean;
+    is_kept: boolean;
+  }>(
     `SELECT c.oid::regclass::text AS table, r.oid::regclass::text AS root,
-       c.relkind = 'r' AS is_leaf,
+       c.relkind = 'r' AS is_leaf, NOT has_any_column_privilege('erp_app', r.oid, 'INSERT') AS is_kept,
        (SELECT array_agg(a.attname::text) FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS names
      FROM pg_class c JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
@@ -78,11 +84,12 @@ async function targets(client: Client, sources: readonly Source[]): Promise<Targ
     [sources.map((source) => source.table)],
   );
   const problems = sources.flatMap(({ name, table, columns }) => {
-    const known = found.find((row) => row.table === table)?.names;
-    if (!known?.includes('tenant_id')) return [`${name}: there is no table ${table} of a tenant`];
+    const target = found.find((row) => row.table === table);
+    if (!target?.names.includes('tenant_id')) return [`${name}: there is no table ${table} of a tenant`];
+    if (target.is_kept) return [`${name}: ${table} is written by triggers alone`];
     return columns.flatMap((column) => {
       if (column === 'tenant_id') return [`${name}: tenant_id is for --tenant to say`];
-      return known.includes(column) ? [] : [`${name}: ${table} has no column ${column}`];
+      return target.names.includes(column) ? [] : [`${name}: ${table} has no column ${column}`];
     });
   });
   if (problems.length > 0) {
@@ -140,11 +147,15 @@ function without(lines: readonly string[], others: readonly string[]): string[] 
 /** What the database says, with the line of the file where it knows it. */
 function refusal(error: unknown): unknown {
   if (error instanceof LoadError) return error;
-  const { message, detail, where } = error as { message: string; detail?: string; where?: string };
+  const { message, detail, where, code, sqlState = code } = error as Partial<Record<string, string>>;
+  // Data, constraints, names and what functions raise; the rest is of the server, the disk or the network.
+  const byFiles = /^(22|23|42|44|P0)/.test(sqlState ?? '');
   return new LoadError(
     'LOAD_REFUSED',
     [message, detail, where?.split('\n')[0]].filter(Boolean).join('\n'),
-    'Correct the files; the tables are empty again.',
+    byFiles
+      ? 'Correct the files; the tables are empty again.'
+      : 'The tables are empty again; load once more when the cause is gone.',
     { cause: error },
   );
 }

@@ -133,10 +133,10 @@ class Import {
 
   /** Two imports of one tenant run one after the other: the lock is the transaction's. */
   async #tenant(): Promise<number> {
-    const { tenant: code, pack = 'generic' } = this.#options;
+    const { tenant: code, pack } = this.#options;
     await this.#db.execute('SET LOCAL ROLE erp_owner');
     const packs = await this.#db.query<{ code: string }>('SELECT code FROM country.pack ORDER BY code');
-    if (!packs.some((known) => known.code === pack)) {
+    if (pack && !packs.some((known) => known.code === pack)) {
       throw new OneRosterError(
         'ONEROSTER_PACK',
         `there is no country pack ${pack}`,
@@ -146,10 +146,10 @@ class Import {
     await this.#db.execute(
       `INSERT INTO tenancy.tenant (code, name, country_pack, time_zone, locale, currency)
        SELECT $1, $2, code, time_zone, locale, currency FROM country.pack WHERE code = $3 ON CONFLICT (code) DO NOTHING`,
-      [code, this.#bundle.sourceName ?? code, pack],
+      [code, this.#bundle.sourceName ?? code, pack ?? 'generic'],
     );
-    const [row] = await this.#db.query<{ id: number }>(
-      'SELECT id FROM tenancy.tenant WHERE code = $1 AND active',
+    const [row] = await this.#db.query<{ id: number; country_pack: string }>(
+      'SELECT id, country_pack FROM tenancy.tenant WHERE code = $1 AND active',
       [code],
     );
     if (!row) {
@@ -157,6 +157,13 @@ class Import {
         'ONEROSTER_TENANT',
         `the tenant ${code} is not active`,
         'Name another tenant with --tenant, or activate this one.',
+      );
+    }
+    if (pack && row.country_pack !== pack) {
+      throw new OneRosterError(
+        'ONEROSTER_PACK',
+        `the tenant ${code} has the country pack ${row.country_pack}, not ${pack}`,
+        'Name another tenant with --tenant, or leave --pack out.',
       );
     }
     await enterTenant(this.#db, row.id);

@@ -193,7 +193,7 @@ CREATE TABLE discipline.detention (
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT detention_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT detention_during_check CHECK ((NOT isempty(during))),
-  CONSTRAINT detention_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
+  CONSTRAINT detention_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '366 days', false)),
   CONSTRAINT detention_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT detention_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id),
   CONSTRAINT detention_supervisor_fkey FOREIGN KEY (tenant_id, supervisor_id) REFERENCES people.staff_member (tenant_id, person_id)

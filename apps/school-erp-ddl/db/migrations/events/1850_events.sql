@@ -19,7 +19,7 @@ CREATE TABLE events.event (
   CONSTRAINT event_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT event_kind_check CHECK (kind IN ('assembly', 'sport', 'concert', 'trip', 'meeting', 'holiday', 'other')),
   CONSTRAINT event_during_check CHECK ((NOT isempty(during))),
-  CONSTRAINT event_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
+  CONSTRAINT event_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '366 days', false)),
   CONSTRAINT event_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT event_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
 );
@@ -135,6 +135,7 @@ CREATE TABLE events.activity_session (
   updated_at  timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT activity_session_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT activity_session_during_check CHECK ((NOT isempty(during))),
+  CONSTRAINT activity_session_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '366 days', false)),
   CONSTRAINT activity_session_activity_fkey FOREIGN KEY (tenant_id, activity_id) REFERENCES events.activity (tenant_id, id) ON DELETE CASCADE,
   CONSTRAINT activity_session_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id)
 );
@@ -144,6 +145,7 @@ COMMENT ON TABLE events.activity_session IS 'A meeting of a club.';
 COMMENT ON COLUMN events.activity_session.activity_id IS 'Club.';
 COMMENT ON COLUMN events.activity_session.during IS 'From when to when.';
 COMMENT ON COLUMN events.activity_session.room_id IS 'Room.';
+CALL timetable.keep_times('events.activity_session', 'timetable.time_bookings');
 
 CREATE TABLE events.activity_attendance (
   tenant_id           integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -325,6 +327,7 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('events', 'activity_member', 'activity_member_person_fkey', 'The person of this activity member does not exist, or is still in use.'),
   ('events', 'activity_session', 'activity_session_pkey', 'This activity session exists already.'),
   ('events', 'activity_session', 'activity_session_during_check', 'A meeting takes some time.'),
+  ('events', 'activity_session', 'activity_session_length_check', 'A meeting begins, ends, and takes at most a year.'),
   ('events', 'activity_session', 'activity_session_activity_fkey', 'The activity of this activity session does not exist, or is still in use.'),
   ('events', 'activity_session', 'activity_session_room_fkey', 'The room of this activity session does not exist, or is still in use.'),
   ('events', 'activity_attendance', 'activity_attendance_pkey', 'This activity attendance exists already.'),

@@ -202,7 +202,7 @@ CREATE TABLE timetable.room_booking (
   updated_at   timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT room_booking_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT room_booking_during_check CHECK ((NOT isempty(during))),
-  CONSTRAINT room_booking_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '1 year', false)),
+  CONSTRAINT room_booking_length_check CHECK (coalesce(upper(during) - lower(during) <= interval '366 days', false)),
   CONSTRAINT room_booking_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id) ON DELETE CASCADE,
   CONSTRAINT room_booking_booked_by_fkey FOREIGN KEY (tenant_id, booked_by_id) REFERENCES people.person (tenant_id, id)
 );
@@ -225,6 +225,7 @@ CREATE TABLE timetable.teacher_availability (
   updated_at  timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT teacher_availability_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT teacher_availability_day_of_week_check CHECK ((day_of_week BETWEEN 1 AND 7)),
+  CONSTRAINT teacher_availability_minutes_check CHECK (NOT isempty(minutes) AND minutes <@ int4range(0, 1440)),
   CONSTRAINT teacher_availability_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id) ON DELETE CASCADE
 );
 CREATE INDEX teacher_availability_person_idx ON timetable.teacher_availability (tenant_id, person_id);
@@ -265,6 +266,8 @@ CREATE TABLE timetable.duty (
   updated_at      timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT duty_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT duty_day_of_week_check CHECK ((day_of_week BETWEEN 1 AND 7)),
+  CONSTRAINT duty_minutes_check CHECK (NOT isempty(minutes) AND minutes <@ int4range(0, 1440)),
+  CONSTRAINT duty_effective_check CHECK ((NOT isempty(effective))),
   CONSTRAINT duty_organisation_fkey FOREIGN KEY (tenant_id, organisation_id) REFERENCES organisation.organisation (tenant_id, id),
   CONSTRAINT duty_person_fkey FOREIGN KEY (tenant_id, person_id) REFERENCES people.staff_member (tenant_id, person_id)
 );
@@ -299,11 +302,11 @@ COMMENT ON COLUMN timetable.room_change.minutes IS 'Minutes of the lesson.';
 COMMENT ON COLUMN timetable.room_change.room_id IS 'Room.';
 COMMENT ON COLUMN timetable.room_change.reason IS 'Why.';
 
--- Lessons of the week, covers and changes of a day, duties, bookings, events and detentions all take somebody's or a
--- room's time; exams do not, since they are held in place of lessons, several in one hall. Triggers write each of them
--- into one table in the same form, where one exclusion constraint refuses every clash, whatever is written at the same
--- moment and in whatever isolation. What a day changes is not taken twice: a lesson of somebody who is covered, and the
--- rooms of a lesson that is moved, have that day left out.
+-- Lessons of the week, covers and changes of a day, duties, bookings, events, meetings of clubs and detentions all take
+-- somebody's or a room's time; exams do not, since they are held in place of lessons, several in one hall. Triggers
+-- write each of them into one table in the same form, where one exclusion constraint refuses every clash, whatever is
+-- written at the same moment and in whatever isolation. What a day changes is not taken twice: a lesson of somebody who
+-- is covered, and the rooms of a lesson that is moved, have that day left out.
 
 CREATE TABLE timetable.teacher_time (
   tenant_id   integer NOT NULL DEFAULT tenancy.current_tenant(),
@@ -342,15 +345,15 @@ CREATE TABLE timetable.room_time (
   weeks       int4multirange NOT NULL,
   days        datemultirange NOT NULL,
   CONSTRAINT room_time_pkey PRIMARY KEY (tenant_id, id),
-  CONSTRAINT room_time_source_check CHECK (source IN ('lesson', 'change', 'booking', 'event', 'detention')),
+  CONSTRAINT room_time_source_check CHECK (source IN ('lesson', 'change', 'booking', 'event', 'activity_session', 'detention')),
   CONSTRAINT room_time_clash_excl EXCLUDE USING gist (tenant_id WITH =, room_id WITH =, day_of_week WITH =, minutes WITH &&, days WITH &&, weeks WITH &&) DEFERRABLE,
   CONSTRAINT room_time_room_fkey FOREIGN KEY (tenant_id, room_id) REFERENCES timetable.room (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX room_time_source_idx ON timetable.room_time (tenant_id, source_id, source);
 CREATE INDEX room_time_day_idx ON timetable.room_time (tenant_id, room_id, day_of_week);
-COMMENT ON TABLE timetable.room_time IS 'When rooms are taken; kept by triggers of slot_room, room_change, room_booking, event and detention.';
-COMMENT ON COLUMN timetable.room_time.source IS 'What for: lesson, change, booking, event or detention.';
-COMMENT ON COLUMN timetable.room_time.source_id IS 'Number of the slot, the booking, the event or the detention.';
+COMMENT ON TABLE timetable.room_time IS 'When rooms are taken; kept by triggers of slot_room, room_change, room_booking, event, activity_session and detention.';
+COMMENT ON COLUMN timetable.room_time.source IS 'What for: lesson, change, booking, event, activity_session or detention.';
+COMMENT ON COLUMN timetable.room_time.source_id IS 'Number of the slot, the booking, the event, the meeting or the detention.';
 COMMENT ON COLUMN timetable.room_time.room_id IS 'Room.';
 COMMENT ON COLUMN timetable.room_time.day_of_week IS '1 for Monday.';
 COMMENT ON COLUMN timetable.room_time.minutes IS 'From and to, in minutes after midnight, by the clock of the tenant.';
@@ -369,6 +372,11 @@ BEGIN ATOMIC
   ), otherwise);
 END;
 COMMENT ON FUNCTION timetable.weeks_on(bigint, date, int4multirange) IS 'The week of a timetable''s cycle in which a day lies, where the calendar says so.';
+
+-- Held while times are taken by the calendar and the clock of a tenant, so that a change of those waits, or is waited for.
+CREATE FUNCTION timetable.hold_calendar() RETURNS void LANGUAGE sql
+  RETURN pg_advisory_xact_lock_shared('timetable.room_time'::regclass::oid::integer, tenancy.current_tenant());
+COMMENT ON FUNCTION timetable.hold_calendar() IS 'Keeps the weeks and the time zone of the tenant as they are until the end of the transaction.';
 
 CREATE FUNCTION timetable.days_taught(slot bigint, teacher bigint, effective daterange) RETURNS datemultirange
   LANGUAGE sql STABLE
@@ -407,6 +415,7 @@ COMMENT ON FUNCTION timetable.time_lessons() IS 'Keeps the time of teachers in s
 
 CREATE FUNCTION timetable.time_covers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM timetable.hold_calendar();
   IF TG_OP <> 'INSERT' THEN
     DELETE FROM timetable.teacher_time t USING removed r
     WHERE t.tenant_id = r.tenant_id AND t.source = 'cover' AND t.source_id = r.id;
@@ -463,6 +472,7 @@ COMMENT ON FUNCTION timetable.time_rooms() IS 'Keeps the time of rooms in step w
 
 CREATE FUNCTION timetable.time_room_changes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM timetable.hold_calendar();
   IF TG_OP <> 'INSERT' THEN
     DELETE FROM timetable.room_time t USING removed r
     WHERE t.tenant_id = r.tenant_id AND t.source = 'change' AND t.source_id = r.slot_id AND t.days @> r.day;
@@ -497,7 +507,11 @@ BEGIN ATOMIC
       ORDER BY t.published_at NULLS LAST LIMIT 1), '{[1,9)}'),
     datemultirange(daterange(d.day::date, d.day::date + 1))
   FROM (
-    SELECT lower(during) AT TIME ZONE n.time_zone AS starts, upper(during) AT TIME ZONE n.time_zone AS ends
+    -- In the hour that clocks repeat when they are set back, a time takes both.
+    SELECT least(lower(during) AT TIME ZONE n.time_zone,
+        (lower(during) + interval '1 hour') AT TIME ZONE n.time_zone - interval '1 hour') AS starts,
+      greatest(upper(during) AT TIME ZONE n.time_zone,
+        (upper(during) - interval '1 hour') AT TIME ZONE n.time_zone + interval '1 hour') AS ends
     FROM tenancy.tenant n WHERE n.id = tenancy.current_tenant()
   ) b
   CROSS JOIN LATERAL generate_series(date_trunc('day', b.starts), b.ends, interval '1 day') AS d (day)
@@ -505,11 +519,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION timetable.days_between(tstzrange, bigint) IS 'The days of a time with a beginning and an end, each with its minutes by the clock of the tenant.';
 
--- Of bookings, events and detentions.
+-- Of bookings, events, meetings of clubs and detentions.
 CREATE FUNCTION timetable.time_bookings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   taken_by text := CASE TG_TABLE_NAME WHEN 'room_booking' THEN 'booking' ELSE TG_TABLE_NAME END;
 BEGIN
+  PERFORM timetable.hold_calendar();
   IF TG_OP <> 'INSERT' THEN
     DELETE FROM timetable.room_time t USING removed r
     WHERE t.tenant_id = r.tenant_id AND t.source = taken_by AND t.source_id = r.id;
@@ -524,10 +539,11 @@ BEGIN
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION timetable.time_bookings() IS 'Keeps the time of rooms in step with bookings, events and detentions.';
+COMMENT ON FUNCTION timetable.time_bookings() IS 'Keeps the time of rooms in step with bookings, events, meetings of clubs and detentions.';
 
 CREATE FUNCTION timetable.time_detentions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM timetable.hold_calendar();
   IF TG_OP <> 'INSERT' THEN
     DELETE FROM timetable.teacher_time t USING removed r
     WHERE t.tenant_id = r.tenant_id AND t.source = 'detention' AND t.source_id = r.id;
@@ -562,6 +578,53 @@ CALL timetable.keep_times('timetable.duty', 'timetable.time_duties');
 CALL timetable.keep_times('timetable.slot_room', 'timetable.time_rooms');
 CALL timetable.keep_times('timetable.room_change', 'timetable.time_room_changes');
 CALL timetable.keep_times('timetable.room_booking', 'timetable.time_bookings');
+
+-- In which week of the cycle a day lies is the calendar's to say, and when a day begins the time zone's. When they
+-- change, what takes time on single days takes it anew, and has to fit there. All of it goes first, so that nothing
+-- meets what is about to move.
+CREATE FUNCTION timetable.time_anew(tenant integer, changed daterange) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  entered text := current_setting('app.tenant_id', true);
+  around tstzrange := tstzrange(lower(changed) - 2, upper(changed) + 2);
+BEGIN
+  PERFORM tenancy.enter(tenant), pg_advisory_xact_lock('timetable.room_time'::regclass::oid::integer, tenant);
+  DELETE FROM timetable.teacher_time WHERE source IN ('cover', 'detention') AND days && changed;
+  DELETE FROM timetable.room_time WHERE source <> 'lesson' AND days && changed;
+  UPDATE timetable.substitution SET day = day WHERE changed @> day;
+  UPDATE timetable.room_change SET day = day WHERE changed @> day;
+  UPDATE timetable.room_booking SET during = during WHERE during && around;
+  UPDATE events.event SET during = during WHERE during && around;
+  UPDATE events.activity_session SET during = during WHERE during && around;
+  UPDATE discipline.detention SET during = during WHERE during && around;
+  PERFORM set_config('app.tenant_id', coalesce(entered, ''), true);
+END
+$$;
+COMMENT ON FUNCTION timetable.time_anew(integer, daterange) IS 'Takes the time of a tenant''s teachers and rooms anew where it is that of single days.';
+
+CREATE FUNCTION timetable.time_calendars() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM timetable.time_anew(r.tenant_id, daterange(min(r.day), max(r.day), '[]')) FROM removed r GROUP BY r.tenant_id;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    PERFORM timetable.time_anew(a.tenant_id, daterange(min(a.day), max(a.day), '[]')) FROM added a GROUP BY a.tenant_id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_calendars() IS 'Keeps the time of teachers and rooms in step with the weeks that calendars give to days.';
+
+CREATE FUNCTION timetable.time_zones() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM timetable.time_anew(NEW.id, '(,)');
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION timetable.time_zones() IS 'Keeps the time of teachers and rooms in step with the clock of the tenant.';
+
+CALL timetable.keep_times('calendar.school_day', 'timetable.time_calendars');
+CREATE TRIGGER time_zones AFTER UPDATE OF time_zone ON tenancy.tenant
+  FOR EACH ROW WHEN (OLD.time_zone <> NEW.time_zone) EXECUTE FUNCTION timetable.time_zones();
 
 INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name, message) VALUES
   ('timetable', 'room', 'room_pkey', 'This room exists already.'),
@@ -611,11 +674,12 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'teacher_time', 'teacher_time_clash_excl', 'The teacher has a lesson, a cover, a duty or a detention at this time already.'),
   ('timetable', 'teacher_time', 'teacher_time_person_fkey', 'The person of this teacher time does not exist, or is still in use.'),
   ('timetable', 'room_time', 'room_time_pkey', 'This room time exists already.'),
-  ('timetable', 'room_time', 'room_time_source_check', 'Room time: source must be one of lesson, change, booking, event, detention.'),
-  ('timetable', 'room_time', 'room_time_clash_excl', 'The room is taken at this time, by a lesson, a booking, an event or a detention.'),
+  ('timetable', 'room_time', 'room_time_source_check', 'Room time: source must be one of lesson, change, booking, event, activity_session, detention.'),
+  ('timetable', 'room_time', 'room_time_clash_excl', 'The room is taken at this time, by a lesson, a booking, an event, a club or a detention.'),
   ('timetable', 'room_time', 'room_time_room_fkey', 'The room of this room time does not exist, or is still in use.'),
   ('timetable', 'teacher_availability', 'teacher_availability_pkey', 'This teacher availability exists already.'),
   ('timetable', 'teacher_availability', 'teacher_availability_day_of_week_check', 'A weekday is between 1 and 7.'),
+  ('timetable', 'teacher_availability', 'teacher_availability_minutes_check', 'A time at which a teacher cannot teach lies within one day.'),
   ('timetable', 'teacher_availability', 'teacher_availability_person_fkey', 'The person of this teacher availability does not exist, or is still in use.'),
   ('timetable', 'teaching_load', 'teaching_load_pkey', 'This teaching load exists already.'),
   ('timetable', 'teaching_load', 'teaching_load_lessons_check', 'A load is not negative.'),
@@ -623,6 +687,8 @@ INSERT INTO tenancy.constraint_message (schema_name, table_name, constraint_name
   ('timetable', 'teaching_load', 'teaching_load_academic_year_fkey', 'The academic year of this teaching load does not exist, or is still in use.'),
   ('timetable', 'duty', 'duty_pkey', 'This duty exists already.'),
   ('timetable', 'duty', 'duty_day_of_week_check', 'A weekday is between 1 and 7.'),
+  ('timetable', 'duty', 'duty_minutes_check', 'A duty lies within one day.'),
+  ('timetable', 'duty', 'duty_effective_check', 'A duty holds for at least a day.'),
   ('timetable', 'duty', 'duty_organisation_fkey', 'The organisation of this duty does not exist, or is still in use.'),
   ('timetable', 'duty', 'duty_person_fkey', 'The person of this duty does not exist, or is still in use.'),
   ('timetable', 'room_change', 'room_change_pkey', 'This room change exists already.'),
