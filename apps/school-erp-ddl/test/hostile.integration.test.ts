@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Queryable } from '../src/database.ts';
 import { useDatabase } from './database.ts';
-import { makeSchool, type SchoolIds } from './school.ts';
+import { openSchool, refusedBy, runAs, type SchoolIds } from './school.ts';
 
 const db = useDatabase();
 let tenant: number;
@@ -10,16 +10,11 @@ let other: number;
 let school: SchoolIds;
 
 beforeAll(async () => {
-  tenant = await db.tenant('hostile');
+  ({ tenant, school } = await openSchool(db, 'hostile'));
   other = await db.tenant('neighbour');
-  school = await db.asTenant(tenant, makeSchool);
 });
 
-const refusedBy = (constraint: string) => expect.objectContaining({ constraint });
-const run = (...statements: string[]) =>
-  db.asTenant(tenant, async (tx) => {
-    for (const statement of statements) await tx.execute(statement);
-  });
+const run = (...statements: string[]) => runAs(db, tenant, statements);
 const leave = () => `SELECT tenancy.enter(${other})`;
 const idOf = async (tx: Queryable, insert: string) =>
   (await tx.one<{ id: string }>(`${insert} RETURNING id`)).id;

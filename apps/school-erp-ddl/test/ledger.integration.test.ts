@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { useDatabase } from './database.ts';
-import { makeSchool, type SchoolIds } from './school.ts';
+import { openSchool, refusedBy, type SchoolIds } from './school.ts';
 
 const db = useDatabase();
 let tenant: number;
@@ -8,11 +8,9 @@ let school: SchoolIds;
 let numbers = 0;
 
 beforeAll(async () => {
-  tenant = await db.tenant('ledger');
-  school = await db.asTenant(tenant, (tx) => makeSchool(tx));
+  ({ tenant, school } = await openSchool(db, 'ledger'));
 });
 
-const refusedBy = (constraint: string) => expect.objectContaining({ constraint });
 const run = <R extends object>(statement: string) => db.asTenant(tenant, (tx) => tx.query<R>(statement));
 
 async function invoice(...amounts: number[]): Promise<string> {

@@ -1,4 +1,6 @@
+import { expect } from 'vitest';
 import type { Queryable } from '../src/database.ts';
+import type { FileDatabase } from './database.ts';
 
 /** Numbers of the rows that most tests of the schema need. */
 export interface SchoolIds {
@@ -21,7 +23,7 @@ export interface SchoolIds {
 }
 
 /** A small school, made by hand as an app would make it. */
-export async function makeSchool(tx: Queryable): Promise<SchoolIds> {
+async function makeSchool(tx: Queryable): Promise<SchoolIds> {
   const ids = async (statement: string) =>
     (await tx.query<{ id: string }>(`${statement} RETURNING id`)).map((row) => row.id);
   const id = async (statement: string) => (await ids(statement))[0]!;
@@ -109,3 +111,26 @@ export async function makeSchool(tx: Queryable): Promise<SchoolIds> {
     accounts,
   };
 }
+
+/** A tenant with a small school in it. */
+export async function openSchool(
+  db: FileDatabase,
+  code: string,
+): Promise<{ readonly tenant: number; readonly school: SchoolIds }> {
+  const tenant = await db.tenant(code);
+  return { tenant, school: await db.asTenant(tenant, makeSchool) };
+}
+
+/** Runs statements as a tenant, together in one transaction. */
+export const runAs = (db: FileDatabase, tenant: number, statements: readonly string[]): Promise<void> =>
+  db.asTenant(tenant, async (tx) => {
+    for (const statement of statements) await tx.query(statement);
+  });
+
+/** The number of the row that an INSERT makes. */
+export async function id(tx: Queryable, statement: string): Promise<string> {
+  return (await tx.one<{ id: string }>(`${statement} RETURNING id`)).id;
+}
+
+/** An error that names this constraint. */
+export const refusedBy = (constraint: string) => expect.objectContaining({ constraint });
