@@ -8,7 +8,7 @@ import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
 import { removeFolder } from '../remove-folder.ts';
 import { realFolder } from './places.ts';
-import { privateFolder, type Remove, removeAbandoned } from './private-folder.ts';
+import { privateFolder, privateName, type Remove, removeAbandoned } from './private-folder.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {
@@ -23,15 +23,18 @@ export function portable(folder: string, root: string, stateDirectory: string): 
   return name.split(path.sep).join('/');
 }
 
-/** Where a check of copies keeps its state. */
-const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
+type CopyPurpose = 'check' | 'restore';
+
+/** Where a check of copies keeps its state: several commands may be at it, and a restore takes a backup meanwhile. */
+const checkDirectory = (stateDirectory: string, purpose: CopyPurpose): string =>
+  privateName(path.join(stateDirectory, 'copies'), purpose);
 
 /** Where the copy of a folder goes while it is checked: an engine's own files where that engine will look for them. */
 export async function placeOfCopy(
   stack: Stack,
   service: string,
   folder: string,
-  purpose: 'check' | 'restore',
+  purpose: CopyPurpose,
   releases: AsyncDisposableStack,
 ): Promise<string> {
   const { stateDirectory } = stack.variant;
@@ -48,9 +51,9 @@ export async function placeOfCopy(
     }
     return beside;
   }
-  const place = engineDirectory(checkDirectory(stateDirectory), service);
+  const place = engineDirectory(checkDirectory(stateDirectory, purpose), service);
   await rm(place, { recursive: true, force: true });
-  await mkdir(place, { recursive: true, mode: 0o700 });
+  await mkdir(place, { recursive: true }); // the user of its server has to enter it
   return place;
 }
 
@@ -72,9 +75,11 @@ export function removal({ driver, model, environment }: Stack, service: string):
 export async function onCopies(
   stack: Stack,
   copies: ReadonlyMap<string, string>,
+  purpose: CopyPurpose,
   releases: AsyncDisposableStack,
 ): Promise<Stack> {
-  const stateDirectory = checkDirectory(stack.variant.stateDirectory);
+  await removeAbandoned(stack.variant.stateDirectory, ['check', 'restore'], { of: 'copies' });
+  const stateDirectory = checkDirectory(stack.variant.stateDirectory, purpose);
   await mkdir(stateDirectory, { recursive: true });
   releases.defer(() => rm(stateDirectory, { recursive: true, force: true }));
   return relocate(stack, {
