@@ -12,13 +12,13 @@ const { signal } = new AbortController();
 test('a server that goes away while it is copied is told, and so is one that is gone', async () => {
   const to = mkdtempSync(path.join(tmpdir(), 'stackyard-online-'));
   onTestFinished(() => rmSync(to, { recursive: true, force: true }));
-  const told = {
+  const told = (what: RegExp) => ({
     code: 'STACKYARD_BACKUP_SERVER',
-    message: expect.stringMatching(/^the PostgreSQL at 127\.0\.0\.1:\d+ says: ./),
-  };
+    message: expect.stringMatching(what),
+  });
   let url: string;
   {
-    await using postgres = await startPostgres();
+    await using postgres = await startPostgres({ settings: { wal_level: 'replica', max_wal_senders: '1' } });
     /** Hashing begins when the server has begun its backup, and before the first file is copied. */
     class Ending extends HashThread {
       override hash(...args: Parameters<HashThread['hash']>) {
@@ -29,7 +29,7 @@ test('a server that goes away while it is copied is told, and so is one that is 
     await using hashing = new Ending(signal);
     url = postgres.url;
     const copy = copyPostgresOnline(url, { from: postgres.dataDirectory, to, hashing, signal });
-    await expect(copy).rejects.toMatchObject(told);
+    await expect(copy).rejects.toMatchObject(told(/^the PostgreSQL at 127\.0\.0\.1:\d+ says: .*terminat/));
   }
-  await expect(countRows(url)).rejects.toMatchObject(told);
+  await expect(countRows(url)).rejects.toMatchObject(told(/ECONNREFUSED/));
 });
