@@ -292,3 +292,30 @@ test('a PostgreSQL that mounts nothing is copied online too, and comes back', as
   expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
   expect(await query(url, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
 }, 60_000);
+
+test('a backup has the services of every profile that the stack runs with', async () => {
+  await using workspace = new ContractWorkspace('embedded', {
+    shop: {
+      services: {},
+      others: {
+        extra: {
+          image: 'node:24',
+          profiles: ['more'],
+          volumes: ['./data/shop/extra:/data'],
+          'x-embedded': { engine: 'process', command: ['sleep', '600'] },
+        },
+      },
+    },
+  });
+  workspace.write('data/shop/extra/file', 'precious');
+  const up = await workspace.run(['up', 'shop', '--profile', 'more']);
+  expect(up).toMatchObject({ code: 0, stderr: '' });
+  const taken = await workspace.run(['backup', 'shop', '--output', 'saved']);
+  expect(taken).toMatchObject({ code: 0, stderr: '' });
+  expect(workspace.read('saved/0-extra/0/file')).toBe('precious');
+  await workspace.run(['down', 'shop']);
+  const refused = await workspace.run(['restore', 'saved']);
+  expect(refused.stderr).toContain('or only with its --profile');
+  const restored = await workspace.run(['restore', 'saved', '--profile', 'more']);
+  expect(restored).toMatchObject({ code: 0, stderr: '' });
+}, 60_000);

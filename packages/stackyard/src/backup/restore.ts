@@ -194,7 +194,9 @@ async function fit(
   const targets = new Map<ServiceManifest, readonly string[]>();
   for (const service of manifest.services) {
     if (!stack.model.services[service.service]) {
-      problems.push(`service ${service.service}: the Compose files have none of that name`);
+      problems.push(
+        `service ${service.service}: the Compose files have none of that name, or only with its --profile`,
+      );
       continue;
     }
     wrong(`service ${service.service}`, service.as, asOf(loaded, service.service));

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Backup, backupName, backupStack } from '../backup/backup.ts';
 import type { Method } from '../backup/manifest.ts';
 import { sizeOf } from '../backup/manifest.ts';
-import { splitProfiles } from '../configuration.ts';
+import { chooseProfiles } from '../configuration.ts';
 import { UsageError } from '../errors.ts';
 import { load } from '../load.ts';
 import { formatBytes } from '../units.ts';
@@ -50,10 +50,11 @@ async function backup(
 ): Promise<void> {
   using interrupts = new Interrupts();
   const { stdout } = surroundings;
-  const loaded = await load(chooseVariant(surroundings, name), {
+  const variant = chooseVariant(surroundings, name);
+  const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,
-    profiles: splitProfiles(options.profile ?? []),
+    profiles: chooseProfiles(options.profile, variant),
   });
   using display = new ProgressDisplay(options.json ? surroundings.stderr : stdout, (_, line) => line);
   const standard = backupName(loaded.stack, new Date());

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
 import { backupName, backupStack, removeLeft, settle } from '../backup/backup.ts';
-import { splitProfiles } from '../configuration.ts';
+import { chooseProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
 import { describeError, InterruptedError, StackyardError } from '../errors.ts';
 import { type LoadedStack, load } from '../load.ts';
@@ -46,7 +46,7 @@ async function reset(
   const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,
-    profiles: splitProfiles(options.profile ?? []),
+    profiles: chooseProfiles(options.profile, variant),
   });
   const { stack, driver } = loaded;
   const stored = driver.data(stack).flatMap((data) => {
