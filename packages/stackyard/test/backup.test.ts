@@ -249,7 +249,9 @@ test('folders come back with their modes, and no backup is where a restore or a 
   const within = await workspace.run(['restore', 'data/shop/store/saved']);
   expect(within).toMatchObject({ code: 2, stderr: expect.stringContaining('would go with these data') });
   expect(listed(workspace, 'data/shop/store')).toEqual(['deep', 'saved']);
+  workspace.write('data/shop/.store.replaced-1-0/old', 'of a restore that was killed');
   expect(await workspace.run(['restore', 'saved'])).toMatchObject({ code: 0, stderr: '' });
+  expect(folders(workspace)).toEqual(['store']);
   expect(modes()).toEqual([0o755, 0o777]);
 }, 60_000);
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
@@ -8,7 +9,7 @@ import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
 import { removeFolder } from '../remove-folder.ts';
 import { realFolder } from './places.ts';
-import { privateFolder, privateName, type Remove, removeAbandoned } from './private-folder.ts';
+import { type Purpose, privateFolder, privateName, type Remove, removeAbandoned } from './private-folder.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {
@@ -41,7 +42,10 @@ export async function placeOfCopy(
   if (folder !== engineDirectory(stateDirectory, service)) {
     const remove = removal(stack, service);
     const real = realFolder(folder);
-    await removeAbandoned(path.dirname(real), ['check', 'restore'], { of: path.basename(real), remove });
+    // What a restore was killed over is kept as long as nothing is in its place.
+    const replaced: Purpose[] = existsSync(real) ? ['replaced'] : [];
+    const of = path.basename(real);
+    await removeAbandoned(path.dirname(real), ['check', 'restore', ...replaced], { of, remove });
     const beside = await privateFolder(real, purpose, releases, remove);
     if (isPostgresData(stack, service, folder)) {
       // Else a start would move all of it to where the server's user can enter.
