@@ -178,6 +178,11 @@ async function resolvePorts(model: ComposeModel, variant: Variant): Promise<Reco
   return ports;
 }
 
+/** For a command that works on what a stack has: without `--profile`, the profiles that it runs with. */
+export function chooseProfiles(given: readonly string[] | undefined, variant: Variant): readonly string[] {
+  return given ? splitProfiles(given) : (readLiveState(variant.stateDirectory)?.profiles ?? []);
+}
+
 /** `--profile` may be given several times, each with several names. */
 export function splitProfiles(values: readonly string[]): string[] {
   const profiles = values.flatMap((value) => value.split(',')).map((value) => value.trim());

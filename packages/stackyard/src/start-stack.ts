@@ -22,7 +22,6 @@ import {
   ownerLock,
   readState,
   type ServiceRecord,
-  type StackState,
   StateFile,
 } from './state.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
@@ -81,8 +80,7 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
     await releasers.release();
   };
   try {
-    const previous = readState(variant.stateDirectory);
-    if (previous) await recover(previous, options);
+    await recoverStack(stack);
     await endLeftovers(abandonedScripts(variant.stateDirectory));
     rmSync(failureFile(variant.stateDirectory), { force: true });
     state = openState(options);
@@ -135,11 +133,16 @@ export async function startStack(options: StartOptions): Promise<RunningStack> {
   }
 }
 
-/** Has the driver of a dead owner remove what that one left; where it is another driver, as far as it can. */
-async function recover(previous: StackState, { stack, driver }: StartOptions): Promise<void> {
+/**
+ * Has the driver of a dead owner remove what that one left; where it is another driver, as far as it can. For whoever
+ * holds the lock of the stack.
+ */
+export async function recoverStack({ variant, driver, environment }: Stack): Promise<void> {
+  const previous = readState(variant.stateDirectory);
+  if (!previous) return;
   const owner = await loadDriver(previous.driver);
-  await owner.recover(previous, stack.environment).catch((error: unknown) => {
-    if (owner.name === driver.name) throw error;
+  await owner.recover(previous, environment).catch((error: unknown) => {
+    if (owner.name === driver) throw error;
   });
 }
 

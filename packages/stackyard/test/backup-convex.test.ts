@@ -1,5 +1,6 @@
 // only: convex
 import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { generateInstanceSecret, issueAdminKey } from '@stackyard/convex-selfhost';
@@ -60,4 +61,15 @@ test('Convex comes back with its documents, and only for its own instance', asyn
   await workspace.run(['up', 'shop']);
   const { stdout } = await cli('data', 'notes', '--limit', '100', '--format', 'jsonLines');
   expect(stdout.trim().split('\n')).toHaveLength(25);
-}, 120_000);
+
+  // By now the engine has files of its own too. Two backups do not get into each other's way, nor a restore into that
+  // of the backup that it takes.
+  const both = await Promise.all(
+    ['one', 'two'].map((name) => workspace.run(['backup', 'shop', '--output', name])),
+  );
+  for (const taken of both) expect(taken).toMatchObject({ code: 0, stderr: '' });
+  await workspace.run(['down', 'shop']);
+  for (const name of ['one', 'two'])
+    expect(await workspace.run(['restore', name])).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(path.join(workspace.root, '.stackyard/run/shop')).join()).not.toContain('copies');
+}, 180_000);

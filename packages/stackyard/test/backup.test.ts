@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -8,14 +8,16 @@ import {
   openSync,
   readdirSync,
   statSync,
+  symlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { openBackup } from '../src/backup/open-backup.ts';
-import { isAlive, signalGroup } from '../src/processes.ts';
-import { readState } from '../src/state.ts';
+import { identify, isAlive, signalGroup } from '../src/processes.ts';
+import { readState, writeJson } from '../src/state.ts';
 import { ContractWorkspace, eventually, freePorts } from './contract/workspace.ts';
 
 const query = async (url: string, text: string): Promise<unknown[]> => {
@@ -29,7 +31,7 @@ const query = async (url: string, text: string): Promise<unknown[]> => {
 };
 
 /** A checkout with a PostgreSQL and a service of another kind that stores files. */
-async function shop(password = 'secret') {
+async function shop(volumes = ['./data/shop/postgres:/var/lib/postgresql/data']) {
   const [port, store] = await freePorts(2);
   const workspace = new ContractWorkspace('embedded', {
     shop: {
@@ -37,9 +39,9 @@ async function shop(password = 'secret') {
       others: {
         postgres: {
           image: 'postgres:17',
-          environment: { POSTGRES_PASSWORD: `\${SHOP_PASSWORD:-${password}}`, POSTGRES_DB: 'shop' },
+          environment: { POSTGRES_PASSWORD: `\${SHOP_PASSWORD:-secret}`, POSTGRES_DB: 'shop' },
           ports: [`127.0.0.1:${port}:5432`],
-          volumes: ['./data/shop/postgres:/var/lib/postgresql/data'],
+          volumes,
           healthcheck: { test: ['CMD', 'pg_isready'], interval: '1s', timeout: '3s', retries: 60 },
           'x-embedded': { engine: 'postgres' },
         },
@@ -207,4 +209,115 @@ test('data where a disk is mounted can be backed up and deleted, and a restore s
   const reset = await workspace.run(['reset', 'shop', '--yes', '--no-backup']);
   expect(reset).toMatchObject({ code: 0, stderr: '' });
   expect(readdirSync(store)).toEqual([]);
+}, 60_000);
+
+test('what a dead owner has left running ends before its data are copied', async () => {
+  const { workspace } = await shop();
+  await using _ = workspace;
+  workspace.write('data/shop/store/file', 'precious');
+  const writer = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' });
+  onTestFinished(() => void writer.kill());
+  const left = identify(writer.pid!)!;
+  mkdirSync(path.join(workspace.root, '.stackyard/run/shop'), { recursive: true });
+  writeJson(path.join(workspace.root, '.stackyard/run/shop/state.json'), {
+    ...{ variant: 'shop', root: workspace.root, driver: 'embedded', mode: 'up', phase: 'ready' },
+    ...{ startedAt: '', profiles: [], notes: [], owner: { ...left, startTime: 'of another' } },
+    services: { store: { state: 'healthy', process: left } },
+  });
+  expect(await workspace.run(['backup', 'shop', '--output', 'saved'])).toMatchObject({ code: 0, stderr: '' });
+  expect(isAlive(left)).toBe(false);
+}, 60_000);
+
+test('folders come back with their modes, and no backup is where a restore or a reset would delete it', async () => {
+  const { workspace } = await shop();
+  await using _ = workspace;
+  const store = path.join(workspace.root, 'data/shop/store');
+  workspace.write('data/shop/store/deep/file', 'precious');
+  const modes = () => [store, path.join(store, 'deep')].map((folder) => statSync(folder).mode & 0o7777);
+  chmodSync(store, 0o755);
+  chmodSync(path.join(store, 'deep'), 0o777);
+  expect(await workspace.run(['backup', 'shop', '--output', 'saved'])).toMatchObject({ code: 0 });
+  chmodSync(store, 0o700);
+  const among = await workspace.run(['backup', 'shop', '--output', 'data/shop/store/new/saved']);
+  expect(among).toMatchObject({ code: 2, stderr: expect.stringContaining('would go with these data') });
+  symlinkSync('nowhere', path.join(workspace.root, 'dangling'));
+  for (const output of ['saved/manifest.json', 'saved/manifest.json/new', 'dangling']) {
+    const taken = await workspace.run(['backup', 'shop', '--output', output]);
+    expect(taken).toMatchObject({ code: 2, stderr: expect.stringContaining('is no folder') });
+  }
+  cpSync(path.join(workspace.root, 'saved'), path.join(store, 'saved'), { recursive: true });
+  const within = await workspace.run(['restore', 'data/shop/store/saved']);
+  expect(within).toMatchObject({ code: 2, stderr: expect.stringContaining('would go with these data') });
+  expect(listed(workspace, 'data/shop/store')).toEqual(['deep', 'saved']);
+  workspace.write('data/shop/.store.replaced-1-0/old', 'of a restore that was killed');
+  expect(await workspace.run(['restore', 'saved'])).toMatchObject({ code: 0, stderr: '' });
+  expect(folders(workspace)).toEqual(['store']);
+  expect(modes()).toEqual([0o755, 0o777]);
+}, 60_000);
+
+test.skipIf(process.platform !== 'linux')(
+  'a reset that is interrupted when its backup is all but done deletes nothing',
+  async () => {
+    const { workspace } = await shop();
+    await using _ = workspace;
+    workspace.write('data/shop/store/file', 'precious');
+    const [syncing, go] = ['syncing', 'go'].map((name) => path.join(workspace.root, name));
+    execFileSync('mkfifo', [go!]);
+    workspace.write('bin/sync', `#!/bin/sh\necho >'${syncing}'\nread -r _ <'${go}'\n`);
+    chmodSync(path.join(workspace.root, 'bin/sync'), 0o755);
+    const PATH = [path.join(workspace.root, 'bin'), process.env.PATH].join(path.delimiter);
+    const reset = workspace.start(['reset', 'shop', '--yes'], { env: { PATH } });
+    await eventually(
+      () => existsSync(syncing!),
+      () => reset.output,
+    );
+    reset.kill('SIGINT');
+    writeFileSync(go!, '\n');
+    expect(await reset.outcome).toMatchObject({ code: 130 });
+    expect(workspace.read('data/shop/store/file')).toBe('precious');
+    expect(listed(workspace, 'data/backups')).toHaveLength(1);
+  },
+  60_000,
+);
+
+test('a PostgreSQL that mounts nothing is copied online too, and comes back', async () => {
+  const { workspace, url } = await shop([]);
+  await using _ = workspace;
+  await workspace.run(['up', 'shop']);
+  await query(url, 'CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number');
+  expect(await workspace.run(['backup', 'shop', '--output', 'saved'])).toMatchObject({ code: 0, stderr: '' });
+  expect(workspace.read('saved/0-postgres/0/data/backup_label.old')).toContain('stackyard backup');
+  await workspace.run(['down', 'shop']);
+  const restored = await workspace.run(['restore', 'saved']);
+  expect(restored).toMatchObject({ code: 0, stderr: '' });
+  expect(restored.stdout).toContain('1000 rows verified');
+  expect(await workspace.run(['up', 'shop'])).toMatchObject({ code: 0, stderr: '' });
+  expect(await query(url, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 1000 }]);
+}, 60_000);
+
+test('a backup has the services of every profile that the stack runs with', async () => {
+  await using workspace = new ContractWorkspace('embedded', {
+    shop: {
+      services: {},
+      others: {
+        extra: {
+          image: 'node:24',
+          profiles: ['more'],
+          volumes: ['./data/shop/extra:/data'],
+          'x-embedded': { engine: 'process', command: ['sleep', '600'] },
+        },
+      },
+    },
+  });
+  workspace.write('data/shop/extra/file', 'precious');
+  const up = await workspace.run(['up', 'shop', '--profile', 'more']);
+  expect(up).toMatchObject({ code: 0, stderr: '' });
+  const taken = await workspace.run(['backup', 'shop', '--output', 'saved']);
+  expect(taken).toMatchObject({ code: 0, stderr: '' });
+  expect(workspace.read('saved/0-extra/0/file')).toBe('precious');
+  await workspace.run(['down', 'shop']);
+  const refused = await workspace.run(['restore', 'saved']);
+  expect(refused.stderr).toContain('or only with its --profile');
+  const restored = await workspace.run(['restore', 'saved', '--profile', 'more']);
+  expect(restored).toMatchObject({ code: 0, stderr: '' });
 }, 60_000);

@@ -55,6 +55,45 @@ describe('the docker driver, when containers or the engine go their own ways,', 
     expect(workspace.leftovers()).toEqual([]);
   });
 
+  test('names the container that somebody else has started on the data, before these are copied or deleted', async () => {
+    await using workspace = workspaceOf({ store: { ...idle, volumes: ['./data/one/store:/data'] } });
+    workspace.write('data/one/store/file', 'precious');
+    expect(await workspace.run(['backup', 'one', '--output', 'saved'])).toMatchObject({ code: 0 });
+    const data = path.join(workspace.root, 'data/one/store');
+    const name = path.basename(workspace.root).replaceAll(/\W/g, '-');
+    const label = 'com.docker.compose.project=by-hand';
+    docker(
+      'run',
+      '--detach',
+      '--rm',
+      '--name',
+      name,
+      '--label',
+      label,
+      '--volume',
+      `${data}:/data`,
+      idle.image,
+      'sleep',
+      '600',
+    );
+    try {
+      for (const args of [
+        ['backup', 'one'],
+        ['restore', 'saved'],
+        ['reset', 'one', '--yes'],
+      ]) {
+        const { code, stderr } = await workspace.run(args);
+        expect(code).toBe(1);
+        expect(stderr).toContain('STACKYARD_DATA_IN_USE');
+        expect(stderr).toContain(`${name} (Compose project by-hand)`);
+        expect(stderr).toContain(`docker stop ${name}`);
+      }
+      expect(workspace.read('data/one/store/file')).toBe('precious');
+    } finally {
+      docker('rm', '--force', name);
+    }
+  });
+
   test('tells a service that went over its memory limit from other deaths', async () => {
     const hog = 'const all = []; for (;;) all.push(Buffer.alloc(4e6, 1));';
     await using workspace = workspaceOf({

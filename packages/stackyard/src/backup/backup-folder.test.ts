@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -160,6 +160,24 @@ test.each<[string, string, (folder: string) => void]>([
   damage(path.join(folder, '0-db', '0'));
   const refused = { code: 'STACKYARD_BACKUP_DAMAGED', message: expect.stringContaining(message) };
   await expect(verify(folder)).rejects.toMatchObject(refused);
+});
+
+test.each<[string, (service: { files: object[]; directories: object[] }) => void]>([
+  ['precious is in its manifest twice', ({ files }) => files.push({ ...files[0], path: './precious' })],
+  [
+    'precious is a file and a folder in its manifest',
+    ({ directories }) => directories.push({ folder: 0, path: 'precious', mode: 0o755 }),
+  ],
+])('a manifest with the right checksum that says nonsense is told: %s', async (message, change) => {
+  writeFileSync(inside('from', 'precious'), 'precious');
+  const manifest = path.join(await make(), 'manifest.json');
+  const changed = JSON.parse(readFileSync(manifest, 'utf8'));
+  change(changed.services[0]);
+  const text = JSON.stringify(changed);
+  writeFileSync(manifest, text);
+  writeFileSync(`${manifest}.sha256`, createHash('sha256').update(text).digest('hex'));
+  const refused = { code: 'STACKYARD_BACKUP_DAMAGED', message: expect.stringContaining(message) };
+  await expect(openBackup(manifest)).rejects.toMatchObject(refused);
 });
 
 test('what is no folder, or not there, is told so', async () => {

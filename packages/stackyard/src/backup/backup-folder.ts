@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { lchownSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { HashedFile } from './folder-copy.ts';
+import { type HashedFile, linked } from './folder-copy.ts';
 import type { HashThread } from './hash-thread.ts';
 import {
   checksumName,
@@ -98,6 +98,7 @@ export async function describeFolder(
   for (const { name, stat } of entries) {
     if (process.getuid && stat.uid !== process.getuid())
       lchownSync(path.join(folder, name), process.getuid(), process.getgid!());
+    if (stat.isSymbolicLink()) throw linked(path.join(folder, name));
     if (!stat.isFile()) continue;
     const before = known.hashes.get(name);
     if (before && isSame(before, stat)) hashes.set(name, before.sha256);

@@ -2,16 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
-import { StackyardError } from '../errors.ts';
+import { StackyardError, UsageError } from '../errors.ts';
 import type { LoadedStack } from '../load.ts';
 import type { Reporter } from '../reporter.ts';
-import { OwnedError } from '../start-stack.ts';
+import { OwnedError, recoverStack } from '../start-stack.ts';
 import { acquireLock, lockHolder, ownerLock, readLiveState, type StackState } from '../state.ts';
 import { BackupFolder } from './backup-folder.ts';
 import { removal } from './copies.ts';
 import { HashThread } from './hash-thread.ts';
 import { type Manifest, type ServiceManifest, sizeOf } from './manifest.ts';
-import { realFolder, requireRoom } from './places.ts';
+import { isInside, realFolder, requireRoom } from './places.ts';
 import { removeAbandoned } from './private-folder.ts';
 import { backupService, type Stored } from './service-backup.ts';
 
@@ -49,13 +49,14 @@ export async function backupStack(loaded: LoadedStack, options: BackupOptions): 
   const { folder, signal } = options;
   const stored = storedServices(loaded);
   refuseVolumes(loaded);
+  refuseAmongData(loaded, folder);
   if (stored.length === 0) {
     throw new StackyardError('STACKYARD_BACKUP_EMPTY', `${variant.name} has stored nothing`, {
       hint: `start it first: stackyard up ${variant.name}`,
     });
   }
   using holding = new DisposableStack();
-  const state = options.locked ? undefined : hold(stack, holding);
+  const state = options.locked ? undefined : await hold(stack, holding);
   const bytes = stored.reduce((sum, entry) => sum + entry.bytes, 0);
   await mkdir(path.dirname(folder), { recursive: true });
   await using backup = await BackupFolder.create(folder);
@@ -83,7 +84,8 @@ export async function backupStack(loaded: LoadedStack, options: BackupOptions): 
 }
 
 /** The state of a stack that runs; one that does not is kept from being started meanwhile. */
-function hold({ variant }: Stack, holding: DisposableStack): StackState | undefined {
+async function hold(stack: Stack, holding: DisposableStack): Promise<StackState | undefined> {
+  const { variant } = stack;
   const state = readLiveState(variant.stateDirectory);
   const holder = lockHolder(ownerLock(variant.stateDirectory));
   if (holder) {
@@ -94,7 +96,15 @@ function hold({ variant }: Stack, holding: DisposableStack): StackState | undefi
   const lock = acquireLock(ownerLock(variant.stateDirectory));
   if ('holder' in lock) throw new OwnedError(variant.name, lock.holder);
   holding.defer(() => lock.release());
+  await settle(stack);
   return undefined;
+}
+
+/** For whoever holds the lock of a stack that is down: from here on nobody works with its data. */
+export async function settle(stack: Stack): Promise<void> {
+  await recoverStack(stack);
+  if (stack.driver === 'docker')
+    await (await import('../drivers/docker/data-in-use.ts')).refuseDataInUse(stack);
 }
 
 export function storedServices({ stack, driver }: LoadedStack): Stored[] {
@@ -129,6 +139,15 @@ async function requireRooms(target: string, stored: readonly Stored[], bytes: nu
   for (const { data } of stored) {
     for (const { folder } of data) await requireRoom(path.dirname(realFolder(folder)), bytes);
   }
+}
+
+/** A reset, or a restore, would delete a backup together with the data that it lies in. */
+export function refuseAmongData({ stack, driver }: LoadedStack, backup: string): void {
+  const data = driver.data(stack).find(({ folder }) => folder !== undefined && isInside(backup, folder));
+  if (!data) return;
+  throw new UsageError(`${backup} is in ${data.label}, and would go with these data`, {
+    hint: `keep backups elsewhere than in what ${data.service} stores; nothing was changed`,
+  });
 }
 
 /** What is not in a folder of this machine cannot be read here. */

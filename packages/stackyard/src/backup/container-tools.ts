@@ -59,6 +59,11 @@ export class ContainerTools {
     return answer.split('\n').filter(Boolean);
   }
 
+  async has(tool: string): Promise<boolean> {
+    const { code } = await docker(['exec', this.#id, 'sh', '-c', `command -v ${tool}`], this.#environment);
+    return code === 0;
+  }
+
   /** The major version of a tool; undefined where there is none. */
   async major(tool: string): Promise<number | undefined> {
     const { code, stdout } = await docker(['exec', this.#id, tool, '--version'], this.#environment);

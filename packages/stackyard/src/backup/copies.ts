@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Stack } from '../driver.ts';
@@ -8,7 +9,7 @@ import type { LoadedStack } from '../load.ts';
 import { relocate } from '../relocate.ts';
 import { removeFolder } from '../remove-folder.ts';
 import { realFolder } from './places.ts';
-import { privateFolder, type Remove, removeAbandoned } from './private-folder.ts';
+import { type Purpose, privateFolder, privateName, type Remove, removeAbandoned } from './private-folder.ts';
 
 /** What runs a service, as the plan says it. */
 export function asOf({ stack, driver }: LoadedStack, service: string): string {
@@ -23,22 +24,28 @@ export function portable(folder: string, root: string, stateDirectory: string): 
   return name.split(path.sep).join('/');
 }
 
-/** Where a check of copies keeps its state. */
-const checkDirectory = (stateDirectory: string): string => path.join(stateDirectory, 'check');
+type CopyPurpose = 'check' | 'restore';
+
+/** Where a check of copies keeps its state: several commands may be at it, and a restore takes a backup meanwhile. */
+const checkDirectory = (stateDirectory: string, purpose: CopyPurpose): string =>
+  privateName(path.join(stateDirectory, 'copies'), purpose);
 
 /** Where the copy of a folder goes while it is checked: an engine's own files where that engine will look for them. */
 export async function placeOfCopy(
   stack: Stack,
   service: string,
   folder: string,
-  purpose: 'check' | 'restore',
+  purpose: CopyPurpose,
   releases: AsyncDisposableStack,
 ): Promise<string> {
   const { stateDirectory } = stack.variant;
   if (folder !== engineDirectory(stateDirectory, service)) {
     const remove = removal(stack, service);
     const real = realFolder(folder);
-    await removeAbandoned(path.dirname(real), ['check', 'restore'], { of: path.basename(real), remove });
+    // What a restore was killed over is kept as long as nothing is in its place.
+    const replaced: Purpose[] = existsSync(real) ? ['replaced'] : [];
+    const of = path.basename(real);
+    await removeAbandoned(path.dirname(real), ['check', 'restore', ...replaced], { of, remove });
     const beside = await privateFolder(real, purpose, releases, remove);
     if (isPostgresData(stack, service, folder)) {
       // Else a start would move all of it to where the server's user can enter.
@@ -48,9 +55,9 @@ export async function placeOfCopy(
     }
     return beside;
   }
-  const place = engineDirectory(checkDirectory(stateDirectory), service);
+  const place = engineDirectory(checkDirectory(stateDirectory, purpose), service);
   await rm(place, { recursive: true, force: true });
-  await mkdir(place, { recursive: true, mode: 0o700 });
+  await mkdir(place, { recursive: true }); // the user of its server has to enter it
   return place;
 }
 
@@ -72,9 +79,11 @@ export function removal({ driver, model, environment }: Stack, service: string):
 export async function onCopies(
   stack: Stack,
   copies: ReadonlyMap<string, string>,
+  purpose: CopyPurpose,
   releases: AsyncDisposableStack,
 ): Promise<Stack> {
-  const stateDirectory = checkDirectory(stack.variant.stateDirectory);
+  await removeAbandoned(stack.variant.stateDirectory, ['check', 'restore'], { of: 'copies' });
+  const stateDirectory = checkDirectory(stack.variant.stateDirectory, purpose);
   await mkdir(stateDirectory, { recursive: true });
   releases.defer(() => rm(stateDirectory, { recursive: true, force: true }));
   return relocate(stack, {

@@ -124,7 +124,7 @@ function unreadable(cause: Error): StackyardError {
   });
 }
 
-function linked(file: string): StackyardError {
+export function linked(file: string): StackyardError {
   return new StackyardError(
     'STACKYARD_BACKUP_LINK',
     `${file} is a symbolic link, and what it names would be missing`,

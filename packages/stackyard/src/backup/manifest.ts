@@ -64,7 +64,7 @@ const inside = z
   .string()
   .refine((text) => !text.startsWith('/') && !text.split(/[\\/]/).includes('..') && !text.includes('\0'));
 
-const directory = z.object({ folder: count, path: inside, mode: count });
+const directory = z.object({ folder: count, path: inside, mode: count.max(0o7777) });
 
 const distinct = (names: readonly string[]): boolean => new Set(names).size === names.length;
 

@@ -5,6 +5,7 @@ import { StackyardError } from '../errors.ts';
 import type { HashThread } from './hash-thread.ts';
 import {
   checksumName,
+  type DirectoryRecord,
   damaged,
   type FileRecord,
   type Manifest,
@@ -72,11 +73,16 @@ export async function verifyContent(backup: OpenBackup, hashing: HashThread): Pr
 /** Whether the files are those of the manifest, with their sizes, and nothing else; what is in them is read later. */
 async function compare(folder: string, manifest: Manifest): Promise<void> {
   const expected = new Map<string, number>();
-  for (const [index, { service, files }] of manifest.services.entries()) {
+  for (const [index, { service, files, directories }] of manifest.services.entries()) {
+    const placeOf = (entry: DirectoryRecord) =>
+      path.posix.join(serviceFolder(index, service), String(entry.folder), entry.path);
     for (const file of files) {
-      const place = path.posix.join(serviceFolder(index, service), String(file.folder), file.path);
+      const place = placeOf(file);
+      if (expected.has(place)) throw damaged(folder, `${place} is in its manifest twice`);
       expected.set(place, file.size);
     }
+    const both = directories.map(placeOf).find((place) => expected.has(place));
+    if (both) throw damaged(folder, `${both} is a file and a folder in its manifest`);
   }
   const entries = await listTree(folder).catch((cause: NodeJS.ErrnoException) => {
     throw unreadable(folder, cause.message, cause);

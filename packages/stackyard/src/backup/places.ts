@@ -13,6 +13,15 @@ export function realFolder(folder: string): string {
   return existsSync(folder) ? realpathSync(folder) : folder;
 }
 
+/** Whether a path, which may not be there yet, lies in a folder, whatever links lead there. */
+export function isInside(file: string, folder: string): boolean {
+  let there = file;
+  while (!existsSync(there)) there = path.dirname(there);
+  const real = path.join(realpathSync(there), path.relative(there, file));
+  const relative = path.relative(realFolder(folder), real);
+  return relative.split(path.sep)[0] !== '..' && !path.isAbsolute(relative);
+}
+
 /** Moves a folder to where nothing is: to another disk by a copy, which keeps times and modes. */
 export async function moveFolder(from: string, to: string): Promise<void> {
   const real = realFolder(from);

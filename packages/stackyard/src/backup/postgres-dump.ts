@@ -16,8 +16,13 @@ export async function canDump(
   tools: ContainerTools,
   signal: AbortSignal,
 ): Promise<{ readonly major: number } | { readonly reason: string }> {
-  const [dump, restore] = await Promise.all([tools.major('pg_dump'), tools.major('pg_restore')]);
+  const [dump, restore, awk] = await Promise.all([
+    tools.major('pg_dump'),
+    tools.major('pg_restore'),
+    tools.has('awk'),
+  ]);
   if (dump === undefined || restore === undefined) return { reason: 'its image has no pg_dump' };
+  if (!awk) return { reason: 'its image has no awk to count the rows of a dump' };
   const [version] = await tools.query('SHOW server_version_num', signal);
   const major = Math.floor(Number(version) / 10_000);
   if (dump >= major && restore >= major) return { major };

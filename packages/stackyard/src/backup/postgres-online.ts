@@ -4,6 +4,7 @@ import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { StackyardError } from '../errors.ts';
 import { copyFolder, type FolderCopy, type FolderCopyOptions } from './folder-copy.ts';
+import { withClient } from './with-client.ts';
 
 /** What a copy of a running server must not have, or has no use for: PostgreSQL's manual names them. */
 const emptied =
@@ -18,10 +19,7 @@ const leftOut =
  * @param url of the superuser
  */
 export async function copyPostgresOnline(url: string, options: FolderCopyOptions): Promise<FolderCopy> {
-  const { default: pg } = await import('pg');
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
+  return withClient(url, async (client) => {
     if ((await readdir(path.join(options.from, 'pg_tblspc'))).length > 0) throw tablespaces(options.from);
     // Keeps the log that the copy will need, whatever checkpoints happen meanwhile; goes with the connection.
     const slot = `stackyard_backup_${randomBytes(4).toString('hex')}`;
@@ -45,9 +43,7 @@ export async function copyPostgresOnline(url: string, options: FolderCopyOptions
     }
     await writeFile(path.join(options.to, 'backup_label'), label, { mode: 0o600 });
     return copied;
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function isLeftOut(name: string, stat: Stats): boolean {

@@ -7,7 +7,7 @@ import type { LoadedStack } from '../load.ts';
 import type { Reporter } from '../reporter.ts';
 import { OwnedError } from '../start-stack.ts';
 import { acquireLock, lockHolder, ownerLock } from '../state.ts';
-import { type Backup, backupName, backupStack, storedServices } from './backup.ts';
+import { type Backup, backupName, backupStack, refuseAmongData, settle, storedServices } from './backup.ts';
 import { canBeStarted, checkCopy } from './check-copy.ts';
 import { asOf, onCopies, placeOfCopy, portable, removal } from './copies.ts';
 import { eachOf } from './each-of.ts';
@@ -50,12 +50,14 @@ export async function restoreStack(
   const { signal } = options;
   await using releases = new AsyncDisposableStack();
   const hashing = releases.use(new HashThread(signal)); // it starts meanwhile
+  refuseAmongData(loaded, backup.folder);
   const targets = await fit(loaded, manifest);
   mkdirSync(variant.stateDirectory, { recursive: true });
   const holder = lockHolder(ownerLock(variant.stateDirectory));
   const lock = holder ? { holder } : acquireLock(ownerLock(variant.stateDirectory));
   if ('holder' in lock) throw mustBeDown(variant.name, new OwnedError(variant.name, lock.holder));
   releases.defer(() => lock.release());
+  await settle(stack);
   for (const folder of [...targets.values()].flat()) {
     if (await isMountPoint(realFolder(folder))) throw mounted(folder);
   }
@@ -106,7 +108,7 @@ async function copyService(
   for (const folder of folders) {
     copies.set(folder, await placeOfCopy(stack, name, folder, 'restore', releases));
   }
-  const relocated = await onCopies(stack, copies, releases);
+  const relocated = await onCopies(stack, copies, 'restore', releases);
   const found = await writeCopies(relocated, backup, service, [...copies.values()], options);
   const wrong = found ? differences(service.rows ?? {}, found) : [];
   if (wrong.length > 0) throw rowsDiffer(name, wrong);
@@ -159,14 +161,18 @@ async function copyFiles(
   folders: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { folder, path: name, mode } of directories)
-    await mkdir(path.join(folders[folder]!, name), { recursive: true, mode });
+  const made = directories.map(({ folder, path: name, mode }) => ({
+    folder: path.join(folders[folder]!, name),
+    mode,
+  }));
+  for (const { folder } of made) await mkdir(folder, { recursive: true });
   await eachOf(files, 4, async (file) => {
     signal.throwIfAborted();
     const to = path.join(folders[file.folder]!, file.path);
     await copyFile(fileOf(backup, service, file), to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     await chmod(to, file.mode);
   });
+  for (const { folder, mode } of made) await chmod(folder, mode);
 }
 
 /** The folders of this machine that each service of the backup goes to, in the order of the manifest. */
@@ -188,7 +194,9 @@ async function fit(
   const targets = new Map<ServiceManifest, readonly string[]>();
   for (const service of manifest.services) {
     if (!stack.model.services[service.service]) {
-      problems.push(`service ${service.service}: the Compose files have none of that name`);
+      problems.push(
+        `service ${service.service}: the Compose files have none of that name, or only with its --profile`,
+      );
       continue;
     }
     wrong(`service ${service.service}`, service.as, asOf(loaded, service.service));

@@ -1,44 +1,21 @@
 import type { Client } from 'pg';
+import { withClient } from './with-client.ts';
 
 /** Rows of every table of every database of a server, by `database.schema.table`, sorted. */
 export async function countRows(url: string): Promise<Record<string, number>> {
-  const { default: pg } = await import('pg');
   const counts: Record<string, number> = {};
-  for (const database of await withClient(pg, url, databases)) {
+  for (const database of await withClient(url, databases)) {
     const count = async (client: Client) => {
       for (const { name, sql } of await tables(client)) {
         const { rows } = await client.query<{ count: string }>(sql);
         counts[`${database}.${name}`] = Number(rows[0]!.count);
       }
     };
-    await withClient(pg, url, count, database).catch((error: { code?: string }) => {
-      if (error.code !== '3D000') throw error; // PGlite lists databases that it does not serve
+    await withClient(url, count, database).catch((error: { cause?: { code?: string } }) => {
+      if (error.cause?.code !== '3D000') throw error; // PGlite lists databases that it does not serve
     });
   }
   return counts;
-}
-
-async function withClient<T>(
-  { Client: Constructor }: { readonly Client: typeof Client },
-  url: string,
-  work: (client: Client) => Promise<T>,
-  database?: string,
-): Promise<T> {
-  const { hostname: host, port, username, password, pathname } = new URL(url);
-  // Not as a URL: pg takes a database's name from one only where it needs no escapes.
-  const client = new Constructor({
-    host,
-    port: Number(port),
-    user: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-    database: database ?? decodeURIComponent(pathname.slice(1)),
-  });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Names the tables whose rows in a dump are not those that `countRows` finds: unlogged ones, and an extension's. */

@@ -132,17 +132,21 @@ async function copyFiles(
     using _pause = method === 'paused' ? running?.pause() : undefined;
     for (const [folder, to] of places) {
       const from = realFolder(folder);
-      const version = await readFile(path.join(from, 'PG_VERSION'), 'utf8').catch(() => undefined);
-      major ??= version?.trim();
-      const copy = { from, to: realFolder(to), hashing, signal };
-      copies.push(await (url && version !== undefined ? copyPostgresOnline(url, copy) : copyFolder(copy)));
+      const cluster = await clusterIn(from);
+      major ??= cluster?.major;
+      const inside = (url && cluster?.name) ?? '';
+      const copy = {
+        ...{ from: path.join(from, inside), to: path.join(realFolder(to), inside) },
+        ...{ hashing, signal },
+      };
+      copies.push(await (url && cluster ? copyPostgresOnline(url, copy) : copyFolder(copy)));
     }
   }
   const until = Date.now();
   let checked: CheckedCopy | undefined;
   if (canBeStarted(stack, service)) {
     const synced = syncFolders(places.values()); // most of it, while the copy is checked
-    const beside = await onCopies(stack, places, releases);
+    const beside = await onCopies(stack, places, 'check', releases);
     checked = await checkCopy(beside, service, reporter, signal).finally(() => synced);
   }
   const directories: DirectoryRecord[] = [];
@@ -156,6 +160,17 @@ async function copyFiles(
     files.push(...described.files);
   }
   return { method, directories, files, ...(major === undefined ? {} : { major }), ...checked };
+}
+
+/** The data directory of a PostgreSQL: a folder, or in the engine's own folder, `data`. */
+async function clusterIn(
+  folder: string,
+): Promise<{ readonly name: string; readonly major: string } | undefined> {
+  for (const name of ['', 'data']) {
+    const version = await readFile(path.join(folder, name, 'PG_VERSION'), 'utf8').catch(() => undefined);
+    if (version !== undefined) return { name, major: version.trim() };
+  }
+  return undefined;
 }
 
 interface RunningService {

@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { type Backup, backupName, backupStack } from '../backup/backup.ts';
 import type { Method } from '../backup/manifest.ts';
 import { sizeOf } from '../backup/manifest.ts';
-import { splitProfiles } from '../configuration.ts';
+import { chooseProfiles } from '../configuration.ts';
 import { UsageError } from '../errors.ts';
 import { load } from '../load.ts';
 import { formatBytes } from '../units.ts';
@@ -50,20 +50,21 @@ async function backup(
 ): Promise<void> {
   using interrupts = new Interrupts();
   const { stdout } = surroundings;
-  const loaded = await load(chooseVariant(surroundings, name), {
+  const variant = chooseVariant(surroundings, name);
+  const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,
-    profiles: splitProfiles(options.profile ?? []),
+    profiles: chooseProfiles(options.profile, variant),
   });
   using display = new ProgressDisplay(options.json ? surroundings.stderr : stdout, (_, line) => line);
   const standard = backupName(loaded.stack, new Date());
   const output = path.resolve(surroundings.cwd, options.output ?? standard);
-  const there = statSync(output, { throwIfNoEntry: false });
-  if (there && !there.isDirectory())
-    throw new UsageError(`${output} is a file, and a backup is a folder`, {
+  const there = nearest(output);
+  if (!statSync(there, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`${there} is no folder, and a backup is one`, {
       hint: 'give --output another name',
     });
-  const folder = there ? path.join(output, path.basename(standard)) : output;
+  const folder = there === output ? path.join(output, path.basename(standard)) : output;
   const made = await interruptible(interrupts, () =>
     backupStack(loaded, { folder, reporter: display, signal: interrupts.stop }),
   );
@@ -71,6 +72,16 @@ async function backup(
   stdout.write(
     options.json ? `${JSON.stringify(describeBackup(made), undefined, 2)}\n` : `${format(made)}\n`,
   );
+}
+
+/** What there is of a path: itself, or the last thing on the way to it. */
+function nearest(file: string): string {
+  try {
+    if (lstatSync(file, { throwIfNoEntry: false })) return file;
+  } catch {
+    // below a file, or where this user may not look
+  }
+  return nearest(path.dirname(file));
 }
 
 function describeBackup({ folder, bytes, manifest }: Backup) {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
-import { backupName, backupStack, removeLeft } from '../backup/backup.ts';
-import { splitProfiles } from '../configuration.ts';
+import { backupName, backupStack, removeLeft, settle } from '../backup/backup.ts';
+import { chooseProfiles } from '../configuration.ts';
 import type { StoredData } from '../driver.ts';
 import { describeError, InterruptedError, StackyardError } from '../errors.ts';
 import { type LoadedStack, load } from '../load.ts';
@@ -46,7 +46,7 @@ async function reset(
   const loaded = await load(variant, {
     processEnvironment: surroundings.environment,
     driver: options.driver,
-    profiles: splitProfiles(options.profile ?? []),
+    profiles: chooseProfiles(options.profile, variant),
   });
   const { stack, driver } = loaded;
   const stored = driver.data(stack).flatMap((data) => {
@@ -69,13 +69,14 @@ async function reset(
   // Held while the data goes: nobody may start on half of it.
   const lock = acquireLock(ownerLock(variant.stateDirectory));
   if ('holder' in lock) throw new OwnedError(variant.name, lock.holder);
-  if (options.backup) {
-    try {
+  try {
+    await settle(stack);
+    if (options.backup)
       stdout.write(`a backup is in ${await backupFirst(loaded, surroundings, interrupts)}\n`);
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    if (interrupts.stop.aborted) throw new InterruptedError(); // too late for the backup, not for the data
+  } catch (error) {
+    lock.release();
+    throw error;
   }
   await removeLeft(loaded);
   for (const { data } of stored) await data.remove();
