@@ -20,8 +20,8 @@ export interface BulkLoadReport {
 }
 
 /**
- * Fills empty tables of a database in about twice the time of COPY alone. Foreign keys, indexes and the triggers of inserts
- * come off first; the files are copied on several connections; then indexes are built, foreign keys are added and
+ * Fills empty tables of a database in about twice the time of COPY alone. Foreign keys, indexes and the triggers of
+ * inserts come off first; the files are copied on several connections; then indexes are built, foreign keys are added and
  * checked by joins instead of row by row, and what the triggers keep is checked and written for all rows at once. At
  * the end the catalog has to be, line by line, what it was.
  *

@@ -17,8 +17,8 @@ interface Leaf {
 }
 
 /**
- * Copies the files; all that concerns a table alone is done by who copied it, while its pages are near. Then come foreign
- * keys among the tables, and last the tables that were derived and what rules ask of the whole.
+ * Copies the files; all that concerns a table alone is done by who copied it, while its pages are near. Then come
+ * foreign keys among the tables, and last the tables that were derived and what rules ask of the whole.
  */
 export async function fill(
   client: Client,

@@ -38,8 +38,8 @@ export function backupName(stack: Stack, now: Date): string {
 }
 
 /**
- * Copies what the services of a stack have stored into a folder, and proves the copies by starting them. A stack that
- * runs goes on running.
+ * Copies what the services of a stack have stored into a folder, and proves it: copies by starting them, dumps by
+ * reading them back. A stack that runs goes on running.
  *
  * @throws StackyardError when there is nothing to copy, or no room for it
  */

@@ -56,13 +56,6 @@ export async function isMountPoint(folder: string): Promise<boolean> {
   return own !== undefined && parent !== undefined && own.dev !== parent.dev;
 }
 
-/** The same for several; a failure shows when it is awaited. */
-export function syncFolders(folders: Iterable<string>): Promise<void> {
-  const synced = Promise.all([...folders].map(syncFolder)).then(() => {});
-  synced.catch(() => {});
-  return synced;
-}
-
 /**
  * Waits until the disk has everything in a folder: with its whole file system where that can be asked for, since a
  * thousand files one by one take longer.
@@ -76,6 +69,13 @@ export async function syncFolder(folder: string): Promise<void> {
     // The files are a container's: everything on this machine, then.
     if ((error as NodeJS.ErrnoException).code !== 'EACCES' || !(await ran('sync', []))) throw error;
   }
+}
+
+/** {@link syncFolder} for several, at once; a failure shows when this is awaited, which may be later. */
+export function syncFolders(folders: Iterable<string>): Promise<void> {
+  const synced = Promise.all([...folders].map(syncFolder)).then(() => {});
+  synced.catch(() => {});
+  return synced;
 }
 
 const ran = (program: string, args: readonly string[]): Promise<boolean> =>

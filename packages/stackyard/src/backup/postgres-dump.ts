@@ -97,6 +97,7 @@ async function compressionOf(tools: ContainerTools, signal: AbortSignal): Promis
     return '--compress=1';
   }
 }
+
 /**
  * Loads what `dumpPostgres` wrote into a new server, which reads the folder as its input.
  *
